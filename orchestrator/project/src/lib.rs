@@ -1,0 +1,12 @@
+//! A dbt project as data: files -> manifest -> graph -> selection -> compiled SQL.
+//!
+//! This crate reads files and nothing else: it knows no database driver, no clock, no async runtime.
+//! What a template may ask of the database goes through the [`adapter::Adapter`] trait, which the
+//! `warehouse` crate implements.
+//!
+//! Reading order: [`manifest`] (what a project is), [`load`] (how files become it), [`graph`] and
+//! [`select`] (which nodes, in which order), [`compile`] (a node's SQL).
+
+pub mod adapter;
+pub mod manifest;
+pub mod relation;

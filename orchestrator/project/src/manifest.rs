@@ -1,0 +1,245 @@
+//! What a project is, once every file is read. Field names are dbt's manifest v12 names.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::relation::RelationName;
+
+/// `model.ridehail.fct_rides`, `test.…`, `seed.…`, `source.ridehail.raw.ride_events`.
+pub type UniqueId = String;
+
+/// Everything a project declares.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The root project's name.
+    pub project_name: String,
+    /// Models, seeds, tests and the other nodes, in file order.
+    pub nodes: IndexMap<UniqueId, Node>,
+    /// Sources by unique id.
+    pub sources: IndexMap<UniqueId, Source>,
+    /// Macros by unique id (`macro.package.name`).
+    pub macros: IndexMap<UniqueId, Macro>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceType {
+    /// A SQL model.
+    Model,
+    /// A generic or singular data test.
+    Test,
+    /// A CSV seed.
+    Seed,
+    /// A snapshot.
+    Snapshot,
+    /// A saved query that is only compiled.
+    Analysis,
+    /// A hook of the project.
+    Operation,
+    /// A source (never executed, but selectable).
+    Source,
+}
+
+/// One node of the graph.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Node {
+    /// `model.package.name`.
+    pub unique_id: UniqueId,
+    /// Kind of node.
+    pub resource_type: ResourceType,
+    /// Name as `ref` uses it.
+    pub name: String,
+    /// Alias: the relation's identifier.
+    pub alias: String,
+    /// Package that owns it.
+    pub package_name: String,
+    /// Path below its model (test, seed) path.
+    pub path: PathBuf,
+    /// Path below the project's root.
+    pub original_file_path: PathBuf,
+    /// Folders and name, for `fqn:` and config trees.
+    pub fqn: Vec<String>,
+    /// Template text.
+    pub raw_code: String,
+    /// Effective configuration.
+    pub config: NodeConfig,
+    /// Text from property files.
+    pub description: String,
+    /// Column properties, in order.
+    pub columns: IndexMap<String, ColumnInfo>,
+    /// Where it is built; `None` for ephemeral models and tests that store nothing.
+    pub relation_name: Option<RelationName>,
+    /// Arguments of every `ref`: `[name]` or `[package, name]`, in order.
+    pub refs: Vec<Vec<String>>,
+    /// Arguments of every `source`: `[source, table]`.
+    pub source_refs: Vec<Vec<String>>,
+    /// What it needs.
+    pub depends_on: DependsOn,
+    /// For generic tests.
+    pub test_metadata: Option<TestMetadata>,
+    /// For generic tests: the node they stand on.
+    pub attached_node: Option<UniqueId>,
+    /// For generic tests on a column.
+    pub column_name: Option<String>,
+}
+
+/// Effective configuration of a node: known keys typed, the rest kept as written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NodeConfig {
+    /// False removes the node from the graph.
+    pub enabled: bool,
+    /// view, table, incremental, ephemeral, seed, test, …
+    pub materialized: String,
+    /// Tags, merged down the tree.
+    pub tags: Vec<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
+    /// Key columns of an incremental model; empty when none.
+    pub unique_key: Vec<String>,
+    /// append, delete+insert, merge; `None` = the adapter's default.
+    pub incremental_strategy: Option<String>,
+    /// ignore, fail, append_new_columns, sync_all_columns.
+    pub on_schema_change: String,
+    /// `{field, granularity}` when the project asks for native partitions.
+    pub partition_by: Option<PartitionBy>,
+    /// `indexes=[{columns, unique, type}]`.
+    pub indexes: Vec<IndexConfig>,
+    /// The model's own answer to `--full-refresh`.
+    pub full_refresh: Option<bool>,
+    /// SQL run before the model, each with its `transaction` flag.
+    pub pre_hook: Vec<Hook>,
+    /// SQL run after the model.
+    pub post_hook: Vec<Hook>,
+    /// `error` or `warn` (tests).
+    pub severity: String,
+    /// `!= 0`, `> 10` (tests).
+    pub warn_if: String,
+    /// `!= 0` (tests).
+    pub error_if: String,
+    /// Row filter of a test's input.
+    pub r#where: Option<String>,
+    /// Row limit of a test.
+    pub limit: Option<u64>,
+    /// Aggregate a test's failures are computed with; default `count(*)`.
+    pub fail_calc: String,
+    /// Keep failing rows in a table.
+    pub store_failures: Option<bool>,
+    /// Every key as the project wrote it (after inheritance), for templates and artifacts.
+    pub raw: IndexMap<String, Json>,
+}
+
+/// Native partitioning of an incremental model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionBy {
+    /// Column of type timestamptz, timestamp or date.
+    pub field: String,
+    /// `day`, `month`, ….
+    pub granularity: String,
+}
+
+/// One entry of `indexes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexConfig {
+    /// Columns or expressions, in order.
+    pub columns: Vec<String>,
+    /// Unique index.
+    #[serde(default)]
+    pub unique: bool,
+    /// Access method, `btree` when absent.
+    #[serde(default)]
+    pub r#type: Option<String>,
+}
+
+/// One hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Template.
+    pub sql: String,
+    /// Inside the node's transaction.
+    pub transaction: bool,
+}
+
+/// Properties of a column.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    /// Name.
+    pub name: String,
+    /// Text.
+    pub description: String,
+    /// Declared type.
+    pub data_type: Option<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
+    /// Tags, inherited by its tests.
+    pub tags: Vec<String>,
+}
+
+/// Edges of a node.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DependsOn {
+    /// Nodes and sources, in order of first mention.
+    pub nodes: Vec<UniqueId>,
+    /// Macros.
+    pub macros: Vec<UniqueId>,
+}
+
+/// Which generic test, with which arguments.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TestMetadata {
+    /// `not_null`.
+    pub name: String,
+    /// Package of the test macro, when named.
+    pub namespace: Option<String>,
+    /// Arguments.
+    pub kwargs: IndexMap<String, Json>,
+}
+
+/// A table that something else fills.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// `source.package.source.table`.
+    pub unique_id: UniqueId,
+    /// Source.
+    pub source_name: String,
+    /// Table.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Folders, source, table.
+    pub fqn: Vec<String>,
+    /// Text.
+    pub description: String,
+    /// Where it lies.
+    pub relation_name: RelationName,
+    /// Column that tells when a row came in.
+    pub loaded_at_field: Option<String>,
+    /// Freshness thresholds as written.
+    pub freshness: Option<Json>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
+    /// Column properties.
+    pub columns: IndexMap<String, ColumnInfo>,
+}
+
+/// A macro.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Macro {
+    /// `macro.package.name`.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// File.
+    pub original_file_path: PathBuf,
+    /// Whole source of the macro, tags included.
+    pub macro_sql: String,
+}
