@@ -1,1 +1,1 @@
-//! stub
+//! dbt's Jinja dialect on top of minijinja.

@@ -8,5 +8,18 @@
 //! [`select`] (which nodes, in which order), [`compile`] (a node's SQL).
 
 pub mod adapter;
+pub mod compile;
+pub mod error;
+pub mod graph;
+pub mod load;
 pub mod manifest;
+pub mod profile;
 pub mod relation;
+pub mod select;
+
+pub use compile::Compiled;
+pub use error::Error;
+pub use graph::{Edges, Graph, execution_edges};
+pub use load::{LoadOptions, Project, load};
+pub use manifest::{Manifest, Node, UniqueId};
+pub use profile::{PostgresTarget, Profile, Secret};

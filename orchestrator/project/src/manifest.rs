@@ -22,6 +22,12 @@ pub struct Manifest {
     pub sources: IndexMap<UniqueId, Source>,
     /// Macros by unique id (`macro.package.name`).
     pub macros: IndexMap<UniqueId, Macro>,
+    /// Exposures by unique id (`exposure.package.name`); never executed.
+    pub exposures: IndexMap<UniqueId, Exposure>,
+    /// `{% docs %}` blocks by unique id (`doc.package.name`).
+    pub docs: IndexMap<UniqueId, DocBlock>,
+    /// Nodes that `enabled: false` takes out of the graph.
+    pub disabled: IndexMap<UniqueId, Node>,
 }
 
 /// What a node is.
@@ -85,6 +91,10 @@ pub struct Node {
     pub attached_node: Option<UniqueId>,
     /// For generic tests on a column.
     pub column_name: Option<String>,
+    /// The property file that describes it.
+    pub patch_path: Option<PathBuf>,
+    /// Line of `original_file_path` where the node starts (0 = whole file).
+    pub line: usize,
 }
 
 /// Effective configuration of a node: known keys typed, the rest kept as written.
@@ -242,4 +252,50 @@ pub struct Macro {
     pub original_file_path: PathBuf,
     /// Whole source of the macro, tags included.
     pub macro_sql: String,
+}
+
+/// Something outside the project that uses it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Exposure {
+    /// `exposure.package.name`.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Folders and name.
+    pub fqn: Vec<String>,
+    /// `dashboard`, `notebook`, ….
+    pub r#type: String,
+    /// Owner as written.
+    pub owner: Json,
+    /// Text.
+    pub description: String,
+    /// Address.
+    pub url: Option<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Arguments of every `ref`.
+    pub refs: Vec<Vec<String>>,
+    /// Arguments of every `source`.
+    pub source_refs: Vec<Vec<String>>,
+    /// What it needs.
+    pub depends_on: DependsOn,
+}
+
+/// One `{% docs %}` block.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DocBlock {
+    /// `doc.package.name`.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// File.
+    pub original_file_path: PathBuf,
+    /// Text between the tags.
+    pub block_contents: String,
 }

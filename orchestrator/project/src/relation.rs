@@ -25,14 +25,23 @@ impl RelationName {
     /// The same relation under another identifier (a temporary or backup name).
     #[must_use]
     pub fn with_identifier(&self, identifier: impl Into<String>) -> Self {
-        Self { identifier: identifier.into(), ..self.clone() }
+        Self {
+            identifier: identifier.into(),
+            ..self.clone()
+        }
     }
 }
 
 impl fmt::Display for RelationName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quote = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
-        write!(f, "{}.{}.{}", quote(&self.database), quote(&self.schema), quote(&self.identifier))
+        write!(
+            f,
+            "{}.{}.{}",
+            quote(&self.database),
+            quote(&self.schema),
+            quote(&self.identifier)
+        )
     }
 }
 
