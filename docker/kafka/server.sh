@@ -1,0 +1,178 @@
+# shellcheck shell=bash
+# Kafka, KRaft: controllers and brokers apart, as in production, or one node with both roles for small tests.
+# RIDEHAIL_KAFKA_SIZE = CONTROLLERS+BROKERS (2+3) or `small`; fixed for a stack when it is first made.
+kafka_needs=''
+kafka_stops_after='druid'
+
+kafka_size() {
+  if [ -f "$STACK_DIR/kafka/size" ]; then cat "$STACK_DIR/kafka/size"; else echo "${RIDEHAIL_KAFKA_SIZE:-2+3}"; fi
+}
+kafka_controllers() {
+  local size
+  size=$(kafka_size)
+  if [ "$size" = small ]; then echo 0; else echo "${size%+*}"; fi
+}
+kafka_brokers() {
+  local size
+  size=$(kafka_size)
+  if [ "$size" = small ]; then echo 1; else echo "${size#*+}"; fi
+}
+names() { # PREFIX COUNT
+  local i list=()
+  for ((i = 1; i <= $2; i++)); do list+=("$1$i"); done
+  echo "${list[*]}"
+}
+kafka_broker_names() { names kafka- "$(kafka_brokers)"; }
+
+kafka_processes() {
+  [ "$(kafka_controllers)" = 0 ] || names kafka-controller- "$(kafka_controllers)"
+  kafka_broker_names
+}
+
+# brokers 92.. , controllers 96..; a combined node has both
+kafka_port() {
+  case $1 in
+  kafka-controller-*) port $((95 + ${1##*-})) ;;
+  *) port $((91 + ${1##*-})) ;;
+  esac
+}
+kafka_node_id() {
+  case $1 in
+  kafka-controller-*) echo $((3000 + ${1##*-})) ;;
+  *) echo "${1##*-}" ;;
+  esac
+}
+
+kafka_packages() {
+  need_java
+  need_packages mvn:maven
+}
+kafka_install() { maven_jars kafka; }
+
+# kafka_java HEAP ARGUMENTS...
+kafka_java() {
+  local heap=$1
+  shift
+  "$JAVA_DIR/bin/java" "-Xmx$heap" "${JVM_FLAGS[@]}" -Dlog4j2.configurationFile="$DOCKER_DIR/kafka/log4j2.properties" \
+    -cp "$(jars_dir kafka)/*" "$@"
+}
+
+# A cluster id of its own for each stack and each life of it: clients tell by it that a cluster was made anew.
+kafka_id() {
+  local file=$STACK_DIR/kafka/$1.id id=-
+  if [ ! -s "$file" ]; then
+    while [[ $id == -* ]]; do id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '='); done
+    echo "$id" >"$file"
+  fi
+  cat "$file"
+}
+
+kafka_controller_addresses() { # prints HOST:PORT,...
+  local i list=''
+  for ((i = 1; i <= ($(kafka_controllers) > 0 ? $(kafka_controllers) : 1); i++)); do list+=,$HOST:$(port $((95 + i))); done
+  echo "${list#,}"
+}
+kafka_initial_controllers() { # prints ID@HOST:PORT:DIRECTORY,... the same string on every controller
+  local i list=''
+  if [ "$(kafka_controllers)" = 0 ]; then
+    echo "1@$HOST:$(port 96):$(kafka_id directory-1)"
+    return
+  fi
+  for ((i = 1; i <= $(kafka_controllers); i++)); do list+=,$((3000 + i))@$HOST:$(port $((95 + i))):$(kafka_id "directory-$i"); done
+  echo "${list#,}"
+}
+
+kafka_properties() { # PROCESS
+  local brokers
+  brokers=$(kafka_brokers)
+  echo "node.id=$(kafka_node_id "$1")"
+  echo "log.dirs=$STACK_DIR/kafka/data/$1"
+  echo "controller.listener.names=CONTROLLER"
+  echo "controller.quorum.bootstrap.servers=$(kafka_controller_addresses)"
+  echo "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"
+  cat "$DOCKER_DIR/kafka/common.properties"
+  case $1 in
+  kafka-controller-*)
+    echo "process.roles=controller"
+    echo "listeners=CONTROLLER://$HOST:$(kafka_port "$1")"
+    return
+    ;;
+  esac
+  cat "$DOCKER_DIR/kafka/broker.properties"
+  if [ "$(kafka_controllers)" = 0 ]; then
+    echo "process.roles=broker,controller"
+    echo "listeners=PLAINTEXT://$HOST:$(kafka_port "$1"),CONTROLLER://$HOST:$(port 96)"
+  else
+    echo "process.roles=broker"
+    echo "listeners=PLAINTEXT://$HOST:$(kafka_port "$1")"
+  fi
+  echo "advertised.listeners=PLAINTEXT://$HOST:$(kafka_port "$1")"
+  # fewer brokers than the shared file's replication factor: the last line of a key wins
+  [ "$brokers" -ge 3 ] || sed -nE "s/^(.*replication\.factor)=3$/\1=$brokers/p; s/^(.*min\.(isr|insync\.replicas))=2$/\1=1/p" "$DOCKER_DIR/kafka/broker.properties"
+}
+
+kafka_prepare() {
+  local size=${RIDEHAIL_KAFKA_SIZE:-$(kafka_size)} process conf format pids=() pid
+  [[ $size =~ ^([1-3]\+[1-3]|small)$ ]] || fail "RIDEHAIL_KAFKA_SIZE=$size is not CONTROLLERS+BROKERS (each 1 to 3) or small"
+  [ "$size" = "$(kafka_size)" ] || fail "stack $STACK has Kafka of size $(kafka_size), not $size" "the size is fixed when a stack is made; 'clean' forgets it"
+  mkdir -p "$STACK_DIR/kafka/conf" "$STACK_DIR/kafka/data"
+  echo "$size" >"$STACK_DIR/kafka/size"
+  kafka_id cluster >/dev/null
+  kafka_initial_controllers >/dev/null
+  for process in "$@"; do
+    conf=$STACK_DIR/kafka/conf/$process.properties
+    kafka_properties "$process" >"$conf"
+    [ ! -f "$STACK_DIR/kafka/data/$process/meta.properties" ] || continue
+    format=(--no-initial-controllers)
+    if [[ $process == kafka-controller-* || $(kafka_controllers) = 0 ]]; then format=(--initial-controllers "$(kafka_initial_controllers)"); fi
+    say kafka "formatting $process"
+    kafka_java 96m kafka.tools.StorageTool format -t "$(kafka_id cluster)" -c "$conf" "${format[@]}" >"$STACK_DIR/kafka/format-$process.log" 2>&1 &
+    pids+=($!)
+  done
+  for pid in ${pids[@]+"${pids[@]}"}; do
+    wait "$pid" || fail "Kafka's storage could not be formatted" "its log: $STACK_DIR/kafka/format-*.log"
+  done
+}
+
+kafka_start() {
+  local heap=(-Xms64m -Xmx320m)
+  [[ $1 != kafka-controller-* ]] || heap=(-Xms48m -Xmx128m)
+  launch "$1" "$STACK_DIR/kafka" "$JAVA_DIR/bin/java" "${heap[@]}" "${JVM_FLAGS[@]}" \
+    -Dlog4j2.configurationFile="$DOCKER_DIR/kafka/log4j2.properties" -cp "$(jars_dir kafka)/*" \
+    kafka.Kafka "$STACK_DIR/kafka/conf/$1.properties"
+}
+
+# A controller is ready when it listens. A broker is ready when it answers a metadata request and knows as many live
+# brokers as run here: so it has registered with a controller quorum that works.
+kafka_ready() {
+  local broker running=0 seen
+  if [[ $1 == kafka-controller-* ]]; then
+    port_open "$(kafka_port "$1")"
+    return
+  fi
+  for broker in $(kafka_broker_names); do ! alive "$broker" >/dev/null || running=$((running + 1)); done
+  seen=$(kafka_brokers_seen_by "$(kafka_port "$1")") && [ "$seen" -ge "$running" ] && [ "$seen" -gt 0 ]
+}
+
+# Kafka's protocol by hand, since each of its command-line tools is a JVM of two seconds: Metadata request version 1 with
+# an empty list of topics. The answer starts with its length, our correlation id (7), and the number of brokers.
+kafka_brokers_seen_by() {
+  local answer
+  port_open "$1" || return 1
+  answer=$(
+    exec 3<>"/dev/tcp/$HOST/$1"
+    #        length 14       key 3   version 1  id 7           client id -1  0 topics
+    printf '\0\0\0\016' >&3
+    printf '\0\003\0\001\0\0\0\007\377\377\0\0\0\0' >&3
+    timeout 2 head -c 12 <&3 | od -An -v -tu1
+  ) || return 1
+  # shellcheck disable=SC2086 # split into bytes on purpose
+  set -- $answer
+  [ $# = 12 ] && [ "$8" = 7 ] && echo "${12}"
+}
+
+kafka_settle() { :; }
+
+# TERM lets a broker hand its partitions over; when all stop together the last one can't, hence the bound. What was
+# acknowledged is on two brokers' disks either way.
+kafka_stop() { stop_process "$1" TERM 6 KILL; }

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# The list of servers, in start order. Adding one: a folder docker/NAME with its configuration and a server.sh, and its
+# name here. server.sh defines (all run with the stack's settings loaded, PORT_BASE set, under the stack's lock):
+#
+#   NAME_needs                 variable: servers that must be ready before this one starts
+#   NAME_stops_after           variable: servers that must be down before this one stops (those that write to it)
+#   NAME_processes             prints its processes: one line a group, groups start together and stop from the last to the first
+#   NAME_port PROCESS          prints the port that PROCESS listens on
+#   NAME_packages              has apt install what is missing; servers take turns
+#   NAME_install               fetches or builds the rest, beside the other servers; quick and silent when nothing is missing
+#   NAME_prepare PROCESS...    writes configuration, makes data directories; these processes are about to start
+#   NAME_start PROCESS         calls `launch`
+#   NAME_ready PROCESS         asks the process itself, without waiting; status 0 when it serves
+#   NAME_settle                runs once all are ready, at each `up`; must be quick and safe to repeat
+#   NAME_stop PROCESS          calls `stop_process` with signal, grace in seconds, and the harder signal
+SERVERS=(postgres zookeeper kafka druid)
+
+for server in "${SERVERS[@]}"; do
+  # shellcheck source=/dev/null
+  . "$DOCKER_DIR/$server/server.sh"
+done
+
+# variable SERVER_NAME by name: needs_of druid -> "postgres zookeeper"
+needs_of() {
+  local name=${1}_needs
+  echo "${!name}"
+}
+stops_after() {
+  local name=${1}_stops_after
+  echo "${!name}"
+}
+
+# flat list of a server's processes
+processes_of() { "$1_processes" | tr '\n' ' '; }
+
+# server_of NAME: the server that NAME is, or is a process of
+server_of() {
+  local server
+  for server in "${SERVERS[@]}"; do
+    if [ "$server" = "$1" ] || [[ " $(processes_of "$server") " == *" $1 "* ]]; then
+      echo "$server"
+      return
+    fi
+  done
+  fail "no server or process is called $1" "servers: ${SERVERS[*]}; processes: $(for server in "${SERVERS[@]}"; do processes_of "$server"; done)"
+}
+
+# expand NAME: a server's processes, or the process itself
+expand() {
+  local server
+  server=$(server_of "$1")
+  if [ "$server" = "$1" ] && [[ " $(processes_of "$server") " != *" $1 "* ]]; then processes_of "$server"; else echo "$1"; fi
+}
