@@ -68,18 +68,18 @@ kafka_id() {
 }
 
 kafka_controller_addresses() { # prints HOST:PORT,...
-  local i list=''
-  for ((i = 1; i <= ($(kafka_controllers) > 0 ? $(kafka_controllers) : 1); i++)); do list+=,$HOST:$(port $((95 + i))); done
-  echo "${list#,}"
+  local i addresses=''
+  for ((i = 1; i <= ($(kafka_controllers) > 0 ? $(kafka_controllers) : 1); i++)); do addresses+=,$HOST:$(port $((95 + i))); done
+  echo "${addresses#,}"
 }
 kafka_initial_controllers() { # prints ID@HOST:PORT:DIRECTORY,... the same string on every controller
-  local i list=''
+  local i addresses=''
   if [ "$(kafka_controllers)" = 0 ]; then
     echo "1@$HOST:$(port 96):$(kafka_id directory-1)"
     return
   fi
-  for ((i = 1; i <= $(kafka_controllers); i++)); do list+=,$((3000 + i))@$HOST:$(port $((95 + i))):$(kafka_id "directory-$i"); done
-  echo "${list#,}"
+  for ((i = 1; i <= $(kafka_controllers); i++)); do addresses+=,$((3000 + i))@$HOST:$(port $((95 + i))):$(kafka_id "directory-$i"); done
+  echo "${addresses#,}"
 }
 
 kafka_properties() { # PROCESS

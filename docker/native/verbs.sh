@@ -13,8 +13,9 @@ take_lock() {
 
 # with_needs SERVER...: the servers and, before them, what they need, in start order
 with_needs() {
-  local wanted=" $* " server need
-  for ((i = 0; i < ${#SERVERS[@]}; i++)); do
+  local wanted=" $* " round server need
+  for round in "${SERVERS[@]}"; do # as many rounds as the longest chain of needs could have links
+    : "$round"
     for server in "${SERVERS[@]}"; do
       [[ $wanted == *" $server "* ]] || continue
       for need in $(needs_of "$server"); do [[ $wanted == *" $need "* ]] || wanted+="$need "; done
@@ -23,9 +24,16 @@ with_needs() {
   for server in "${SERVERS[@]}"; do [[ $wanted != *" $server "* ]] || echo "$server"; done
 }
 
+# chosen SERVER NAME...: the processes of SERVER that the names mean; one a line
+chosen() {
+  local server=$1 name
+  shift
+  for name in "$@"; do [ "$(server_of "$name")" != "$server" ] || expand "$name" | tr ' ' '\n'; done | awk 'NF && !seen[$0]++'
+}
+
 # bring_up SERVER PROCESS...: runs in a subshell of its own, beside the other servers
 bring_up() {
-  local server=$1 process need missing=() started
+  local server=$1 process need missing=()
   shift
   for need in $(needs_of "$server"); do
     [[ " ${UP_SERVERS[*]} " == *" $need "* ]] || continue
@@ -43,8 +51,7 @@ bring_up() {
   fi
   for process in "$@"; do wait_ready "$server" "$process"; done
   "${server}_settle"
-  started=${#missing[@]}
-  say "$server" "ready$([ "$started" -gt 0 ] || echo ' (was running)')"
+  if [ ${#missing[@]} -gt 0 ]; then say "$server" "ready"; else say "$server" "was running"; fi
 }
 
 # up [NAME...]: everything, or the named servers with their needs; a process's name starts that process alone
@@ -60,14 +67,12 @@ verb_up() {
   for server in "${UP_SERVERS[@]}"; do "${server}_packages"; done
   UP_MARKS=$(mktemp -d)
   for server in "${UP_SERVERS[@]}"; do
-    names=()
-    for name in "$@"; do [ "$(server_of "$name")" != "$server" ] || names+=("$(expand "$name")"); done
-    [ ${#names[@]} -gt 0 ] || names=("$(processes_of "$server")")
+    mapfile -t names < <(chosen "$server" "$@")
+    [ ${#names[@]} -gt 0 ] || mapfile -t names < <(chosen "$server" "$server") # only needed by a named one
     (
       trap '[ -e "$UP_MARKS/$server.ready" ] || touch "$UP_MARKS/$server.failed"' EXIT
       "${server}_install"
-      # shellcheck disable=SC2068 # one name a word
-      bring_up "$server" ${names[@]}
+      bring_up "$server" "${names[@]}"
       touch "$UP_MARKS/$server.ready"
     ) &
     pids+=($!)
@@ -90,7 +95,7 @@ stop_server() {
   while read -r group; do
     pids=()
     for process in $group; do
-      [[ $wanted == *" $process "* ]] && has_pid_file "$process" || continue
+      if [[ $wanted != *" $process "* ]] || ! has_pid_file "$process"; then continue; fi
       "${server}_stop" "$process" &
       pids+=($!)
     done
@@ -100,7 +105,7 @@ stop_server() {
 
 # down [NAME...]
 verb_down() {
-  local name server servers=() names before pids=() found=
+  local name server servers=() names before pids=()
   use_stack
   [ -n "$PORT_BASE" ] || { say stack "stack $STACK was never up"; return 0; }
   take_lock
@@ -109,15 +114,13 @@ verb_down() {
   DOWN_MARKS=$(mktemp -d)
   for server in "${SERVERS[@]}"; do
     [[ " ${servers[*]} " == *" $server "* ]] || continue
-    names=()
-    for name in "$@"; do [ "$(server_of "$name")" != "$server" ] || names+=("$(expand "$name")"); done
+    mapfile -t names < <(chosen "$server" "$@")
     (
       for before in $(stops_after "$server"); do
         [[ " ${servers[*]} " == *" $before "* ]] || continue
         until [ -e "$DOWN_MARKS/$before" ]; do sleep 0.05; done
       done
-      # shellcheck disable=SC2068 # one name a word
-      stop_server "$server" ${names[@]} || true
+      stop_server "$server" "${names[@]}" || true
       touch "$DOWN_MARKS/$server"
       say "$server" "down"
     ) &
@@ -129,7 +132,7 @@ verb_down() {
 
 # status: a table; exit 1 unless every process that was started runs and answers
 verb_status() {
-  local server process pid state bad='' any='' total=0 mb rows=() files
+  local server process pid state bad='' total=0 mb files
   use_stack
   files=("$STACK_DIR"/pids/*)
   if [ -z "$PORT_BASE" ] || [ ! -e "${files[0]}" ]; then
@@ -157,12 +160,18 @@ verb_status() {
   [ -z "$bad" ]
 }
 
+# expand_all NAME...
+expand_all() {
+  local name
+  for name in "$@"; do expand "$name"; done
+}
+
 # kill NAME: SIGKILL, and the pid file stays, so that status says `died`
 verb_kill() {
   local process pid
   use_stack
   [ $# -gt 0 ] || fail "kill needs a server or process"
-  for process in $(for name in "$@"; do expand "$name"; done); do
+  for process in $(expand_all "$@"); do
     pid=$(alive "$process") || fail "$process does not run"
     kill -KILL "$pid"
     while alive "$process" >/dev/null; do sleep 0.02; done
@@ -177,10 +186,10 @@ verb_restart() {
 
 verb_logs() {
   use_stack
-  local name files=()
+  local process files=()
   [ $# -gt 0 ] || set -- "${SERVERS[@]}"
-  for name in $(for name in "$@"; do expand "$name"; done); do
-    [ ! -f "$(log_file "$name")" ] || files+=("$(log_file "$name")")
+  for process in $(expand_all "$@"); do
+    [ ! -f "$(log_file "$process")" ] || files+=("$(log_file "$process")")
   done
   [ ${#files[@]} -gt 0 ] || fail "no logs: stack $STACK was never up"
   tail -n "${LINES_BACK:-20}" ${FOLLOW:+-F} "${files[@]}"

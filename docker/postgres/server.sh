@@ -12,7 +12,8 @@ postgres_bin() {
   local dir major made=
   [ ! -f "$STACK_DIR/postgres/data/PG_VERSION" ] || made=$(<"$STACK_DIR/postgres/data/PG_VERSION")
   for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin "$(pg_config --bindir 2>/dev/null)" | sort -rV); do
-    [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] || continue
+    [ -x "$dir/initdb" ] || continue
+    [ -x "$dir/postgres" ] || continue
     major=$("$dir/postgres" --version | grep -oE '[0-9]+' | head -n 1)
     [ -z "$made" ] || [ "$made" = "$major" ] || continue
     [ "$major" -ge "$POSTGRES_MIN_MAJOR" ] || continue
