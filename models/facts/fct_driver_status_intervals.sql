@@ -1,0 +1,109 @@
+{#-
+  Every status event opens an interval, which the next one closes; so an event is a row, for good,
+  and a late event changes just two: its own, and the end of the one before. The key is the
+  event's.
+
+  A run takes the (driver, vehicle) pairs with new events, and rebuilds each from the last
+  interval that begins before its first new event. All events of a pair lie in one Kafka
+  partition (their key is vehicle_id), so batches of one row may be compared.
+
+  landing_batch is that of the opening event. last_landing_batch includes the closing event: it
+  tells the marts that an interval has changed.
+-#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['event_id', 'started_at'],
+    partition_by={'field': 'started_at', 'granularity': 'day'},
+    indexes=[
+        {'columns': ['event_id', 'started_at'], 'unique': true},
+        {'columns': ['kafka_partition', 'last_landing_batch']},
+        {'columns': ['vehicle_id', 'started_at']},
+        {'columns': ['ended_at']},
+    ],
+    tags=['fact'],
+) }}
+
+with
+
+{% if is_incremental() -%}
+done as (
+    {{ watermarks(this, source('raw', 'landing_progress'), 'vehicle_events', 'last_landing_batch') }}
+),
+
+changed as (
+    select
+        events.vehicle_id,
+        events.driver_id,
+        min(events.event_time) as first_time
+    from {{ ref('stg_vehicle_events') }} as events
+    inner join done
+        on done.kafka_partition = events.kafka_partition
+        and done.landing_batch < events.landing_batch
+    where events.event_type in ('online', 'idle', 'en_route', 'on_trip', 'offline', 'maintenance')
+    group by events.vehicle_id, events.driver_id
+),
+
+touched as materialized (
+    select
+        vehicle_id,
+        driver_id,
+        coalesce((
+            select max(intervals.started_at)
+            from {{ this }} as intervals
+            where intervals.vehicle_id = changed.vehicle_id
+                and intervals.driver_id = changed.driver_id
+                and intervals.started_at < changed.first_time
+        ), first_time) as rebuild_from
+    from changed
+),
+{%- endif %}
+
+events as (
+    select events.*
+    from {{ ref('stg_vehicle_events') }} as events
+    {%- if is_incremental() %}
+    inner join touched
+        on touched.vehicle_id = events.vehicle_id
+        and touched.driver_id = events.driver_id
+        and touched.rebuild_from <= events.event_time
+    {%- endif %}
+    where events.event_type in ('online', 'idle', 'en_route', 'on_trip', 'offline', 'maintenance')
+        {%- if is_incremental() %}
+        -- the same as a plain bound, so that only the touched days are opened
+        and events.event_time >= (select min(rebuild_from) from touched)
+        {%- endif %}
+),
+
+intervals as (
+    select
+        event_id,
+        driver_id,
+        vehicle_id,
+        city_id,
+        event_type as status,
+        ride_id,
+        event_time as started_at,
+        lead(event_time) over shift as ended_at,
+        kafka_partition,
+        landing_batch,
+        greatest(landing_batch, lead(landing_batch) over shift) as last_landing_batch
+    from events
+    -- several events of one instant: in the order of the vehicle's own count
+    window shift as (partition by vehicle_id, driver_id order by event_time, sequence, event_id)
+)
+
+select
+    event_id,
+    driver_id,
+    vehicle_id,
+    city_id,
+    status,
+    ride_id,
+    started_at,
+    ended_at,
+    extract(epoch from ended_at - started_at)::numeric(14, 3) as seconds,
+    kafka_partition,
+    landing_batch,
+    last_landing_batch
+from intervals

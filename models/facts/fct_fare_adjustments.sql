@@ -1,0 +1,43 @@
+{#-
+  One row for each correction, on the day it was made: books of past days stay closed.
+  delete+insert: the key keeps a repeated run from doubling.
+-#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['event_id', 'event_time'],
+    partition_by={'field': 'event_time', 'granularity': 'day'},
+    indexes=[
+        {'columns': ['event_id', 'event_time'], 'unique': true},
+        {'columns': ['kafka_partition', 'landing_batch']},
+    ],
+    tags=['fact'],
+) }}
+
+{% if is_incremental() -%}
+with done as (
+    {{ watermarks(this, source('raw', 'landing_progress'), 'ride_events') }}
+)
+{%- endif %}
+
+select
+    events.event_id,
+    events.event_time,
+    events.ride_id,
+    events.requested_at,
+    events.city_id,
+    events.customer_id,
+    events.driver_id,
+    events.vehicle_id,
+    events.reason,
+    events.adjustment_cents,
+    events.driver_pay_adjustment_cents,
+    events.kafka_partition,
+    events.landing_batch
+from {{ ref('stg_ride_events') }} as events
+{%- if is_incremental() %}
+inner join done
+    on done.kafka_partition = events.kafka_partition
+    and done.landing_batch < events.landing_batch
+{%- endif %}
+where events.event_type = 'fare_adjusted'
