@@ -77,8 +77,9 @@ DRUID_OPENS=(
 druid_start() {
   local heap direct
   read -r heap direct <<<"$(druid_memory "$1")"
+  archive_flags druid "$1"
   launch "$1" "$STACK_DIR/druid/conf/$1" "$JAVA_DIR/bin/java" -Xms64m "-Xmx$heap" "-XX:MaxDirectMemorySize=$direct" \
-    "${DRUID_OPENS[@]}" "${JVM_FLAGS[@]}" -Djava.io.tmpdir="$STACK_DIR/druid/tmp" \
+    "${DRUID_OPENS[@]}" "${JVM_FLAGS[@]}" "${ARCHIVE_FLAGS[@]}" -Djava.io.tmpdir="$STACK_DIR/druid/tmp" \
     -Djava.util.logging.manager=org.apache.logging.log4j.jul.LogManager \
     -Dlog4j2.configurationFile="$DOCKER_DIR/druid/conf/log4j2.xml" \
     -cp "$(jars_dir druid)/druid/*" org.apache.druid.cli.Main server "${1#druid-}"
@@ -97,7 +98,14 @@ druid_ready() {
 }
 quick_get() { curl -fsS -m 3 "$@" 2>/dev/null; }
 
-druid_settle() { :; }
+druid_settle() {
+  local process pids=()
+  for process in $(processes_of druid); do
+    record_archive druid "$process" "$process" &
+    pids+=($!)
+  done
+  wait "${pids[@]}" # a bare wait would wait for the servers too
+}
 
 # Rows that are not yet published are read again from Kafka, whose offsets are kept with the segments in one
 # transaction: so a hard stop loses nothing.

@@ -2,7 +2,7 @@
 # Kafka, KRaft: controllers and brokers apart, as in production, or one node with both roles for small tests.
 # RIDEHAIL_KAFKA_SIZE = CONTROLLERS+BROKERS (2+3) or `small`; fixed for a stack when it is first made.
 kafka_needs=''
-kafka_stops_after='druid'
+kafka_stops_after=''
 
 kafka_size() {
   if [ -f "$STACK_DIR/kafka/size" ]; then cat "$STACK_DIR/kafka/size"; else echo "${RIDEHAIL_KAFKA_SIZE:-2+3}"; fi
@@ -137,7 +137,8 @@ kafka_prepare() {
 kafka_start() {
   local heap=(-Xms64m -Xmx320m)
   [[ $1 != kafka-controller-* ]] || heap=(-Xms48m -Xmx128m)
-  launch "$1" "$STACK_DIR/kafka" "$JAVA_DIR/bin/java" "${heap[@]}" "${JVM_FLAGS[@]}" \
+  archive_flags kafka "$(kafka_kind "$1")"
+  launch "$1" "$STACK_DIR/kafka" "$JAVA_DIR/bin/java" "${heap[@]}" "${JVM_FLAGS[@]}" "${ARCHIVE_FLAGS[@]}" \
     -Dlog4j2.configurationFile="$DOCKER_DIR/kafka/log4j2.properties" -cp "$(jars_dir kafka)/*" \
     kafka.Kafka "$STACK_DIR/kafka/conf/$1.properties"
 }
@@ -171,7 +172,22 @@ kafka_brokers_seen_by() {
   [ $# = 12 ] && [ "$8" = 7 ] && echo "${12}"
 }
 
-kafka_settle() { :; }
+# one archive for each kind of JVM; a combined node's is its own
+kafka_kind() {
+  case $1 in
+  kafka-controller-*) echo controller ;;
+  *) if [ "$(kafka_controllers)" = 0 ]; then echo combined; else echo broker; fi ;;
+  esac
+}
+
+kafka_settle() {
+  local process pids=()
+  for process in kafka-1 kafka-controller-1; do
+    record_archive kafka "$(kafka_kind "$process")" "$process" &
+    pids+=($!)
+  done
+  wait "${pids[@]}" # a bare wait would wait for the servers too
+}
 
 # TERM lets a broker hand its partitions over; when all stop together the last one can't, hence the bound. What was
 # acknowledged is on two brokers' disks either way.

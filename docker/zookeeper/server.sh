@@ -24,7 +24,8 @@ zookeeper_prepare() {
 }
 
 zookeeper_start() {
-  launch "$1" "$STACK_DIR/zookeeper" "$JAVA_DIR/bin/java" -Xms32m -Xmx96m "${JVM_FLAGS[@]}" \
+  archive_flags zookeeper zookeeper
+  launch "$1" "$STACK_DIR/zookeeper" "$JAVA_DIR/bin/java" -Xms32m -Xmx96m "${JVM_FLAGS[@]}" "${ARCHIVE_FLAGS[@]}" \
     -Dlogback.configurationFile="$DOCKER_DIR/zookeeper/logback.xml" -cp "$(jars_dir zookeeper)/*" \
     org.apache.zookeeper.server.ZooKeeperServerMain "$STACK_DIR/zookeeper/zoo.cfg"
 }
@@ -39,5 +40,5 @@ ask_zookeeper() {
   ) 2>/dev/null
 }
 
-zookeeper_settle() { :; }
+zookeeper_settle() { record_archive zookeeper zookeeper zookeeper; }
 zookeeper_stop() { stop_process "$1" TERM 3 KILL; }

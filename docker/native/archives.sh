@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# Class-data archives: the JVM maps a server's classes from a file instead of loading and verifying them jar by jar, which
+# halves the start. The first start of a kind of server runs without; once it is ready, its JVM writes the archive.
+# An archive belongs to exact jars and an exact JDK, so it lies beside the jars under the JDK's version. The JVM checks
+# both and silently goes on without an archive that does not fit.
+# A folder on the class path would switch this off: so no server here has one, configuration comes by path or directory.
+
+archive_file() { # SERVER KIND
+  local version
+  version=$(sed -n 's/^JAVA_RUNTIME_VERSION="\(.*\)"/\1/p; s/^IMPLEMENTOR_VERSION="\(.*\)"/\1/p' "$JAVA_DIR/release" | head -n 1 | tr -c 'A-Za-z0-9._\n-' _)
+  printf '%s/archives/%s/%s.jsa' "$(jars_dir "$1")" "${version:-unknown}" "$2"
+}
+
+# archive_flags SERVER KIND: sets ARCHIVE_FLAGS for a JVM about to start
+archive_flags() {
+  local file
+  file=$(archive_file "$1" "$2")
+  if [ -s "$file" ]; then
+    ARCHIVE_FLAGS=("-XX:SharedArchiveFile=$file" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off)
+  else
+    ARCHIVE_FLAGS=(-XX:+RecordDynamicDumpInfo -Xlog:cds=off -Xlog:cds+dynamic=off)
+  fi
+}
+
+# record_archive SERVER KIND PROCESS: has a running JVM write the archive, if it is missing. The JVM stands still
+# meanwhile (a second or two), so this is done before anybody uses the server. Failing is harmless: nothing is written.
+record_archive() {
+  local file pid part
+  file=$(archive_file "$1" "$2")
+  [ ! -s "$file" ] || return 0
+  pid=$(alive "$3") || return 0
+  tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qx -e '-XX:+RecordDynamicDumpInfo' || return 0
+  mkdir -p "${file%/*}"
+  part=$file.$$.part
+  if "$JAVA_DIR/bin/jcmd" "$pid" VM.cds dynamic_dump "$part" >/dev/null 2>&1 && [ -s "$part" ]; then
+    mv -f "$part" "$file"
+  else
+    rm -f "$part"
+  fi
+}
