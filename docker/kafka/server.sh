@@ -1,11 +1,20 @@
 # shellcheck shell=bash
 # Kafka, KRaft: controllers and brokers apart, as in production, or one node with both roles for small tests.
-# RIDEHAIL_KAFKA_SIZE = CONTROLLERS+BROKERS (2+3) or `small`; fixed for a stack when it is first made.
+# RIDEHAIL_KAFKA_SIZE = CONTROLLERS+BROKERS (2+3) or `small`; kept for a stack from its first `up` on. Controllers may be
+# added to a running stack by asking for more of them; anything else needs a new stack.
 kafka_needs=''
 kafka_stops_after=''
 
 kafka_size() {
-  if [ -f "$STACK_DIR/kafka/size" ]; then cat "$STACK_DIR/kafka/size"; else echo "${RIDEHAIL_KAFKA_SIZE:-2+3}"; fi
+  local kept='' asked=${RIDEHAIL_KAFKA_SIZE:-}
+  [ ! -f "$STACK_DIR/kafka/size" ] || kept=$(<"$STACK_DIR/kafka/size")
+  if [ -z "$kept" ]; then
+    echo "${asked:-2+3}"
+  elif [[ $asked == [1-3]+[1-3] && $kept == *+* && ${asked#*+} = "${kept#*+}" && ${asked%+*} -gt ${kept%+*} ]]; then
+    echo "$asked"
+  else
+    echo "$kept"
+  fi
 }
 kafka_controllers() {
   local size
@@ -72,15 +81,17 @@ kafka_controller_addresses() { # prints HOST:PORT,...
   for ((i = 1; i <= ($(kafka_controllers) > 0 ? $(kafka_controllers) : 1); i++)); do addresses+=,$HOST:$(port $((95 + i))); done
   echo "${addresses#,}"
 }
-kafka_initial_controllers() { # prints ID@HOST:PORT:DIRECTORY,... the same string on every controller
-  local i addresses=''
-  if [ "$(kafka_controllers)" = 0 ]; then
-    echo "1@$HOST:$(port 96):$(kafka_id directory-1)"
-    return
+# The first voters, ID@HOST:PORT:DIRECTORY,... : the same string on every one of them, kept as it was when they were formatted.
+kafka_first_voters() {
+  local i voters='' file=$STACK_DIR/kafka/first-voters
+  if [ ! -s "$file" ]; then
+    if [ "$(kafka_controllers)" = 0 ]; then voters=,1@$HOST:$(port 96):$(kafka_id directory-1); fi
+    for ((i = 1; i <= $(kafka_controllers); i++)); do voters+=,$((3000 + i))@$HOST:$(port $((95 + i))):$(kafka_id "directory-$i"); done
+    echo "${voters#,}" >"$file"
   fi
-  for ((i = 1; i <= $(kafka_controllers); i++)); do addresses+=,$((3000 + i))@$HOST:$(port $((95 + i))):$(kafka_id "directory-$i"); done
-  echo "${addresses#,}"
+  cat "$file"
 }
+is_first_voter() { [[ ,$(kafka_first_voters) == *,$(kafka_node_id "$1")@* ]]; }
 
 kafka_properties() { # PROCESS
   local brokers
@@ -95,6 +106,8 @@ kafka_properties() { # PROCESS
   kafka-controller-*)
     echo "process.roles=controller"
     echo "listeners=CONTROLLER://$HOST:$(kafka_port "$1")"
+    # one that comes later asks the leader to make it a voter
+    is_first_voter "$1" || echo "controller.quorum.auto.join.enable=true"
     return
     ;;
   esac
@@ -112,21 +125,21 @@ kafka_properties() { # PROCESS
 }
 
 kafka_prepare() {
-  local size=${RIDEHAIL_KAFKA_SIZE:-$(kafka_size)} process conf format pids=() pid
+  local size=${RIDEHAIL_KAFKA_SIZE:-$(kafka_size)} process conf voters pids=() pid
   [[ $size =~ ^([1-3]\+[1-3]|small)$ ]] || fail "RIDEHAIL_KAFKA_SIZE=$size is not CONTROLLERS+BROKERS (each 1 to 3) or small"
-  [ "$size" = "$(kafka_size)" ] || fail "stack $STACK has Kafka of size $(kafka_size), not $size" "the size is fixed when a stack is made; 'clean' forgets it"
+  [ "$size" = "$(kafka_size)" ] || fail "stack $STACK has Kafka of size $(kafka_size), not $size" "only controllers can be added; 'clean' forgets the stack"
   mkdir -p "$STACK_DIR/kafka/conf" "$STACK_DIR/kafka/data"
   echo "$size" >"$STACK_DIR/kafka/size"
   kafka_id cluster >/dev/null
-  kafka_initial_controllers >/dev/null
+  kafka_first_voters >/dev/null
   for process in "$@"; do
     conf=$STACK_DIR/kafka/conf/$process.properties
     kafka_properties "$process" >"$conf"
     [ ! -f "$STACK_DIR/kafka/data/$process/meta.properties" ] || continue
-    format=(--no-initial-controllers)
-    if [[ $process == kafka-controller-* || $(kafka_controllers) = 0 ]]; then format=(--initial-controllers "$(kafka_initial_controllers)"); fi
+    voters=(--no-initial-controllers)
+    ! is_first_voter "$process" || voters=(--initial-controllers "$(kafka_first_voters)")
     say kafka "formatting $process"
-    kafka_java 96m kafka.tools.StorageTool format -t "$(kafka_id cluster)" -c "$conf" "${format[@]}" >"$STACK_DIR/kafka/format-$process.log" 2>&1 &
+    kafka_java 96m kafka.tools.StorageTool format -t "$(kafka_id cluster)" -c "$conf" "${voters[@]}" >"$STACK_DIR/kafka/format-$process.log" 2>&1 &
     pids+=($!)
   done
   for pid in ${pids[@]+"${pids[@]}"}; do

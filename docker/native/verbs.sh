@@ -84,8 +84,13 @@ verb_up() {
   say stack "stack $STACK is up; its variables: $STACK_DIR/env"
 }
 
-# running NAME...: those that have a pid file (running, or died)
+# those that have a pid file (running, or died)
 has_pid_file() { [ -f "$(pid_file "$1")" ]; }
+any_pid_file() { # SERVER
+  local process
+  for process in $(processes_of "$1"); do ! has_pid_file "$process" || return 0; done
+  return 1
+}
 
 # stop_server SERVER PROCESS...: groups from the last to the first, the processes of a group side by side
 stop_server() {
@@ -120,9 +125,11 @@ verb_down() {
         [[ " ${servers[*]} " == *" $before "* ]] || continue
         until [ -e "$DOWN_MARKS/$before" ]; do sleep 0.05; done
       done
-      stop_server "$server" "${names[@]}" || true
+      if any_pid_file "$server"; then
+        stop_server "$server" "${names[@]}" || true
+        say "$server" "down"
+      fi
       touch "$DOWN_MARKS/$server"
-      say "$server" "down"
     ) &
     pids+=($!)
   done
@@ -141,6 +148,7 @@ verb_status() {
   fi
   printf '%-20s %-9s %6s %8s %7s %8s\n' SERVER STATE PORT PID MB UPTIME
   for server in "${SERVERS[@]}"; do
+    any_pid_file "$server" || continue
     for process in $(processes_of "$server"); do
       if ! has_pid_file "$process"; then
         printf '%-20s %-9s %6s %8s %7s %8s\n' "$process" stopped "$("${server}_port" "$process")" - - -
