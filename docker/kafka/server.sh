@@ -94,14 +94,18 @@ kafka_first_voters() {
 is_first_voter() { [[ ,$(kafka_first_voters) == *,$(kafka_node_id "$1")@* ]]; }
 
 kafka_properties() { # PROCESS
-  local brokers
+  local brokers shared=("$DOCKER_DIR/kafka/common.properties")
   brokers=$(kafka_brokers)
+  [[ $1 == kafka-controller-* ]] || shared+=("$DOCKER_DIR/kafka/broker.properties")
   echo "node.id=$(kafka_node_id "$1")"
   echo "log.dirs=$STACK_DIR/kafka/data/$1"
   echo "controller.listener.names=CONTROLLER"
   echo "controller.quorum.bootstrap.servers=$(kafka_controller_addresses)"
   echo "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"
-  cat "$DOCKER_DIR/kafka/common.properties"
+  # fewer brokers than the shared files' replication factor
+  if [ "$brokers" -ge 3 ]; then cat "${shared[@]}"; else
+    sed -E "s/^(.*replication\.factor)=3$/\1=$brokers/; s/^(.*min\.(isr|insync\.replicas))=2$/\1=1/" "${shared[@]}"
+  fi
   case $1 in
   kafka-controller-*)
     echo "process.roles=controller"
@@ -111,7 +115,6 @@ kafka_properties() { # PROCESS
     return
     ;;
   esac
-  cat "$DOCKER_DIR/kafka/broker.properties"
   if [ "$(kafka_controllers)" = 0 ]; then
     echo "process.roles=broker,controller"
     echo "listeners=PLAINTEXT://$HOST:$(kafka_port "$1"),CONTROLLER://$HOST:$(port 96)"
@@ -120,8 +123,6 @@ kafka_properties() { # PROCESS
     echo "listeners=PLAINTEXT://$HOST:$(kafka_port "$1")"
   fi
   echo "advertised.listeners=PLAINTEXT://$HOST:$(kafka_port "$1")"
-  # fewer brokers than the shared file's replication factor: the last line of a key wins
-  [ "$brokers" -ge 3 ] || sed -nE "s/^(.*replication\.factor)=3$/\1=$brokers/p; s/^(.*min\.(isr|insync\.replicas))=2$/\1=1/p" "$DOCKER_DIR/kafka/broker.properties"
 }
 
 kafka_prepare() {
