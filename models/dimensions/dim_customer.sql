@@ -15,18 +15,17 @@
 with
 
 {% if is_incremental() -%}
-done as (
-    {{ watermarks(this, source('raw', 'landing_progress'), 'user_events') }}
+new_batches as materialized (
+    {{ new_batches(this, source('raw', 'landing_progress'), 'user_events') }}
 ),
 {%- endif %}
 
 events as (
     select events.*
-    from {{ ref('stg_user_events') }} as events
     {%- if is_incremental() %}
-    inner join done
-        on done.kafka_partition = events.kafka_partition
-        and done.landing_batch < events.landing_batch
+    from {{ rows_of_new_batches(ref('stg_user_events'), 'events') }}
+    {%- else %}
+    from {{ ref('stg_user_events') }} as events
     {%- endif %}
     where events.event_type in ('new_customer_signup', 'profile_updated', 'payment_method_added')
         and events.customer_id is not null

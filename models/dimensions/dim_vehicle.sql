@@ -16,8 +16,8 @@
 with
 
 {% if is_incremental() -%}
-done as (
-    {{ watermarks(this, source('raw', 'landing_progress'), 'vehicle_events') }}
+new_batches as materialized (
+    {{ new_batches(this, source('raw', 'landing_progress'), 'vehicle_events') }}
 ),
 {%- endif %}
 
@@ -37,11 +37,10 @@ registrations as (
         events.event_time as last_changed_at,
         events.kafka_partition,
         events.landing_batch
-    from {{ ref('stg_vehicle_events') }} as events
     {%- if is_incremental() %}
-    inner join done
-        on done.kafka_partition = events.kafka_partition
-        and done.landing_batch < events.landing_batch
+    from {{ rows_of_new_batches(ref('stg_vehicle_events'), 'events') }}
+    {%- else %}
+    from {{ ref('stg_vehicle_events') }} as events
     {%- endif %}
     where events.event_type = 'registered'
 ),

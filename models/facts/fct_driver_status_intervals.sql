@@ -27,8 +27,8 @@
 with
 
 {% if is_incremental() -%}
-done as (
-    {{ watermarks(this, source('raw', 'landing_progress'), 'vehicle_events', 'last_landing_batch') }}
+new_batches as materialized (
+    {{ new_batches(this, source('raw', 'landing_progress'), 'vehicle_events', 'last_landing_batch') }}
 ),
 
 changed as (
@@ -36,10 +36,7 @@ changed as (
         events.vehicle_id,
         events.driver_id,
         min(events.event_time) as first_time
-    from {{ ref('stg_vehicle_events') }} as events
-    inner join done
-        on done.kafka_partition = events.kafka_partition
-        and done.landing_batch < events.landing_batch
+    from {{ rows_of_new_batches(ref('stg_vehicle_events'), 'events') }}
     where events.event_type in ('online', 'idle', 'en_route', 'on_trip', 'offline', 'maintenance')
     group by events.vehicle_id, events.driver_id
 ),
@@ -61,18 +58,20 @@ touched as materialized (
 
 events as (
     select events.*
-    from {{ ref('stg_vehicle_events') }} as events
     {%- if is_incremental() %}
-    inner join touched
-        on touched.vehicle_id = events.vehicle_id
-        and touched.driver_id = events.driver_id
-        and touched.rebuild_from <= events.event_time
+    from touched
+    cross join lateral (
+        select *
+        from {{ ref('stg_vehicle_events') }} as staged
+        where staged.vehicle_id = touched.vehicle_id
+            and staged.driver_id = touched.driver_id
+            and staged.event_time >= touched.rebuild_from
+        offset 0
+    ) as events
+    {%- else %}
+    from {{ ref('stg_vehicle_events') }} as events
     {%- endif %}
     where events.event_type in ('online', 'idle', 'en_route', 'on_trip', 'offline', 'maintenance')
-        {%- if is_incremental() %}
-        -- the same as a plain bound, so that only the touched days are opened
-        and events.event_time >= (select min(rebuild_from) from touched)
-        {%- endif %}
 ),
 
 intervals as (

@@ -15,8 +15,8 @@
 ) }}
 
 {% if is_incremental() -%}
-with done as (
-    {{ watermarks(this, source('raw', 'landing_progress'), 'ride_events') }}
+with new_batches as materialized (
+    {{ new_batches(this, source('raw', 'landing_progress'), 'ride_events') }}
 )
 {%- endif %}
 
@@ -34,10 +34,9 @@ select
     events.driver_pay_adjustment_cents,
     events.kafka_partition,
     events.landing_batch
-from {{ ref('stg_ride_events') }} as events
 {%- if is_incremental() %}
-inner join done
-    on done.kafka_partition = events.kafka_partition
-    and done.landing_batch < events.landing_batch
+from {{ rows_of_new_batches(ref('stg_ride_events'), 'events') }}
+{%- else %}
+from {{ ref('stg_ride_events') }} as events
 {%- endif %}
 where events.event_type = 'fare_adjusted'

@@ -28,16 +28,13 @@
 with
 
 {% if is_incremental() -%}
-done as (
-    {{ watermarks(this, source('raw', 'landing_progress'), 'ride_events', 'last_landing_batch') }}
+new_batches as materialized (
+    {{ new_batches(this, source('raw', 'landing_progress'), 'ride_events', 'last_landing_batch') }}
 ),
 
 touched as (
     select distinct events.ride_id, events.requested_at
-    from {{ ref('stg_ride_events') }} as events
-    inner join done
-        on done.kafka_partition = events.kafka_partition
-        and done.landing_batch < events.landing_batch
+    from {{ rows_of_new_batches(ref('stg_ride_events'), 'events') }}
     where events.event_type <> 'fare_adjusted'
 ),
 {%- endif %}

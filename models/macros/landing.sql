@@ -7,39 +7,59 @@
   in, per partition, says exactly where its next run begins.
 -#}
 
-{#- Highest batch per Kafka partition in `relation`; -1 where it has none.
-    `progress` (raw.landing_progress) lists the partitions, so that each maximum is one step into
-    the index on (kafka_partition, batch) instead of a scan. A partition missing there is read
-    from its start: slower, never wrong. -#}
-{% macro watermarks(relation, progress, topic, batch='landing_batch') -%}
+{#- The batches that `relation` has still to take in: after_batch < batch <= last_batch, for each
+    Kafka partition. Landing writes raw.landing_progress (`progress`) in the transaction of the
+    rows, so it names every partition that has any, and its batch is that of the newest row.
+    Each maximum is one step into the index on (kafka_partition, batch). -#}
+{% macro new_batches(relation, progress, topic, batch='landing_batch') -%}
     select
         progress.kafka_partition,
         coalesce((
             select max(done.{{ batch }})
             from {{ relation }} as done
             where done.kafka_partition = progress.kafka_partition
-        ), -1) as landing_batch
+        ), -1) as after_batch,
+        progress.batch as last_batch
     from {{ progress }} as progress
     where progress.topic = '{{ topic }}'
 {%- endmacro %}
 
 
-{#- The CTEs `landed` (events to stage; all of them, or those above the watermarks of `staged`)
+{#- What `relation` holds of `batches`, a CTE of the shape above, as a from-item named `alias`.
+    A range scan of the index on (kafka_partition, batch) for each Kafka partition: the upper bound
+    lets the planner expect a short range, `offset 0` keeps it from one scan of everything. -#}
+{% macro rows_of_new_batches(relation, alias, batch='landing_batch', batches='new_batches') -%}
+    {{ batches }}
+    cross join lateral (
+        select *
+        from {{ relation }} as source_rows
+        where source_rows.kafka_partition = {{ batches }}.kafka_partition
+            and source_rows.{{ batch }} > {{ batches }}.after_batch
+            and source_rows.{{ batch }} <= {{ batches }}.last_batch
+        offset 0
+    ) as {{ alias }}
+{%- endmacro %}
+
+
+{#- The CTEs `landed` (events to stage; all of them, or only the new batches)
     and `repeated` (which of them Kafka holds more than once, with the copy that counts: the one
     that landed first, which within a Kafka partition is also what an earlier run has staged). -#}
 {% macro landed_events(events, staged, progress, topic) -%}
 {% if is_incremental() -%}
-done as (
-    {{ watermarks(staged, progress, topic) }}
+new_batches as materialized (
+    {{ new_batches(staged, progress, topic) }}
 ),
 
 landed as materialized (
     select raw_events.*
     from {{ events }} as raw_events
-    left join done on done.kafka_partition = raw_events.kafka_partition
-    where raw_events.landing_batch > coalesce(done.landing_batch, -1)
-        -- the same, coarser, in a form that an index on landing_batch can answer
-        and raw_events.landing_batch > (select coalesce(min(landing_batch), -1) from done)
+    inner join new_batches
+        on new_batches.kafka_partition = raw_events.kafka_partition
+        and new_batches.after_batch < raw_events.landing_batch
+    -- the same, coarser: landing has no index on (kafka_partition, landing_batch), but may have
+    -- one on landing_batch alone
+    where raw_events.landing_batch > (select min(after_batch) from new_batches)
+        and raw_events.landing_batch <= (select max(last_batch) from new_batches)
 ),
 
 -- the stretch of days that the anti-join of `is_new_event` has to look at

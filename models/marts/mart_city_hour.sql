@@ -1,0 +1,16 @@
+{#- As mart_city_day, by UTC hour. -#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['city_id', 'hour_starts_at'],
+    indexes=[{'columns': ['city_id', 'hour_starts_at'], 'unique': true}, {'columns': ['date']}],
+    tags=['mart'],
+) }}
+
+{{ city_activity(
+    mart=this,
+    unit='hour',
+    day='date',
+    mart_period="hour_starts_at at time zone 'UTC'",
+    key="periods.period at time zone 'UTC' as hour_starts_at, periods.period::date as date",
+) }}
