@@ -1,0 +1,81 @@
+//! Waits until every record that is in Kafka now is a row that queries see, or was refused.
+//!
+//! The target is Kafka's own end of each log when the wait begins. A task reports the offset
+//! behind a row only after the row can be queried in it, so positions at or past the target mean
+//! that the rows are in; what is left is that the broker learns of a new segment, within seconds.
+//! So the count of rows must also be the same twice in a row.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::error::Error;
+use super::session::{Session, until};
+use super::spec::Desired;
+use super::{Outcome, health, kafka, render};
+
+pub(super) async fn run(
+    session: &Session,
+    names: &[String],
+    deadline: u64,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Outcome, Error> {
+    let begun = Instant::now();
+    let waits = session
+        .named(names)?
+        .into_iter()
+        .map(|want| caught_up(session, want, Duration::from_secs(deadline)));
+    let done = futures::future::try_join_all(waits).await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if as_json {
+        let by_name: BTreeMap<&str, i64> = done.iter().map(|(name, rows)| (*name, *rows)).collect();
+        render::json(
+            out,
+            &json!({"caught_up": true, "rows": by_name, "seconds": seconds}),
+        )?;
+    } else {
+        for (name, rows) in done {
+            writeln!(out, "{name} has caught up: {rows} rows")?;
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+async fn caught_up<'a>(
+    session: &Session,
+    want: &'a Desired,
+    deadline: Duration,
+) -> Result<(&'a str, i64), Error> {
+    let target = kafka::logs(&session.brokers, &want.topic).await?;
+    let what = format!("{} did not catch up with {}", want.name, want.topic);
+    let hint = "`ridehail druid status` says where it stands";
+    let mut before = None;
+    let rows = until(deadline, &what, hint, async || {
+        let Some(payload) = session.client.supervisor_status(&want.datasource).await? else {
+            return Ok(None);
+        };
+        let positions = health::positions(&payload);
+        if health::lag(&positions, &target) != Some(0) {
+            before = None;
+            return Ok(None);
+        }
+        let rows = rows(session, &want.datasource).await?;
+        let same = before.replace(rows) == Some(rows);
+        Ok(same.then_some(rows))
+    })
+    .await?;
+    Ok((&want.name, rows))
+}
+
+/// Rows that queries see; none before the datasource exists.
+async fn rows(session: &Session, datasource: &str) -> Result<i64, Error> {
+    let query = format!("SELECT COUNT(*) AS \"rows\" FROM \"{datasource}\"");
+    let rows = session.client.sql(&query).await?.unwrap_or_default();
+    Ok(rows
+        .first()
+        .and_then(|row| row["rows"].as_i64())
+        .unwrap_or(0))
+}
