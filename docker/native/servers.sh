@@ -30,24 +30,33 @@ stops_after() {
   echo "${!name}"
 }
 
+# All that has processes: the servers, and the programs that were run beside them.
+EVERYTHING=("${SERVERS[@]}" programs)
+
 # flat list of a server's processes
 processes_of() { "$1_processes" | tr '\n' ' '; }
 
-# server_of NAME: the server that NAME is, or is a process of
-server_of() {
+# known_server NAME: prints the server that NAME is, or is a process of; fails when it is neither
+known_server() {
   local server
-  for server in "${SERVERS[@]}"; do
+  for server in "${EVERYTHING[@]}"; do
     if [ "$server" = "$1" ] || [[ " $(processes_of "$server") " == *" $1 "* ]]; then
       echo "$server"
       return
     fi
   done
-  fail "no server or process is called $1" "servers: ${SERVERS[*]}; processes: $(for server in "${SERVERS[@]}"; do processes_of "$server"; done)"
+  return 1
+}
+server_of() {
+  known_server "$1" || fail "no server or process is called $1" \
+    "servers: ${SERVERS[*]}; processes: $(for server in "${EVERYTHING[@]}"; do processes_of "$server"; done)"
 }
 
-# expand NAME: a server's processes, or the process itself
+# expand NAME...: the processes that the names mean, one a line; a process that is called like its server is itself
 expand() {
-  local server
-  server=$(server_of "$1")
-  if [ "$server" = "$1" ] && [[ " $(processes_of "$server") " != *" $1 "* ]]; then processes_of "$server"; else echo "$1"; fi
+  local name server
+  for name in "$@"; do
+    server=$(server_of "$name")
+    if [ "$server" = "$name" ]; then processes_of "$server" | tr ' ' '\n'; else echo "$name"; fi
+  done | awk 'NF && !seen[$0]++'
 }

@@ -24,11 +24,11 @@ with_needs() {
   for server in "${SERVERS[@]}"; do [[ $wanted != *" $server "* ]] || echo "$server"; done
 }
 
-# chosen SERVER NAME...: the processes of SERVER that the names mean; one a line
+# chosen SERVER NAME...: those of SERVER's processes that the names mean, one a line
 chosen() {
   local server=$1 name
   shift
-  for name in "$@"; do [ "$(server_of "$name")" != "$server" ] || expand "$name" | tr ' ' '\n'; done | awk 'NF && !seen[$0]++'
+  for name in "$@"; do [ "$(server_of "$name")" != "$server" ] || expand "$name"; done
 }
 
 # bring_up SERVER PROCESS...: runs in a subshell of its own, beside the other servers
@@ -54,6 +54,17 @@ bring_up() {
   if [ ${#missing[@]} -gt 0 ]; then say "$server" "ready"; else say "$server" "was running"; fi
 }
 
+# install: what `up` would fetch, without starting anything
+verb_install() {
+  local server pids=()
+  for server in "${SERVERS[@]}"; do "${server}_packages"; done
+  for server in "${SERVERS[@]}"; do
+    "${server}_install" &
+    pids+=($!)
+  done
+  for server in "${pids[@]}"; do wait "$server" || fail "not everything could be installed"; done
+}
+
 # up [NAME...]: everything, or the named servers with their needs; a process's name starts that process alone
 verb_up() {
   local name server servers=() names=() pids=() failed=
@@ -61,6 +72,7 @@ verb_up() {
   use_stack create
   [ $# -gt 0 ] || set -- "${SERVERS[@]}"
   for name in "$@"; do servers+=("$(server_of "$name")"); done
+  [[ " ${servers[*]} " != *" programs "* ]] || fail "up starts servers" "a program is started by: docker/stack run NAME COMMAND..."
   mapfile -t UP_SERVERS < <(with_needs "${servers[@]}")
   need_packages flock:util-linux setsid:util-linux ss:iproute2
 
@@ -108,21 +120,24 @@ stop_server() {
   done < <("${server}_processes" | tac)
 }
 
-# down [NAME...]
+# down [NAME...]: everything that was started, or what is named; clients before what they use, otherwise side by side
 verb_down() {
   local name server servers=() names before pids=()
   use_stack
-  [ -n "$PORT_BASE" ] || { say stack "stack $STACK was never up"; return 0; }
+  [ -n "$PORT_BASE" ] || {
+    say stack "stack $STACK was never up"
+    return 0
+  }
   take_lock
-  [ $# -gt 0 ] || set -- "${SERVERS[@]}"
+  [ $# -gt 0 ] || set -- "${EVERYTHING[@]}"
   for name in "$@"; do servers+=("$(server_of "$name")"); done
   DOWN_MARKS=$(mktemp -d)
-  for server in "${SERVERS[@]}"; do
+  for server in "${EVERYTHING[@]}"; do
     [[ " ${servers[*]} " == *" $server "* ]] || continue
     mapfile -t names < <(chosen "$server" "$@")
     (
-      for before in $(stops_after "$server"); do
-        [[ " ${servers[*]} " == *" $before "* ]] || continue
+      for before in programs $(stops_after "$server"); do
+        if [ "$before" = "$server" ] || [[ " ${servers[*]} " != *" $before "* ]]; then continue; fi
         until [ -e "$DOWN_MARKS/$before" ]; do sleep 0.05; done
       done
       if any_pid_file "$server"; then
@@ -139,39 +154,34 @@ verb_down() {
 
 # status: a table; exit 1 unless every process that was started runs and answers
 verb_status() {
-  local server process pid state bad='' total=0 mb files
+  local server process pid state bad='' total=0 mb format='%-20s %-9s %6s %8s %7s %8s\n'
   use_stack
-  files=("$STACK_DIR"/pids/*)
-  if [ -z "$PORT_BASE" ] || [ ! -e "${files[0]}" ]; then
+  if [ -z "$PORT_BASE" ] || ! compgen -G "$STACK_DIR/pids/*" >/dev/null; then
     echo "stack $STACK is not up (make up)"
     return 1
   fi
-  printf '%-20s %-9s %6s %8s %7s %8s\n' SERVER STATE PORT PID MB UPTIME
-  for server in "${SERVERS[@]}"; do
+  # shellcheck disable=SC2059 # the format is above
+  row() { printf "$format" "$@"; }
+  row SERVER STATE PORT PID MB UPTIME
+  for server in "${EVERYTHING[@]}"; do
     any_pid_file "$server" || continue
     for process in $(processes_of "$server"); do
       if ! has_pid_file "$process"; then
-        printf '%-20s %-9s %6s %8s %7s %8s\n' "$process" stopped "$("${server}_port" "$process")" - - -
+        row "$process" stopped "$("${server}_port" "$process")" - - -
       elif pid=$(alive "$process"); then
         state=ready
-        "${server}_ready" "$process" || { state=waiting bad=1; }
+        "${server}_ready" "$process" || state=waiting bad=1
         mb=$(memory_mb "$pid")
         total=$((total + mb))
-        printf '%-20s %-9s %6s %8s %7s %8s\n' "$process" "$state" "$("${server}_port" "$process")" "$pid" "$mb" "$(uptime_of "$process")"
+        row "$process" $state "$("${server}_port" "$process")" "$pid" "$mb" "$(uptime_of "$process")"
       else
         bad=1
-        printf '%-20s %-9s %6s %8s %7s %8s\n' "$process" died "$("${server}_port" "$process")" - - -
+        row "$process" died "$("${server}_port" "$process")" - - -
       fi
     done
   done
-  printf '%-20s %-9s %6s %8s %7s\n' total '' '' '' "$total"
+  row total '' '' '' $total ''
   [ -z "$bad" ]
-}
-
-# expand_all NAME...
-expand_all() {
-  local name
-  for name in "$@"; do expand "$name"; done
 }
 
 # kill NAME: SIGKILL, and the pid file stays, so that status says `died`
@@ -179,7 +189,7 @@ verb_kill() {
   local process pid
   use_stack
   [ $# -gt 0 ] || fail "kill needs a server or process"
-  for process in $(expand_all "$@"); do
+  for process in $(expand "$@"); do
     pid=$(alive "$process") || fail "$process does not run"
     kill -KILL "$pid"
     while alive "$process" >/dev/null; do sleep 0.02; done
@@ -187,7 +197,11 @@ verb_kill() {
 }
 
 verb_restart() {
+  local name
   [ $# -gt 0 ] || fail "restart needs a server or process"
+  for name in "$@"; do
+    [ "$(server_of "$name")" != programs ] || fail "$name is a program" "down $name, then run it again"
+  done
   (verb_down "$@")
   verb_up "$@"
 }
@@ -195,13 +209,15 @@ verb_restart() {
 verb_logs() {
   use_stack
   local process files=()
-  [ $# -gt 0 ] || set -- "${SERVERS[@]}"
-  for process in $(expand_all "$@"); do
+  [ $# -gt 0 ] || set -- "${EVERYTHING[@]}"
+  for process in $(expand "$@"); do
     [ ! -f "$(log_file "$process")" ] || files+=("$(log_file "$process")")
   done
   [ ${#files[@]} -gt 0 ] || fail "no logs: stack $STACK was never up"
   tail -n "${LINES_BACK:-20}" ${FOLLOW:+-F} "${files[@]}"
 }
+
+verb_dir() { echo "$STACK_DIR"; }
 
 verb_env() {
   use_stack
