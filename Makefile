@@ -4,7 +4,12 @@
 
 STACK ?= default
 export STACK
-COMPOSE := docker compose -f docker/compose.yaml
+# DOCKER=1: the servers run in containers; each STACK is a compose project, ports are a prefix and two digits
+ifdef DOCKER
+RIDEHAIL_PORT_PREFIX ?= $(shell expr $(or $(RIDEHAIL_PORT_BASE),15000) / 100)
+export RIDEHAIL_PORT_PREFIX
+endif
+COMPOSE = docker compose -f docker/compose.yaml $(if $(filter-out default,$(STACK)),-p ridehail-$(STACK))
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +46,7 @@ else
 endif
 
 env: ## The variables that clients of this stack need, as shell exports
-	@docker/stack env
+	@docker/stack env $(if $(DOCKER),--docker)
 
 test: ## Format, lints, unit, property, integration and comparison tests; ends with a line of counts
 	@.ci/test

@@ -166,24 +166,7 @@ kafka_ready() {
     return
   fi
   for broker in $(kafka_broker_names); do ! alive "$broker" >/dev/null || running=$((running + 1)); done
-  seen=$(kafka_brokers_seen_by "$(kafka_port "$1")") && [ "$seen" -ge "$running" ] && [ "$seen" -gt 0 ]
-}
-
-# Kafka's protocol by hand, since each of its command-line tools is a JVM of two seconds: Metadata request version 1 with
-# an empty list of topics. The answer starts with its length, our correlation id (7), and the number of brokers.
-kafka_brokers_seen_by() {
-  local answer
-  port_open "$1" || return 1
-  answer=$(
-    exec 3<>"/dev/tcp/$HOST/$1"
-    #        length 14       key 3   version 1  id 7           client id -1  0 topics
-    printf '\0\0\0\016' >&3
-    printf '\0\003\0\001\0\0\0\007\377\377\0\0\0\0' >&3
-    timeout 2 head -c 12 <&3 | od -An -v -tu1
-  ) || return 1
-  # shellcheck disable=SC2086 # split into bytes on purpose
-  set -- $answer
-  [ $# = 12 ] && [ "$8" = 7 ] && echo "${12}"
+  seen=$("$DOCKER_DIR/kafka/brokers-seen" "$HOST" "$(kafka_port "$1")" 2>/dev/null) && [ "$seen" -ge "$running" ] && [ "$seen" -gt 0 ]
 }
 
 # one archive for each kind of JVM; a combined node's is its own

@@ -219,7 +219,15 @@ verb_logs() {
 
 verb_dir() { echo "$STACK_DIR"; }
 
+# env [--docker]: for the native stack, or for the containers, whose ports are a prefix and two digits
 verb_env() {
+  if [ "${1:-}" = --docker ]; then
+    PORT_BASE=${RIDEHAIL_PORT_PREFIX:-150}00
+    STACK_DIR=/nonexistent RIDEHAIL_KAFKA_SIZE='' print_env
+    # inside a container 127.0.0.1 is the container itself
+    echo 'export RIDEHAIL_DRUID_BROKERS=kafka-1:19092,kafka-2:19092,kafka-3:19092'
+    return
+  fi
   use_stack
   [ -n "$PORT_BASE" ] || fail "stack $STACK was never up" "STACK=$STACK docker/stack up"
   print_env
