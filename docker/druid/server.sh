@@ -98,15 +98,9 @@ druid_ready() {
 }
 quick_get() { curl -fsS -m 3 "$@" 2>/dev/null; }
 
-druid_settle() {
-  local process pids=()
-  for process in $(processes_of druid); do
-    record_archive druid "$process" "$process" &
-    pids+=($!)
-  done
-  wait "${pids[@]}" # a bare wait would wait for the servers too
-}
-
 # Rows that are not yet published are read again from Kafka, whose offsets are kept with the segments in one
 # transaction: so a hard stop loses nothing.
-druid_stop() { stop_process "$1" TERM 8 KILL; }
+druid_stop() {
+  record_archive druid "$1" "$1"
+  stop_process "$1" TERM 8 KILL
+}

@@ -177,15 +177,9 @@ kafka_kind() {
   esac
 }
 
-kafka_settle() {
-  local process pids=()
-  for process in kafka-1 kafka-controller-1; do
-    record_archive kafka "$(kafka_kind "$process")" "$process" &
-    pids+=($!)
-  done
-  wait "${pids[@]}" # a bare wait would wait for the servers too
-}
-
 # TERM lets a broker hand its partitions over; when all stop together the last one can't, hence the bound. What was
 # acknowledged is on two brokers' disks either way.
-kafka_stop() { stop_process "$1" TERM 6 KILL; }
+kafka_stop() {
+  case $1 in *-1) record_archive kafka "$(kafka_kind "$1")" "$1" ;; esac
+  stop_process "$1" TERM 6 KILL
+}

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Class-data archives: the JVM maps a server's classes from a file instead of loading and verifying them jar by jar, which
-# halves the start. The first start of a kind of server runs without; once it is ready, its JVM writes the archive.
+# halves the start. The first life of a kind of server goes without; when it is stopped, its JVM first writes the archive.
 # An archive belongs to exact jars and an exact JDK, so it lies beside the jars under the JDK's version. The JVM checks
 # both and silently goes on without an archive that does not fit.
 # A folder on the class path would switch this off: so no server here has one, configuration comes by path or directory.
@@ -22,17 +22,19 @@ archive_flags() {
   fi
 }
 
-# record_archive SERVER KIND PROCESS: has a running JVM write the archive, if it is missing. The JVM stands still
-# meanwhile (a second or two), so this is done before anybody uses the server. Failing is harmless: nothing is written.
+# record_archive SERVER KIND PROCESS: has a running JVM write the archive, if it is missing. Only as it is stopped: the JVM
+# stands still for some seconds and takes 100 MB more for good. Failing is harmless: nothing is written.
 record_archive() {
   local file pid part
+  JAVA_DIR=$(find_java) || return 0
   file=$(archive_file "$1" "$2")
   [ ! -s "$file" ] || return 0
   pid=$(alive "$3") || return 0
   tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qx -e '-XX:+RecordDynamicDumpInfo' || return 0
+  say "$3" "writing its class archive, once: later starts are quicker"
   mkdir -p "${file%/*}"
   part=$file.$$.part
-  if "$JAVA_DIR/bin/jcmd" "$pid" VM.cds dynamic_dump "$part" >/dev/null 2>&1 && [ -s "$part" ]; then
+  if timeout 20 "$JAVA_DIR/bin/jcmd" "$pid" VM.cds dynamic_dump "$part" >/dev/null 2>&1 && [ -s "$part" ]; then
     mv -f "$part" "$file"
   else
     rm -f "$part"

@@ -11,7 +11,7 @@
 #   NAME_prepare PROCESS...    writes configuration, makes data directories; these processes are about to start
 #   NAME_start PROCESS         calls `launch`
 #   NAME_ready PROCESS         asks the process itself, without waiting; status 0 when it serves
-#   NAME_settle                runs once all are ready, at each `up`; must be quick and safe to repeat
+#   NAME_settle                (if defined) runs once all are ready, at each `up`; must be quick and safe to repeat
 #   NAME_stop PROCESS          calls `stop_process` with signal, grace in seconds, and the harder signal
 SERVERS=(postgres zookeeper kafka druid)
 

@@ -50,7 +50,7 @@ bring_up() {
     for process in "${missing[@]}"; do "${server}_start" "$process"; done
   fi
   for process in "$@"; do wait_ready "$server" "$process"; done
-  "${server}_settle"
+  ! declare -F "${server}_settle" >/dev/null || "${server}_settle"
   if [ ${#missing[@]} -gt 0 ]; then say "$server" "ready"; else say "$server" "was running"; fi
 }
 

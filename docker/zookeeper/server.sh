@@ -40,5 +40,7 @@ ask_zookeeper() {
   ) 2>/dev/null
 }
 
-zookeeper_settle() { record_archive zookeeper zookeeper zookeeper; }
-zookeeper_stop() { stop_process "$1" TERM 3 KILL; }
+zookeeper_stop() {
+  record_archive zookeeper zookeeper "$1"
+  stop_process "$1" TERM 3 KILL
+}
