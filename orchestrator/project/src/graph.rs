@@ -212,9 +212,7 @@ impl Graph {
 
 /// What each of `selected` waits for: the nearest selected nodes above it, through unselected ones.
 ///
-/// With `build`, a node also waits for the tests of its direct prerequisites, unless such a test
-/// itself needs the node. Only direct ones: a test that holds back a child thereby holds back what
-/// lies below it, so no transitive edges are needed.
+/// With `build`, a node also waits for the tests of what it needs.
 #[must_use]
 pub fn execution_edges(project: &Project, selected: &IndexSet<UniqueId>, build: bool) -> Edges {
     edges_among(&project.manifest, &project.graph, selected, build)
@@ -245,7 +243,7 @@ fn edges_among(
         }
     }
     if build {
-        add_test_edges(manifest, graph, selected, &mut edges);
+        add_test_edges(manifest, &mut edges);
     }
     let mut in_order = Edges::with_capacity(edges.len());
     for id in selected {
@@ -254,63 +252,123 @@ fn edges_among(
     in_order
 }
 
-fn add_test_edges(
-    manifest: &Manifest,
-    graph: &Graph,
-    selected: &IndexSet<UniqueId>,
-    edges: &mut Edges,
-) {
+/// A test holds back exactly the nodes that have all its parents above them (dbt's rule: anything
+/// looser can make two tests wait for each other). An edge to the first such nodes is enough: what
+/// lies below them waits for them anyway, so the edges never grow with the square of the graph.
+fn add_test_edges(manifest: &Manifest, edges: &mut Edges) {
     let is_test = |id: &str| {
-        manifest
-            .nodes
-            .get(id)
-            .is_some_and(|node| node.resource_type == ResourceType::Test)
+        let node = manifest.nodes.get(id);
+        node.is_some_and(|node| node.resource_type == ResourceType::Test)
     };
-    let mut tests_of: HashMap<String, Vec<String>> = HashMap::new();
-    for (id, needs) in edges.iter().filter(|(id, _)| is_test(id)) {
+    let mut children: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (id, needs) in edges.iter().filter(|(id, _)| !is_test(id)) {
         for parent in needs {
-            tests_of.entry(parent.clone()).or_default().push(id.clone());
+            children.entry(parent).or_default().push(id);
         }
     }
-    let rank: HashMap<&str, usize> = graph
-        .topological_order()
-        .into_iter()
-        .enumerate()
-        .map(|(i, id)| (id, i))
-        .collect();
-    // A test of several parents holds back a child only if none of its parents lies at or below
-    // that child. Comparing with the latest parent's rank decides most cases without a walk.
-    let mut below: HashMap<String, HashSet<String>> = HashMap::new();
-    let waiting: Vec<String> = selected.iter().filter(|id| !is_test(id)).cloned().collect();
-    for child in waiting {
-        let Some(parents) = edges.get(&child) else {
+    let mut below: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let mut held_back: Vec<(UniqueId, UniqueId)> = Vec::new();
+    for (test, needs) in edges.iter().filter(|(id, _)| is_test(id)) {
+        let mut parents = needs.iter().map(String::as_str);
+        let Some(first) = parents.next() else {
             continue;
         };
-        let mut extra = IndexSet::new();
-        for parent in parents {
-            for test in tests_of.get(parent).into_iter().flatten() {
-                let needs = &edges[test];
-                let harmless = needs
-                    .iter()
-                    .all(|n| n == parent || rank[n.as_str()] < rank[child.as_str()])
-                    || {
-                        let under = below.entry(child.clone()).or_insert_with(|| {
-                            let mut set: HashSet<String> = graph
-                                .descendants([child.as_str()], None)
-                                .into_iter()
-                                .collect();
-                            set.insert(child.clone());
-                            set
-                        });
-                        needs.iter().all(|n| !under.contains(n))
-                    };
-                if harmless {
-                    extra.insert(test.clone());
-                }
+        if needs.len() == 1 {
+            let direct = children.get(first).into_iter().flatten();
+            held_back.extend(direct.map(|child| ((*child).to_owned(), test.clone())));
+            continue;
+        }
+        for parent in needs {
+            below
+                .entry(parent)
+                .or_insert_with(|| everything_below(parent, &children));
+        }
+        let common: HashSet<&str> = below[first]
+            .iter()
+            .filter(|id| parents.clone().all(|parent| below[parent].contains(*id)))
+            .copied()
+            .collect();
+        let first_of_them = |id: &&&str| {
+            !edges[**id]
+                .iter()
+                .any(|parent| common.contains(parent.as_str()))
+        };
+        let held = common.iter().filter(first_of_them);
+        held_back.extend(held.map(|child| ((*child).to_owned(), test.clone())));
+    }
+    for (child, test) in held_back {
+        if let Some(needs) = edges.get_mut(&child) {
+            needs.insert(test);
+        }
+    }
+}
+
+fn everything_below<'a>(id: &str, children: &HashMap<&'a str, Vec<&'a str>>) -> HashSet<&'a str> {
+    let mut seen = HashSet::new();
+    let mut open = vec![id];
+    while let Some(at) = open.pop() {
+        for child in children.get(at).into_iter().flatten() {
+            if seen.insert(*child) {
+                open.push(child);
             }
         }
-        if let Some(needs) = edges.get_mut(&child) {
-            needs.extend(extra);
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Test edges of `nodes`, written `child: parent parent`; names that start with `t_` are tests.
+    fn check(nodes: &[&str], expected: &[&str]) {
+        let mut manifest = Manifest::default();
+        let mut edges = Edges::new();
+        for line in nodes {
+            let (id, needs) = line.split_once(':').unwrap();
+            let mut node = crate::manifest::Node::default();
+            if id.starts_with("t_") {
+                node.resource_type = ResourceType::Test;
+            }
+            manifest.nodes.insert(id.to_owned(), node);
+            let needs = needs.split_whitespace().map(str::to_owned).collect();
+            edges.insert(id.to_owned(), needs);
         }
+        let before = edges.clone();
+        add_test_edges(&manifest, &mut edges);
+        let mut added: Vec<String> = Vec::new();
+        for (id, needs) in &edges {
+            let new = needs.iter().filter(|need| !before[id].contains(*need));
+            added.extend(new.map(|test| format!("{id} waits for {test}")));
+        }
+        added.sort();
+        assert_eq!(added, expected);
+    }
+
+    #[test]
+    fn a_test_holds_back_direct_children_only() {
+        check(&["a:", "b: a", "c: b", "t_a: a"], &["b waits for t_a"]);
+    }
+
+    #[test]
+    fn a_test_of_two_holds_back_what_needs_both() {
+        check(
+            &[
+                "a:",
+                "b:",
+                "only_a: a",
+                "p: a",
+                "q: b",
+                "both: p q",
+                "last: both",
+                "t_ab: a b",
+            ],
+            &["both waits for t_ab"],
+        );
+    }
+
+    #[test]
+    fn two_tests_never_wait_for_each_other() {
+        check(&["a:", "b:", "x: b", "y: a", "t_ax: a x", "t_by: b y"], &[]);
     }
 }

@@ -31,10 +31,13 @@ pub struct Manifest {
 }
 
 /// What a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceType {
     /// A SQL model.
+    #[default]
     Model,
     /// A generic or singular data test.
     Test,
@@ -51,7 +54,7 @@ pub enum ResourceType {
 }
 
 /// One node of the graph.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Node {
     /// `model.package.name`.
     pub unique_id: UniqueId,
