@@ -38,7 +38,7 @@ registrations as (
         events.kafka_partition,
         events.landing_batch
     {%- if is_incremental() %}
-    from {{ rows_of_new_batches(ref('stg_vehicle_events'), 'events') }}
+    from {{ rows_of_new_batches(ref('stg_vehicle_events'), 'events', condition="event_type = 'registered'") }}
     {%- else %}
     from {{ ref('stg_vehicle_events') }} as events
     {%- endif %}

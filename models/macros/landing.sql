@@ -27,8 +27,9 @@
 
 {#- What `relation` holds of `batches`, a CTE of the shape above, as a from-item named `alias`.
     A range scan of the index on (kafka_partition, batch) for each Kafka partition: the upper bound
-    lets the planner expect a short range, `offset 0` keeps it from one scan of everything. -#}
-{% macro rows_of_new_batches(relation, alias, batch='landing_batch', batches='new_batches') -%}
+    lets the planner expect a short range, `offset 0` keeps it from one scan of everything.
+    `condition` is SQL on the columns of `relation`. -#}
+{% macro rows_of_new_batches(relation, alias, batch='landing_batch', batches='new_batches', condition=none) -%}
     {{ batches }}
     cross join lateral (
         select *
@@ -36,6 +37,9 @@
         where source_rows.kafka_partition = {{ batches }}.kafka_partition
             and source_rows.{{ batch }} > {{ batches }}.after_batch
             and source_rows.{{ batch }} <= {{ batches }}.last_batch
+            {%- if condition %}
+            and {{ condition }}
+            {%- endif %}
         offset 0
     ) as {{ alias }}
 {%- endmacro %}
