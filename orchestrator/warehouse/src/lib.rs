@@ -1,1 +1,110 @@
-//! stub
+//! Builds the nodes of a dbt project in Postgres: views, tables, incremental models, seeds, tests.
+//!
+//! The crate knows one database and one dialect. It knows nothing of runs, schedules, retries or
+//! consoles: it runs one node when told to and says what happened, in dbt's words.
+//!
+//! Reading order: [`Warehouse`] (the door), `connect` and `session` (one session for each
+//! thread, and how a statement is stopped), `catalog` (what exists), `materialize` (one file for each
+//! materialization; `materialize/node.rs` is the life of every one of them), `partition` (native range
+//! partitions), `seed` (CSV to rows), `test` (data tests), [`Error`].
+
+mod adapter;
+mod caret;
+mod catalog;
+mod connect;
+mod error;
+mod materialize;
+mod names;
+mod outcome;
+mod partition;
+mod seed;
+mod session;
+mod test;
+mod value;
+
+pub use adapter::BlockingAdapter;
+pub use error::{Error, ErrorKind};
+pub use materialize::check;
+pub use outcome::{Outcome, OutcomeKind, RunOptions};
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use project::{Compiled, Node, PostgresTarget};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::session::Sessions;
+
+/// One database, as one target of a profile reaches it. Cheap to clone; clones share sessions and
+/// memory.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    sessions: Arc<Sessions>,
+    catalog: Arc<Catalog>,
+}
+
+impl Warehouse {
+    /// Opens a first session and the one that stops statements. Up to `threads` sessions are
+    /// opened as they are needed and then reused.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] names place, reason and what to check; [`Error::Config`] a wrong sslmode.
+    pub async fn connect(target: &PostgresTarget, threads: usize) -> Result<Self, Error> {
+        Ok(Self {
+            sessions: Arc::new(Sessions::connect(target, threads).await?),
+            catalog: Arc::new(Catalog::default()),
+        })
+    }
+
+    /// Creates the schemas that do not exist and learns what is in all of them. Call it before
+    /// anything is compiled; templates are answered from what it read.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn prepare(&self, schemas: &BTreeSet<String>) -> Result<(), Error> {
+        let mut lease = self.sessions.lease(&CancellationToken::new(), None).await?;
+        self.catalog.load(&mut lease, schemas).await
+    }
+
+    /// What templates ask. Must be called on a thread of the async runtime; the adapter itself is
+    /// used on threads that may block.
+    #[must_use]
+    pub fn adapter(&self) -> BlockingAdapter {
+        BlockingAdapter {
+            sessions: Arc::clone(&self.sessions),
+            catalog: Arc::clone(&self.catalog),
+            runtime: tokio::runtime::Handle::current(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Builds, loads or tests one node.
+    ///
+    /// Do not drop the future to stop it: cancel `options.cancel` and await the result, or the
+    /// statement goes on in the server until it notices that nobody listens.
+    ///
+    /// # Errors
+    /// Nothing of the node is visible then: its transaction was rolled back. The exception is a
+    /// hook outside the transaction, which stays done.
+    pub async fn run(
+        &self,
+        node: &Node,
+        compiled: &Compiled,
+        options: &RunOptions,
+    ) -> Result<Outcome, Error> {
+        Box::pin(materialize::run(
+            &self.sessions,
+            &self.catalog,
+            node,
+            compiled,
+            options,
+        ))
+        .await
+    }
+
+    /// Ends every session. Sessions in use end when their node does.
+    pub async fn close(self) {
+        self.sessions.close().await;
+    }
+}

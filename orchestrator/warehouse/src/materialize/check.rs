@@ -1,0 +1,94 @@
+//! What a node's configuration must satisfy before anything runs. Pure.
+
+use project::Node;
+use project::manifest::ResourceType;
+
+use crate::error::Error;
+use crate::partition::Granularity;
+
+/// Refuses a model whose configuration cannot work; call it when a run is planned, so that nothing
+/// is built before the person is told. `native_partitions` as in [`crate::RunOptions`].
+///
+/// # Errors
+/// [`Error::Config`] with a hint.
+pub fn check(node: &Node, native_partitions: bool) -> Result<(), Error> {
+    let config = &node.config;
+    if node.resource_type != ResourceType::Model || config.materialized != "incremental" {
+        return Ok(());
+    }
+    if let Some(strategy) = &config.incremental_strategy
+        && !matches!(
+            strategy.as_str(),
+            "append" | "delete+insert" | "merge" | "default"
+        )
+    {
+        return Err(Error::Config {
+            message: format!(
+                "the incremental strategy `{strategy}` of {} is not valid on Postgres",
+                node.unique_id
+            ),
+            hint: Some("use append, delete+insert or merge".to_owned()),
+        });
+    }
+    let is_set = |key: &str| config.raw.get(key).is_some_and(|v| !v.is_null());
+    if is_set("merge_update_columns") && is_set("merge_exclude_columns") {
+        return Err(Error::Config {
+            message: format!(
+                "{} sets both merge_update_columns and merge_exclude_columns",
+                node.unique_id
+            ),
+            hint: Some("keep one of the two".to_owned()),
+        });
+    }
+    let Some(partition_by) = config.partition_by.as_ref().filter(|_| native_partitions) else {
+        return Ok(());
+    };
+    Granularity::parse(&partition_by.granularity).ok_or_else(|| Error::Config {
+        message: format!(
+            "the granularity `{}` of {} is unknown",
+            partition_by.granularity, node.unique_id
+        ),
+        hint: Some("use hour, day, month or year".to_owned()),
+    })?;
+    let field = &partition_by.field;
+    let has_field = |columns: &[String]| columns.iter().any(|c| same_column(c, field));
+    if !config.unique_key.is_empty() && !has_field(&config.unique_key) {
+        return Err(Error::Config {
+            message: format!(
+                "the unique_key of {} lacks `{field}`, the field it is partitioned by",
+                node.unique_id
+            ),
+            hint: Some(format!(
+                "write unique_key=['{}', '{field}']: a unique index of a partitioned table \
+                 contains the field, and the field of a key never changes",
+                config.unique_key.join("', '")
+            )),
+        });
+    }
+    for index in &config.indexes {
+        if index.unique && !has_field(&index.columns) {
+            return Err(Error::Config {
+                message: format!(
+                    "the unique index ({}) of {} lacks `{field}`, the field it is partitioned by",
+                    index.columns.join(", "),
+                    node.unique_id
+                ),
+                hint: Some(format!("add '{field}' to its columns")),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Unquoted names are the same in any case, quoted ones as written.
+fn same_column(a: &str, b: &str) -> bool {
+    column_name(a) == column_name(b)
+}
+
+/// The name Postgres stores for a column as a configuration writes it.
+pub(crate) fn column_name(written: &str) -> String {
+    match written.strip_prefix('"').and_then(|w| w.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => written.to_lowercase(),
+    }
+}

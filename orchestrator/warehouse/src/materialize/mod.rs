@@ -1,0 +1,69 @@
+//! From a node to what it leaves in the database. One file for each materialization; [`node`] is
+//! what all of them have in common.
+
+mod check;
+mod ddl;
+mod incremental;
+pub(crate) mod node;
+mod schema_change;
+mod seed;
+pub(crate) mod strategy;
+pub(crate) mod swap;
+mod table;
+mod view;
+
+use project::manifest::ResourceType;
+use project::{Compiled, Node};
+
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::materialize::node::Work;
+use crate::outcome::{Outcome, RunOptions};
+use crate::session::Sessions;
+use crate::test;
+
+pub use check::check;
+pub(crate) use check::column_name;
+pub(crate) use ddl::{create_index, create_table, create_temporary, create_view};
+pub(crate) use incremental::{follow_columns, stage};
+
+/// Runs `node` on a session of its own; whatever fails, the session goes back clean.
+pub(crate) async fn run(
+    sessions: &std::sync::Arc<Sessions>,
+    catalog: &Catalog,
+    node: &Node,
+    compiled: &Compiled,
+    options: &RunOptions,
+) -> Result<Outcome, Error> {
+    check(node, options.native_partitions)?;
+    let comment = options.query_comment.as_deref();
+    let lease = sessions.lease(&options.cancel, comment).await?;
+    let mut work = Work::new(lease, catalog, node, compiled, options);
+    let result = dispatch(&mut work).await;
+    if result.is_err() {
+        work.abandon().await;
+    }
+    result
+}
+
+async fn dispatch(work: &mut Work<'_>) -> Result<Outcome, Error> {
+    match work.node.resource_type {
+        ResourceType::Test => Box::pin(test::run(work)).await,
+        ResourceType::Seed => Box::pin(seed::run(work)).await,
+        ResourceType::Model
+        | ResourceType::Snapshot
+        | ResourceType::Analysis
+        | ResourceType::Operation
+        | ResourceType::Source => match work.node.config.materialized.as_str() {
+            "view" => Box::pin(view::run(work)).await,
+            "table" => Box::pin(table::run(work)).await,
+            "incremental" => Box::pin(incremental::run(work)).await,
+            // its text lives in the nodes that use it
+            "ephemeral" => Ok(Outcome::success(String::new(), None, String::new())),
+            other => Err(Error::Config {
+                message: format!("{} cannot be built as `{other}`", work.node.unique_id),
+                hint: Some("use view, table, incremental or ephemeral".to_owned()),
+            }),
+        },
+    }
+}

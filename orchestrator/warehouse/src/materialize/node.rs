@@ -1,0 +1,182 @@
+//! The life every node shares: hooks outside the transaction, `begin`, a lock on the name, a fresh
+//! look at the catalog, hooks inside, the work, `commit`, hooks outside.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use project::relation::RelationName;
+use project::{Compiled, Node};
+use sqlx::Row;
+
+use crate::catalog::{Catalog, Found, lookup, read_found};
+use crate::error::Error;
+use crate::names;
+use crate::outcome::RunOptions;
+use crate::session::Lease;
+
+/// How long a drop may queue for its locks before it lets others pass.
+const DROP_WAIT: Duration = Duration::from_secs(1);
+/// After this long a relation in use is left to the next run, which drops it first.
+const DROP_TRIES: u32 = 60;
+
+/// A node that is run.
+pub(crate) struct Work<'a> {
+    pub(crate) lease: Lease,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) node: &'a Node,
+    pub(crate) compiled: &'a Compiled,
+    pub(crate) options: &'a RunOptions,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(
+        lease: Lease,
+        catalog: &'a Catalog,
+        node: &'a Node,
+        compiled: &'a Compiled,
+        options: &'a RunOptions,
+    ) -> Self {
+        Self {
+            lease,
+            catalog,
+            node,
+            compiled,
+            options,
+        }
+    }
+
+    /// The relation the node builds.
+    pub(crate) fn target(&self) -> Result<&'a RelationName, Error> {
+        self.node
+            .relation_name
+            .as_ref()
+            .ok_or_else(|| Error::Config {
+                message: format!("{} has no relation to build", self.node.unique_id),
+                hint: None,
+            })
+    }
+
+    /// `--full-refresh`, unless the node's configuration says otherwise.
+    pub(crate) fn full_refresh(&self) -> bool {
+        self.node
+            .config
+            .full_refresh
+            .unwrap_or(self.options.full_refresh)
+    }
+
+    /// Runs the hooks that come first, opens the transaction and says which of `relations` (all of
+    /// one schema; the node's own first) exist. From here to the commit no other process that asks
+    /// for the same name gets past this point.
+    pub(crate) async fn begin(
+        &mut self,
+        relations: &[&RelationName],
+    ) -> Result<HashMap<String, Found>, Error> {
+        self.hooks(&self.compiled.pre_hooks, false).await?;
+        let mut sql = String::from("begin");
+        if let Some(first) = relations.first() {
+            // two processes that build the same relation take turns; ends with the transaction.
+            // The catalog is read by a statement of its own: its snapshot must be younger than the
+            // lock.
+            let key = names::lock_key(first);
+            sql = format!(
+                "begin;\nselect pg_advisory_xact_lock({key});\n{}",
+                lookup(relations)
+            );
+        }
+        self.lease.opened();
+        let mut rows = self.lease.run(&sql).await?.rows;
+        rows.retain(|row| row.columns().len() == 2);
+        let found = read_found(&rows)?;
+        self.hooks(&self.compiled.pre_hooks, true).await?;
+        Ok(found)
+    }
+
+    /// Drops what a killed run left under `relation`'s name.
+    pub(crate) async fn drop_leftover(
+        &mut self,
+        found: &HashMap<String, Found>,
+        relation: &RelationName,
+    ) -> Result<(), Error> {
+        if let Some(leftover) = found.get(&relation.identifier) {
+            let noun = leftover.noun();
+            self.lease
+                .run(&format!("drop {noun} if exists {relation} cascade"))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `last` (may be empty) and the hooks inside the transaction, and commits.
+    pub(crate) async fn commit(&mut self, last: &str) -> Result<(), Error> {
+        let has_hooks = self.compiled.post_hooks.iter().any(|(_, inside)| *inside);
+        if has_hooks {
+            if !last.is_empty() {
+                self.lease.run(last).await?;
+            }
+            self.hooks(&self.compiled.post_hooks, true).await?;
+            self.lease.run("commit").await?;
+        } else if last.is_empty() {
+            self.lease.run("commit").await?;
+        } else {
+            self.lease.run(&format!("{last};\ncommit")).await?;
+        }
+        self.lease.settled();
+        Ok(())
+    }
+
+    /// Hooks after the commit.
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+        self.hooks(&self.compiled.post_hooks, false).await
+    }
+
+    /// Undoes what is open.
+    pub(crate) async fn abandon(&mut self) {
+        self.lease.rollback().await;
+    }
+
+    async fn hooks(&mut self, hooks: &[(String, bool)], inside: bool) -> Result<(), Error> {
+        for (sql, in_transaction) in hooks {
+            let sql = sql.trim();
+            if *in_transaction == inside && !sql.is_empty() {
+                self.lease.run(sql).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops `relation` and what depends on it, after the commit that took it out of use.
+    ///
+    /// Cascading takes locks in an order nobody else follows, so it waits a short while only and
+    /// then lets everyone else go first: a reader is never the victim of a deadlock with it. What
+    /// is still in use after a minute, or when the caller cancels, stays under its backup name
+    /// until the next run.
+    pub(crate) async fn drop_relation(
+        &mut self,
+        relation: &RelationName,
+        found: Found,
+    ) -> Result<(), Error> {
+        let sql = format!(
+            "set local lock_timeout = {};\ndrop {} if exists {relation} cascade",
+            DROP_WAIT.as_millis(),
+            found.noun(),
+        );
+        for attempt in 1..=DROP_TRIES {
+            match self.lease.run(&sql).await {
+                Ok(_) => return Ok(()),
+                Err(Error::Cancelled) => return Ok(()),
+                // 55P03 lock timeout, 40P01 deadlock
+                Err(error) if matches!(error.sqlstate(), Some("55P03" | "40P01")) => {
+                    tracing::debug!(%relation, attempt, "relation in use, dropping it later");
+                    let pause = Duration::from_millis(50) * attempt.min(20);
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.lease.cancel().cancelled() => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tracing::warn!(%relation, "relation still in use, left to the next run");
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! What a caller asks of a run and gets back.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+/// How a node is run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// `--full-refresh`; a node's own `full_refresh` config goes before it.
+    pub full_refresh: bool,
+    /// Act on `partition_by: {field, granularity}` of incremental models.
+    pub native_partitions: bool,
+    /// Stops the running statement on the server.
+    pub cancel: CancellationToken,
+    /// Put on a line of its own before every statement (`/* … */`); `None` for none.
+    pub query_comment: Option<String>,
+    /// The folder `original_file_path` of a seed starts from.
+    pub project_root: PathBuf,
+}
+
+/// How a node ended when nothing failed to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeKind {
+    /// A model was built or a seed loaded.
+    Success,
+    /// A test found nothing.
+    Pass,
+    /// A test found something it only warns of.
+    Warn,
+    /// A test found something it forbids.
+    Fail,
+}
+
+/// What a node did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub kind: OutcomeKind,
+    /// dbt's text in the brackets: `SELECT 99`, `CREATE VIEW`, `INSERT 0 5`, `PASS`, `FAIL 5`.
+    pub message: String,
+    /// Rows written, where the server counts them.
+    pub rows: Option<u64>,
+    /// Tests: the value of `fail_calc`.
+    pub failures: Option<i64>,
+    /// Tests that warn or fail: `Got 5 results, configured to fail if != 0`.
+    pub explanation: Option<String>,
+    /// The statement that did the work, as dbt writes it to `target/run`.
+    pub run_sql: String,
+}
+
+impl Outcome {
+    pub(crate) fn success(message: String, rows: Option<u64>, run_sql: String) -> Self {
+        Self {
+            kind: OutcomeKind::Success,
+            message,
+            rows,
+            failures: None,
+            explanation: None,
+            run_sql,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Builds and extends partitioned tables.
+
+use std::collections::{HashMap, HashSet};
+
+use project::manifest::{IndexConfig, PartitionBy};
+use project::relation::{RelationKind, RelationName};
+
+use crate::catalog::{Found, columns_sql, read_columns};
+use crate::error::Error;
+use crate::materialize::node::Work;
+use crate::materialize::strategy::{Strategy, Upsert, configured_predicates};
+use crate::materialize::swap::Swap;
+use crate::materialize::{column_name, create_index, follow_columns, stage};
+use crate::names::{self, literal};
+use crate::outcome::Outcome;
+use crate::partition::period::{FieldType, Granularity, Period};
+use crate::partition::sql::{self, Scheme};
+use crate::value::{required, text};
+
+const PARTITIONED: Found = Found {
+    kind: RelationKind::Table,
+    partitioned: true,
+};
+
+/// The new rows, in a temporary table, and where they belong.
+struct Staged {
+    source: String,
+    scheme: Scheme,
+    /// In order, each once.
+    periods: Vec<Period>,
+    rows: u64,
+}
+
+/// Builds the whole table: aside when something has its name, at once otherwise.
+pub(crate) async fn replace(
+    work: &mut Work<'_>,
+    target: &RelationName,
+    by: &PartitionBy,
+    found: &HashMap<String, Found>,
+) -> Result<Outcome, Error> {
+    let (intermediate, backup) = (names::intermediate(target), names::backup(target));
+    work.drop_leftover(found, &intermediate).await?;
+    work.drop_leftover(found, &backup).await?;
+    let staged = stage_rows(work, target, by).await?;
+    let old = found.get(&target.identifier).copied();
+    let parent = if old.is_some() { &intermediate } else { target };
+
+    let mut create = vec![staged.scheme.create_parent(parent, &staged.source)];
+    create.extend(
+        staged
+            .periods
+            .iter()
+            .map(|&p| staged.scheme.create_partition(parent, p)),
+    );
+    work.lease.run(&create.join(";\n")).await?;
+    let run_sql = format!(
+        "insert into {parent}\nselect * from pg_temp.{}",
+        names::quote(&staged.source)
+    );
+    work.lease.run(&run_sql).await?;
+    // built over the rows at once, which is faster than row by row
+    let indexes = sql::indexes(&work.node.config);
+    for index in &indexes {
+        let result = work.lease.run(&create_index(parent, index)).await;
+        result.map_err(|e| explain(e, work))?;
+    }
+    let run_sql = format!("{}\n{run_sql}", staged.header(work));
+    if old.is_some() {
+        let partitions = renames(work, target, &staged, old).await?;
+        take_into_use(work, target, old, &indexes, partitions).await?;
+    } else {
+        work.commit("").await?;
+        work.catalog.note(target, Some(PARTITIONED));
+    }
+    let message = format!("SELECT {}", staged.rows);
+    Ok(Outcome::success(message, Some(staged.rows), run_sql))
+}
+
+async fn take_into_use(
+    work: &mut Work<'_>,
+    target: &RelationName,
+    old: Option<Found>,
+    indexes: &[IndexConfig],
+    partitions: Vec<(RelationName, String)>,
+) -> Result<(), Error> {
+    let swap = Swap {
+        target,
+        old,
+        intermediate: &names::intermediate(target),
+        new: RelationKind::Table,
+        indexes,
+        partitions,
+    };
+    work.swap(swap, PARTITIONED).await
+}
+
+/// Partitions of the old table out of the way first, then those of the new one to their names.
+async fn renames(
+    work: &mut Work<'_>,
+    target: &RelationName,
+    staged: &Staged,
+    old: Option<Found>,
+) -> Result<Vec<(RelationName, String)>, Error> {
+    let (intermediate, backup) = (names::intermediate(target), names::backup(target));
+    let mut renames = Vec::new();
+    if old.is_some_and(|o| o.partitioned) {
+        for name in partitions_of(work, target).await? {
+            // partitions of ours end with the period; others keep what they are called
+            let suffix = name.rsplit('_').next().unwrap_or_default();
+            let is_ours = suffix.bytes().all(|b| b.is_ascii_digit())
+                && names::partition(&target.identifier, suffix) == name;
+            if is_ours {
+                let to = names::partition(&backup.identifier, suffix);
+                renames.push((target.with_identifier(name.as_str()), to));
+            }
+        }
+    }
+    renames.extend(staged.periods.iter().map(|&period| {
+        let from = staged.scheme.partition(&intermediate, period);
+        (from, staged.scheme.partition(target, period).identifier)
+    }));
+    Ok(renames)
+}
+
+/// Brings new rows into a partitioned table; nothing but their own partitions is read or written.
+pub(crate) async fn extend(
+    work: &mut Work<'_>,
+    target: &RelationName,
+    by: &PartitionBy,
+) -> Result<Outcome, Error> {
+    let staged = stage_rows(work, target, by).await?;
+    let columns = follow_columns(work, target, &staged.source).await?;
+    let present: HashSet<String> = partitions_of(work, target).await?.into_iter().collect();
+    let missing: Vec<String> = staged
+        .periods
+        .iter()
+        .filter(|&&p| !present.contains(&staged.scheme.partition(target, p).identifier))
+        .map(|&p| staged.scheme.attach_partition(target, p))
+        .collect();
+    if !missing.is_empty() {
+        let result = work.lease.run(&missing.join(";\n")).await;
+        result.map_err(|e| explain(e, work))?;
+    }
+    let mut predicates = configured_predicates(work.node);
+    predicates.push(staged.scheme.predicate(&staged.periods));
+    let upsert = Upsert {
+        node: work.node,
+        target,
+        source: &staged.source,
+        columns: columns.iter().map(String::as_str).collect(),
+        predicates,
+    };
+    let (run_sql, word) = upsert.sql(Strategy::of(work.node));
+    let result = work.lease.run(&run_sql).await;
+    let rows = result.map_err(|e| explain(e, work))?.affected();
+    work.commit("").await?;
+    Ok(Outcome::success(
+        format!("{word} {rows}"),
+        Some(rows),
+        run_sql,
+    ))
+}
+
+impl Staged {
+    /// Says in `target/run` where the rows come from.
+    fn header(&self, work: &Work<'_>) -> String {
+        crate::materialize::create_temporary(&self.source, &work.compiled.sql, &work.node.config)
+    }
+}
+
+async fn stage_rows(
+    work: &mut Work<'_>,
+    target: &RelationName,
+    by: &PartitionBy,
+) -> Result<Staged, Error> {
+    let source = stage(work, target).await?;
+    let temporary = format!("pg_temp.{}", names::quote(&source));
+    let columns = read_columns(&work.lease.run(&columns_sql(&temporary)).await?.rows)?;
+    let field = column_name(&by.field);
+    let column = columns.iter().find(|c| c.name == field);
+    let scheme = scheme(work, by, field, column.map(|c| c.data_type.as_str()))?;
+
+    let counted = work.lease.run(&scheme.count_periods(&source)).await?.rows;
+    let mut periods = Vec::with_capacity(counted.len());
+    let mut rows = 0;
+    for row in &counted {
+        let count: u64 = required(row, 1)?.parse().unwrap_or_default();
+        rows += count;
+        let start = text(row, 0)?;
+        let Some(period) = start.as_deref().and_then(Period::parse) else {
+            let value = start.unwrap_or_else(|| "NULL".to_owned());
+            return Err(Error::Config {
+                message: format!(
+                    "{count} rows of {} belong to no partition: their `{}` is {value}",
+                    work.node.unique_id, scheme.field
+                ),
+                hint: Some(format!(
+                    "filter them out, or give `{}` a value, in the model",
+                    scheme.field
+                )),
+            });
+        };
+        periods.push(period);
+    }
+    Ok(Staged {
+        source,
+        scheme,
+        periods,
+        rows,
+    })
+}
+
+fn scheme(
+    work: &Work<'_>,
+    by: &PartitionBy,
+    field: String,
+    data_type: Option<&str>,
+) -> Result<Scheme, Error> {
+    let wrong = |message: String, hint: &str| Error::Config {
+        message,
+        hint: Some(hint.to_owned()),
+    };
+    let id = &work.node.unique_id;
+    let granularity = Granularity::parse(&by.granularity).ok_or_else(|| {
+        let message = format!("the granularity `{}` of {id} is unknown", by.granularity);
+        wrong(message, "use hour, day, month or year")
+    })?;
+    let Some(data_type) = data_type else {
+        let message = format!("{id} returns no column `{field}`, the field it is partitioned by");
+        return Err(wrong(message, "select it, or correct partition_by"));
+    };
+    let field_type = FieldType::parse(data_type).ok_or_else(|| {
+        let message = format!("{id} is partitioned by `{field}`, which is {data_type}");
+        wrong(message, "partition by a timestamp or a date")
+    })?;
+    if field_type == FieldType::Date && granularity == Granularity::Hour {
+        let message = format!("{id} is partitioned by the hour of `{field}`, which is a date");
+        return Err(wrong(message, "use day, month or year"));
+    }
+    Ok(Scheme {
+        field,
+        field_type,
+        granularity,
+    })
+}
+
+async fn partitions_of(work: &mut Work<'_>, parent: &RelationName) -> Result<Vec<String>, Error> {
+    let sql = format!(
+        "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid \
+         where i.inhparent = to_regclass({}) order by 1",
+        literal(&parent.to_string())
+    );
+    let rows = work.lease.run(&sql).await?.rows;
+    rows.iter().map(|row| required(row, 0)).collect()
+}
+
+/// Adds what the server cannot know to two of its errors.
+fn explain(error: Error, work: &Work<'_>) -> Error {
+    match error.sqlstate() {
+        Some("23505") => error.advise(&format!(
+            "a natively partitioned model is unique by its unique_key ({}); remove duplicates in \
+             the model",
+            work.node.config.unique_key.join(", ")
+        )),
+        Some("42P17") => error.advise(
+            "the table has partitions of another granularity; run the model once with \
+             --full-refresh",
+        ),
+        Some(_) | None => error,
+    }
+}
