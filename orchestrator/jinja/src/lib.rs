@@ -1,1 +1,29 @@
 //! dbt's Jinja dialect on top of minijinja.
+//!
+//! It knows templates, values and macros; it refuses to know projects, files and databases: those
+//! come in as a [`scope::Scope`]. Reading order: [`engine`] (render a template), [`rewrite`] (how
+//! dbt's spelling becomes minijinja's), [`blocks`] and [`macros`] (definitions and their calls),
+//! [`list`] and [`format`](mod@format) (Python's values).
+
+pub mod arguments;
+pub mod blocks;
+pub mod engine;
+pub mod error;
+mod expression;
+pub mod format;
+pub mod functions;
+pub mod json;
+pub mod list;
+pub mod macros;
+pub mod modules;
+mod operators;
+#[cfg(test)]
+mod probes;
+mod return_value;
+pub mod rewrite;
+pub mod scope;
+
+pub use engine::{Engine, Rendered, Request};
+pub use error::{Error, raise};
+pub use macros::{Macro, Macros};
+pub use scope::{Root, Scope};

@@ -1,8 +1,24 @@
 //! A node's SQL.
 
-use crate::adapter::Adapter;
-use crate::error::Error;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use indexmap::IndexSet;
+use jinja::functions::hex;
+use jinja::{Request, Scope};
+use minijinja::value::Value;
+use sha2::{Digest, Sha256};
+
+use crate::adapter::{Adapter, AdapterError};
+use crate::context::{Mode, NodeScope, Run, lock};
+use crate::error::{Error, Location};
+use crate::inject::{Cte, inject};
 use crate::load::Project;
+use crate::manifest::{Hook, Node, UniqueId};
+use crate::parse::generic::{rendered_arguments, with_arguments};
+use crate::parse::nodes::compiled_path;
+use crate::parse::template_error;
 
 /// What a node runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +32,14 @@ pub struct Compiled {
     /// Rendered hooks that run after.
     pub post_hooks: Vec<(String, bool)>,
     /// Where the compiled text belongs below `target/compiled` and `target/run`.
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
+    /// What templates said: `log(…, info=true)`, `print(…)`, `exceptions.warn(…)`.
+    pub messages: Vec<String>,
+}
+
+/// The name under which an ephemeral model is injected.
+pub(crate) fn cte_name(alias: &str) -> String {
+    format!("__dbt__cte__{alias}")
 }
 
 impl Project {
@@ -24,10 +47,155 @@ impl Project {
     ///
     /// # Errors
     /// Anything wrong with the template, or the database's refusal.
-    pub fn compile(&self, id: &str, adapter: &dyn Adapter) -> Result<Compiled, Error> {
-        let _ = adapter;
-        Err(Error::NoSuchNode {
-            unique_id: id.to_owned(),
+    pub fn compile<A>(&self, id: &str, adapter: &A) -> Result<Compiled, Error>
+    where
+        A: Adapter + Clone + 'static,
+    {
+        self.compile_with(id, Arc::new(adapter.clone()))
+    }
+
+    /// Like [`Self::compile`], for an adapter of any type.
+    ///
+    /// # Errors
+    /// Anything wrong with the template, or the database's refusal.
+    pub fn compile_with(&self, id: &str, adapter: Arc<dyn Adapter>) -> Result<Compiled, Error> {
+        let node = self.node(id)?;
+        let rendering = Rendering::new(self, node, adapter);
+        let (sql, ctes) = rendering.with_ctes(&mut IndexSet::new())?;
+        let sql = inject(&sql, &ctes);
+        Ok(Compiled {
+            sql_hash: hex(&Sha256::digest(sql.as_bytes())),
+            sql,
+            pre_hooks: rendering.hooks(&node.config.pre_hook)?,
+            post_hooks: rendering.hooks(&node.config.post_hook)?,
+            path: compiled_path(node),
+            messages: std::mem::take(&mut lock(&rendering.run.messages)),
         })
+    }
+
+    fn node(&self, id: &str) -> Result<&Node, Error> {
+        self.manifest
+            .nodes
+            .get(id)
+            .ok_or_else(|| Error::NoSuchNode {
+                unique_id: id.to_owned(),
+            })
+    }
+}
+
+/// One node being compiled.
+struct Rendering<'a> {
+    project: &'a Project,
+    node: &'a Node,
+    run: Arc<Run>,
+    scope: Arc<dyn Scope>,
+}
+
+impl<'a> Rendering<'a> {
+    fn new(project: &'a Project, node: &'a Node, adapter: Arc<dyn Adapter>) -> Self {
+        let run = Arc::new(Run {
+            manifest: Arc::clone(&project.manifest),
+            lookup: Arc::clone(&project.lookup),
+            adapter,
+            ephemeral: Mutex::default(),
+            messages: Mutex::default(),
+            results: Mutex::new(BTreeMap::new()),
+        });
+        let scope = Arc::new(NodeScope {
+            shared: Arc::clone(&project.shared),
+            node: Arc::new(node.clone()),
+            mode: Mode::Compile(Arc::clone(&run)),
+            extra: Vec::new(),
+        });
+        Self {
+            project,
+            node,
+            run,
+            scope,
+        }
+    }
+
+    fn request(&self, source: &'a str, scope: Arc<dyn Scope>) -> Request<'a> {
+        Request {
+            name: &self.node.unique_id,
+            source,
+            package: &self.node.package_name,
+            scope,
+            forgiving: false,
+        }
+    }
+
+    fn render(&self, source: &'a str) -> Result<String, Error> {
+        let shared = &self.project.shared;
+        let mut scope = Arc::clone(&self.scope);
+        let rendered = (|| {
+            if self.node.test_metadata.is_some() {
+                let arguments = rendered_arguments(shared, self.node, &scope, false)?;
+                let pairs = arguments.into_iter().map(|(k, v)| (Value::from(k), v));
+                scope = with_arguments(&scope, jinja::list::dict(pairs));
+            }
+            shared
+                .engine
+                .render(&self.request(source, Arc::clone(&scope)))
+        })();
+        rendered
+            .map(|rendered| rendered.text)
+            .map_err(|error| self.error(error))
+    }
+
+    /// A failure of the template; the database's own refusal keeps its SQLSTATE.
+    fn error(&self, error: jinja::Error) -> Error {
+        match error.find_cause::<AdapterError>().cloned() {
+            Some(source) => Error::Adapter {
+                subject: format!("{} {}", kind_name(self.node), self.node.name),
+                location: Location::file(&self.node.original_file_path),
+                source,
+            },
+            None => template_error(&self.project.shared, self.node, error),
+        }
+    }
+
+    /// The node's own text, and the CTEs it needs, deepest first.
+    fn with_ctes(&self, open: &mut IndexSet<UniqueId>) -> Result<(String, Vec<Cte>), Error> {
+        let sql = self.render(&self.node.raw_code)?;
+        let mut ctes: Vec<Cte> = Vec::new();
+        let needed = std::mem::take(&mut *lock(&self.run.ephemeral));
+        for id in needed {
+            if !open.insert(id.clone()) {
+                continue; // the graph has no cycles: it was named before
+            }
+            let parent = self.project.node(&id)?;
+            let rendering = Self::new(self.project, parent, Arc::clone(&self.run.adapter));
+            let (parent_sql, above) = rendering.with_ctes(&mut IndexSet::new())?;
+            for cte in above.into_iter().chain([Cte {
+                id: id.clone(),
+                sql: format!(" {} as (\n{parent_sql}\n)", cte_name(&parent.alias)),
+            }]) {
+                if !ctes.iter().any(|known| known.id == cte.id) {
+                    ctes.push(cte);
+                }
+            }
+        }
+        Ok((sql, ctes))
+    }
+
+    fn hooks(&self, hooks: &'a [Hook]) -> Result<Vec<(String, bool)>, Error> {
+        hooks
+            .iter()
+            .map(|hook| Ok((self.render(&hook.sql)?, hook.transaction)))
+            .collect()
+    }
+}
+
+fn kind_name(node: &Node) -> &'static str {
+    use crate::manifest::ResourceType as Kind;
+    match node.resource_type {
+        Kind::Model => "model",
+        Kind::Test => "test",
+        Kind::Seed => "seed",
+        Kind::Snapshot => "snapshot",
+        Kind::Analysis => "analysis",
+        Kind::Operation => "operation",
+        Kind::Source => "source",
     }
 }

@@ -8,14 +8,24 @@
 //! [`select`] (which nodes, in which order), [`compile`] (a node's SQL).
 
 pub mod adapter;
+mod assemble;
 pub mod compile;
+mod config;
+mod context;
 pub mod error;
+mod files;
 pub mod graph;
+mod hint;
+mod inject;
 pub mod load;
+mod lookup;
 pub mod manifest;
+mod parse;
 pub mod profile;
+mod project_file;
 pub mod relation;
 pub mod select;
+pub mod yaml;
 
 pub use compile::Compiled;
 pub use error::Error;

@@ -1,16 +1,25 @@
 //! Files to [`Project`].
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
+use jinja::{Engine, Macros};
 use serde_json::Value as Json;
 
-use crate::error::Error;
+use crate::assemble::assemble;
+use crate::context::yaml_scope::YamlScope;
+use crate::context::{self, Shared};
+use crate::error::{Error, Location};
+use crate::files;
 use crate::graph::Graph;
+use crate::lookup::Lookup;
 use crate::manifest::{Manifest, UniqueId};
-use crate::profile::Profile;
+use crate::parse::{Package, builtin, macros};
+use crate::profile::{Profile, Wanted};
+use crate::project_file::ProjectFile;
 
 /// What the caller decides about a load. Nothing is read from the process' environment or clock.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +64,7 @@ pub struct Project {
     /// The chosen database.
     pub profile: Profile,
     /// Everything the project declares.
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     /// Who needs whom.
     pub graph: Graph,
     /// Folder of artifacts and compiled files.
@@ -70,6 +79,8 @@ pub struct Project {
     pub flags: IndexMap<String, Json>,
     /// Root `vars:` merged with `--vars`.
     pub vars: IndexMap<String, Json>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) lookup: Arc<Lookup>,
 }
 
 impl Project {
@@ -88,8 +99,222 @@ impl Project {
 /// # Errors
 /// Anything wrong with a file, a name or the graph.
 pub fn load(options: &LoadOptions) -> Result<Project, Error> {
-    Err(Error::Io {
-        path: options.project_dir.join("dbt_project.yml"),
-        source: std::io::Error::from(std::io::ErrorKind::NotFound),
+    let bare = Engine::new(Macros::default());
+    let env = Arc::new(options.env.clone());
+    let mut yaml = YamlScope {
+        env: Arc::clone(&env),
+        vars: options.vars.clone(),
+        target: None,
+        secrets: true,
+    };
+    let profile_name = profile_name(options, &bare, &yaml)?;
+    let profile = Profile::load(
+        &bare,
+        &Wanted {
+            project_dir: &options.project_dir,
+            profiles_dir: options.profiles_dir.as_deref(),
+            profile: &profile_name,
+            target: options.target.as_deref(),
+            threads: options.threads,
+            scope: yaml.clone(),
+        },
+    )?;
+    yaml.secrets = false;
+    yaml.target = Some(profile.template_value());
+
+    let root = Arc::new(ProjectFile::load(&options.project_dir, &bare, &yaml)?);
+    let packages = packages(&root, &bare, &yaml)?;
+    let mut warnings = Vec::new();
+    for package in &packages {
+        warnings.extend(version_warning(&package.file));
+    }
+    let mut macros = Macros::new(&root.name);
+    builtin::read(&mut macros)?;
+    for package in &packages {
+        macros::read(&mut macros, &package.file)?;
+    }
+    let vars = root_vars(&root, options, &packages);
+    yaml.vars = vars.clone().into_iter().collect();
+    let shared = Arc::new(Shared {
+        engine: Engine::new(macros),
+        env,
+        project_name: root.name.clone(),
+        target_value: profile.template_value(),
+        target: profile.target.clone(),
+        cli_vars: options.vars.clone(),
+        package_vars: packages
+            .iter()
+            .map(|package| (package.name().to_owned(), package.file.vars.clone()))
+            .collect(),
+        flags: context::flags(
+            &options.which,
+            options.full_refresh,
+            options.store_failures,
+            &root.flags,
+            &options.flags,
+        ),
+        run_started_at: jinja::modules::timestamp(options.started_at),
+        invocation_id: options.invocation_id.clone(),
+        dispatch: root.dispatch.clone(),
+        packages: packages
+            .iter()
+            .map(|package| package.name().to_owned())
+            .collect(),
+    });
+    check_macros(&shared)?;
+    let done = assemble(&shared, &packages, &yaml)?;
+    warnings.extend(done.warnings);
+    let graph = Graph::of(&done.manifest)?;
+    let target_path = options
+        .target_path
+        .clone()
+        .or_else(|| root.target_path.clone().map(PathBuf::from))
+        .unwrap_or_else(|| "target".into());
+    Ok(Project {
+        root: options.project_dir.clone(),
+        name: root.name.clone(),
+        profile,
+        manifest: Arc::new(done.manifest),
+        graph,
+        target_path: options.project_dir.join(target_path),
+        warnings,
+        on_run_start: done.on_run_start,
+        on_run_end: done.on_run_end,
+        flags: root.flags.clone(),
+        vars,
+        shared,
+        lookup: Arc::new(done.lookup),
     })
+}
+
+/// The profile to use: the option's, or the project file's own.
+fn profile_name(options: &LoadOptions, engine: &Engine, yaml: &YamlScope) -> Result<String, Error> {
+    if let Some(name) = &options.profile {
+        return Ok(name.clone());
+    }
+    let path = options.project_dir.join("dbt_project.yml");
+    if !path.is_file() {
+        // the loader words this error
+        return ProjectFile::load(&options.project_dir, engine, yaml).map(|file| file.name);
+    }
+    let shown = Path::new("dbt_project.yml");
+    let raw = crate::yaml::parse(&files::read(&path)?, shown)?;
+    let named = raw.get("profile").cloned().unwrap_or(Json::Null);
+    let named = crate::context::yaml_scope::render(&named, engine, yaml, shown, &|_| false)?;
+    named
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::Config {
+            location: Some(Location::file(shown)),
+            message: "dbt_project.yml names no profile".into(),
+            hint: Some("add 'profile: NAME' or use --profile".into()),
+        })
+}
+
+/// The root project and every installed dependency.
+fn packages(
+    root: &Arc<ProjectFile>,
+    engine: &Engine,
+    yaml: &YamlScope,
+) -> Result<Vec<Package>, Error> {
+    let mut found = vec![Package {
+        file: Arc::clone(root),
+        root: Arc::clone(root),
+    }];
+    for folder in files::folders(&root.root.join(&root.packages_path))? {
+        if folder.join("dbt_project.yml").is_file() {
+            let file = Arc::new(ProjectFile::load(&folder, engine, yaml)?);
+            if found.iter().any(|package| package.name() == file.name) {
+                return Err(Error::Duplicate {
+                    what: format!("package '{}'", file.name),
+                    first: Location::file("dbt_project.yml"),
+                    second: Location::file(folder.join("dbt_project.yml")),
+                });
+            }
+            found.push(Package {
+                file,
+                root: Arc::clone(root),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Vars of the root project: those of the command line on top of the file's.
+fn root_vars(
+    root: &ProjectFile,
+    options: &LoadOptions,
+    packages: &[Package],
+) -> IndexMap<String, Json> {
+    let is_package = |name: &str| packages.iter().any(|package| package.name() == name);
+    let mut vars: IndexMap<String, Json> = root
+        .vars
+        .iter()
+        .filter(|(name, value)| !(value.is_object() && is_package(name)))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let Some(Json::Object(own)) = root.vars.get(&root.name) {
+        vars.extend(own.clone());
+    }
+    vars.extend(options.vars.clone());
+    vars
+}
+
+/// Parses the root project's macros now, so that their mistakes come up once and early.
+fn check_macros(shared: &Shared) -> Result<(), Error> {
+    let macros = shared.engine.macros();
+    let mut own: Vec<_> = macros
+        .iter()
+        .filter(|m| m.package == shared.project_name)
+        .collect();
+    own.sort_by_key(|found| (&found.path, found.block.line));
+    for found in own {
+        shared
+            .engine
+            .check_macro(&found.unique_id)
+            .map_err(|error| Error::Template {
+                subject: format!("macro {}", found.name),
+                location: Location::line(&*found.path, error.line.unwrap_or(found.block.line)),
+                message: error.message,
+                stack: Vec::new(),
+                hint: None,
+            })?;
+    }
+    Ok(())
+}
+
+/// `require-dbt-version` that the followed dbt does not meet.
+fn version_warning(file: &ProjectFile) -> Option<String> {
+    let numbers = |text: &str| -> Vec<u64> {
+        text.trim()
+            .split(['.', '-', 'b', 'r'])
+            .map_while(|part| part.trim().parse().ok())
+            .collect()
+    };
+    let ours = numbers(context::DBT_VERSION);
+    let unmet = file
+        .required_version
+        .iter()
+        .flat_map(|text| text.split(','))
+        .find(|condition| {
+            let condition = condition.trim();
+            let at = condition
+                .find(|c: char| c.is_ascii_digit())
+                .unwrap_or(condition.len());
+            let (operator, wanted) = (condition[..at].trim(), numbers(&condition[at..]));
+            match operator {
+                ">=" => ours < wanted,
+                ">" => ours <= wanted,
+                "<" => ours >= wanted,
+                "<=" => ours > wanted,
+                "=" | "==" | "" if !wanted.is_empty() => ours != wanted,
+                _ => false,
+            }
+        })?;
+    Some(format!(
+        "package '{}' requires dbt {}, this engine follows dbt {}",
+        file.name,
+        unmet.trim(),
+        context::DBT_VERSION
+    ))
 }

@@ -1,0 +1,435 @@
+//! Rewrites one tag's expressions: where Jinja means Python values, a host call takes its place.
+//!
+//! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y`, `x + y`, `x - y`,
+//! `x % y` become `__concat(x, y)`, `__add(x, y)`, `__sub(x, y)`, `__mod(x, y)`. Nothing else changes, so a line stays the
+//! same line. The grammar is minijinja's own, operator by operator; a tag it does not understand is
+//! left as it is, for minijinja to refuse with its own message.
+
+use minijinja::machinery::{Span, Token};
+
+/// One insertion or replacement in the source.
+#[derive(Debug)]
+pub(crate) struct Edit {
+    /// Byte offset in the source.
+    pub(crate) at: usize,
+    /// Bytes taken out.
+    pub(crate) remove: usize,
+    /// Text put in.
+    pub(crate) text: String,
+    /// Order among edits at one offset; lower first.
+    pub(crate) rank: i64,
+}
+
+/// What is not understood; the tag stays as written.
+#[derive(Debug)]
+pub(crate) struct Odd;
+
+type Parsed = Result<(usize, usize), Odd>;
+
+/// Tokens of one tag with a cursor and the edits found so far.
+pub(crate) struct Expressions<'t, 's> {
+    tokens: &'t [(Token<'s>, Span)],
+    next: usize,
+    edits: Vec<Edit>,
+}
+
+impl<'t, 's> Expressions<'t, 's> {
+    /// Edits for the expressions among `tokens` (a tag's content, keywords included).
+    pub(crate) fn edits(tokens: &'t [(Token<'s>, Span)]) -> Vec<Edit> {
+        let needed = tokens.iter().any(|(token, _)| {
+            matches!(
+                token,
+                Token::BracketOpen
+                    | Token::BraceOpen
+                    | Token::Tilde
+                    | Token::Plus
+                    | Token::Minus
+                    | Token::Mod
+            )
+        });
+        if !needed {
+            return Vec::new();
+        }
+        let mut this = Self {
+            tokens,
+            next: 0,
+            edits: Vec::new(),
+        };
+        while this.next < tokens.len() {
+            let before = this.next;
+            if this.starts_expression() {
+                if this.if_expression().is_err() {
+                    return Vec::new();
+                }
+            } else {
+                this.next += 1;
+            }
+            if this.next == before {
+                this.next += 1;
+            }
+        }
+        this.edits
+    }
+
+    fn starts_expression(&self) -> bool {
+        const KEYWORDS: [&str; 10] = [
+            "if", "elif", "else", "for", "set", "do", "call", "macro", "in", "with",
+        ];
+        match self.peek() {
+            Some(Token::Ident(name)) => !KEYWORDS.contains(name),
+            Some(
+                Token::Str(_)
+                | Token::String(_)
+                | Token::Int(_)
+                | Token::Int128(_)
+                | Token::Float(_)
+                | Token::Minus
+                | Token::BracketOpen
+                | Token::BraceOpen
+                | Token::ParenOpen,
+            ) => true,
+            _ => false,
+        }
+    }
+
+    fn peek(&self) -> Option<&Token<'s>> {
+        self.tokens.get(self.next).map(|(token, _)| token)
+    }
+
+    fn peek_second(&self) -> Option<&Token<'s>> {
+        self.tokens.get(self.next + 1).map(|(token, _)| token)
+    }
+
+    fn take(&mut self) -> Result<(&'t Token<'s>, Span), Odd> {
+        let (token, span) = self.tokens.get(self.next).ok_or(Odd)?;
+        self.next += 1;
+        Ok((token, *span))
+    }
+
+    fn skip(&mut self, wanted: fn(&Token<'_>) -> bool) -> bool {
+        let found = self.peek().is_some_and(wanted);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Ident(name)) if *name == word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, wanted: fn(&Token<'_>) -> bool) -> Result<Span, Odd> {
+        let (token, span) = self.take()?;
+        if wanted(token) { Ok(span) } else { Err(Odd) }
+    }
+
+    /// Puts `open` before and `close` behind a range. Inner wraps come first, so at one offset an
+    /// outer opening must sort before, an outer closing behind what is there already.
+    fn wrap(&mut self, (start, end): (usize, usize), open: &str, close: &str) {
+        let order = i64::try_from(self.edits.len()).unwrap_or(i64::MAX);
+        self.edits.push(Edit {
+            at: end,
+            remove: 0,
+            text: close.into(),
+            rank: order - (1 << 40),
+        });
+        self.edits.push(Edit {
+            at: start,
+            remove: 0,
+            text: open.into(),
+            rank: (1 << 40) - order,
+        });
+    }
+
+    fn operator(
+        &mut self,
+        name: &str,
+        left: (usize, usize),
+        operator: Span,
+        right: (usize, usize),
+    ) -> (usize, usize) {
+        let whole = (left.0, right.1);
+        self.wrap(whole, &format!("{name}("), ")");
+        let at = operator.start_offset as usize;
+        let remove = operator.end_offset as usize - at;
+        self.edits.push(Edit {
+            at,
+            remove,
+            text: ",".into(),
+            rank: 0,
+        });
+        whole
+    }
+
+    fn if_expression(&mut self) -> Parsed {
+        let mut whole = self.or()?;
+        while self.keyword("if") {
+            whole.1 = self.or()?.1;
+            if self.keyword("else") {
+                whole.1 = self.if_expression()?.1;
+            }
+        }
+        Ok(whole)
+    }
+
+    fn or(&mut self) -> Parsed {
+        let mut whole = self.and()?;
+        while self.keyword("or") {
+            whole.1 = self.and()?.1;
+        }
+        Ok(whole)
+    }
+
+    fn and(&mut self) -> Parsed {
+        let mut whole = self.not()?;
+        while self.keyword("and") {
+            whole.1 = self.not()?.1;
+        }
+        Ok(whole)
+    }
+
+    fn not(&mut self) -> Parsed {
+        let start = self
+            .tokens
+            .get(self.next)
+            .map(|(_, span)| span.start_offset as usize);
+        if self.keyword("not") {
+            let inner = self.not()?;
+            return Ok((start.unwrap_or(inner.0), inner.1));
+        }
+        self.comparison()
+    }
+
+    fn comparison(&mut self) -> Parsed {
+        let mut whole = self.sum()?;
+        loop {
+            let symbol = self.skip(|token| {
+                matches!(
+                    token,
+                    Token::Eq | Token::Ne | Token::Lt | Token::Lte | Token::Gt | Token::Gte
+                )
+            });
+            if !symbol && !self.keyword("in") {
+                if !matches!(
+                    (self.peek(), self.peek_second()),
+                    (Some(Token::Ident("not")), Some(Token::Ident("in")))
+                ) {
+                    return Ok(whole);
+                }
+                self.next += 2;
+            }
+            whole.1 = self.sum()?.1;
+        }
+    }
+
+    fn sum(&mut self) -> Parsed {
+        let mut whole = self.concat()?;
+        loop {
+            match self.peek() {
+                Some(Token::Plus) => {
+                    let (_, span) = self.take()?;
+                    let right = self.concat()?;
+                    whole = self.operator("__add", whole, span, right);
+                }
+                Some(Token::Minus) => {
+                    let (_, span) = self.take()?;
+                    let right = self.concat()?;
+                    whole = self.operator("__sub", whole, span, right);
+                }
+                _ => return Ok(whole),
+            }
+        }
+    }
+
+    fn concat(&mut self) -> Parsed {
+        let mut whole = self.product()?;
+        while matches!(self.peek(), Some(Token::Tilde)) {
+            let (_, span) = self.take()?;
+            let right = self.product()?;
+            whole = self.operator("__concat", whole, span, right);
+        }
+        Ok(whole)
+    }
+
+    fn product(&mut self) -> Parsed {
+        let mut whole = self.power()?;
+        loop {
+            match self.peek() {
+                Some(Token::Mod) => {
+                    let (_, span) = self.take()?;
+                    let right = self.power()?;
+                    whole = self.operator("__mod", whole, span, right);
+                }
+                Some(Token::Mul | Token::Div | Token::FloorDiv) => {
+                    self.next += 1;
+                    whole.1 = self.power()?.1;
+                }
+                _ => return Ok(whole),
+            }
+        }
+    }
+
+    fn power(&mut self) -> Parsed {
+        let mut whole = self.unary()?;
+        while self.skip(|token| matches!(token, Token::Pow)) {
+            whole.1 = self.unary()?.1;
+        }
+        Ok(whole)
+    }
+
+    fn unary(&mut self) -> Parsed {
+        let operand = self.signed()?;
+        self.filters_and_tests(operand)
+    }
+
+    fn signed(&mut self) -> Parsed {
+        if matches!(self.peek(), Some(Token::Minus)) {
+            let (_, span) = self.take()?;
+            let operand = self.signed()?;
+            return Ok((span.start_offset as usize, operand.1));
+        }
+        let primary = self.primary()?;
+        self.postfix(primary)
+    }
+
+    fn postfix(&mut self, mut whole: (usize, usize)) -> Parsed {
+        loop {
+            match self.peek() {
+                Some(Token::Dot) => {
+                    self.next += 1;
+                    whole.1 = self.take()?.1.end_offset as usize;
+                }
+                Some(Token::BracketOpen) => {
+                    self.next += 1;
+                    loop {
+                        if matches!(self.peek(), Some(Token::BracketClose)) {
+                            whole.1 = self.take()?.1.end_offset as usize;
+                            break;
+                        }
+                        if !self.skip(|token| matches!(token, Token::Colon)) {
+                            self.if_expression()?;
+                        }
+                    }
+                }
+                Some(Token::ParenOpen) => whole.1 = self.arguments()?,
+                _ => return Ok(whole),
+            }
+        }
+    }
+
+    /// `(a, k=b, *c, **d)`; gives the end offset.
+    fn arguments(&mut self) -> Result<usize, Odd> {
+        self.expect(|token| matches!(token, Token::ParenOpen))?;
+        loop {
+            if matches!(self.peek(), Some(Token::ParenClose)) {
+                return Ok(self.take()?.1.end_offset as usize);
+            }
+            self.skip(|token| matches!(token, Token::Mul | Token::Pow));
+            if matches!(self.peek(), Some(Token::Ident(_)))
+                && matches!(self.peek_second(), Some(Token::Assign))
+            {
+                self.next += 2;
+            }
+            self.if_expression()?;
+            if !matches!(self.peek(), Some(Token::ParenClose)) {
+                self.expect(|token| matches!(token, Token::Comma))?;
+            }
+        }
+    }
+
+    fn filters_and_tests(&mut self, mut whole: (usize, usize)) -> Parsed {
+        loop {
+            if self.skip(|token| matches!(token, Token::Pipe)) {
+                whole.1 = self.dotted_name()?;
+                if matches!(self.peek(), Some(Token::ParenOpen)) {
+                    whole.1 = self.arguments()?;
+                }
+            } else if self.keyword("is") {
+                self.keyword("not");
+                whole.1 = self.dotted_name()?;
+                if matches!(self.peek(), Some(Token::ParenOpen)) {
+                    whole.1 = self.arguments()?;
+                } else if self.starts_test_argument() {
+                    whole.1 = self.signed()?.1;
+                }
+            } else {
+                return Ok(whole);
+            }
+        }
+    }
+
+    fn starts_test_argument(&self) -> bool {
+        match self.peek() {
+            Some(Token::Ident(name)) => !["and", "or", "else", "is", "if", "not"].contains(name),
+            Some(
+                Token::Str(_)
+                | Token::String(_)
+                | Token::Int(_)
+                | Token::Int128(_)
+                | Token::Float(_)
+                | Token::Minus
+                | Token::BracketOpen
+                | Token::BraceOpen,
+            ) => true,
+            _ => false,
+        }
+    }
+
+    fn dotted_name(&mut self) -> Result<usize, Odd> {
+        let mut end = self.expect(|token| matches!(token, Token::Ident(_)))?;
+        while self.skip(|token| matches!(token, Token::Dot)) {
+            end = self.expect(|token| matches!(token, Token::Ident(_)))?;
+        }
+        Ok(end.end_offset as usize)
+    }
+
+    fn primary(&mut self) -> Parsed {
+        let (token, span) = self.take()?;
+        let start = span.start_offset as usize;
+        let mut end = span.end_offset as usize;
+        match token {
+            Token::Ident(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_) => {}
+            Token::Str(_) | Token::String(_) => {
+                while matches!(self.peek(), Some(Token::Str(_) | Token::String(_))) {
+                    end = self.take()?.1.end_offset as usize;
+                }
+            }
+            Token::ParenOpen => {
+                end = self.sequence(|token| matches!(token, Token::ParenClose))?;
+            }
+            Token::BracketOpen => {
+                end = self.sequence(|token| matches!(token, Token::BracketClose))?;
+                self.wrap((start, end), "__list(", ")");
+            }
+            Token::BraceOpen => {
+                loop {
+                    if matches!(self.peek(), Some(Token::BraceClose)) {
+                        end = self.take()?.1.end_offset as usize;
+                        break;
+                    }
+                    self.if_expression()?;
+                    self.expect(|token| matches!(token, Token::Colon))?;
+                    self.if_expression()?;
+                    if !matches!(self.peek(), Some(Token::BraceClose)) {
+                        self.expect(|token| matches!(token, Token::Comma))?;
+                    }
+                }
+                self.wrap((start, end), "__dict(", ")");
+            }
+            _ => return Err(Odd),
+        }
+        Ok((start, end))
+    }
+
+    fn sequence(&mut self, closes: fn(&Token<'_>) -> bool) -> Result<usize, Odd> {
+        loop {
+            if self.peek().is_some_and(closes) {
+                return Ok(self.take()?.1.end_offset as usize);
+            }
+            self.if_expression()?;
+            if !self.peek().is_some_and(closes) {
+                self.expect(|token| matches!(token, Token::Comma))?;
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Values as Python's `str` and `repr` print them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use minijinja::value::{ObjectRepr, Value, ValueKind};
+
+/// `str(value)`.
+#[must_use]
+pub fn text(value: &Value) -> Cow<'_, str> {
+    match value.as_str() {
+        Some(text) => Cow::Borrowed(text),
+        None if value.is_undefined() => Cow::Borrowed(""),
+        None => Cow::Owned(repr(value)),
+    }
+}
+
+/// `repr(value)`.
+#[must_use]
+pub fn repr(value: &Value) -> String {
+    let mut out = String::new();
+    // writing to a String cannot fail
+    let _ = write_repr(&mut out, value);
+    out
+}
+
+fn write_repr(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
+    match value.kind() {
+        ValueKind::None => out.write_str("None"),
+        ValueKind::Undefined => out.write_str("Undefined"),
+        ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" }),
+        ValueKind::String => write_quoted(out, value.as_str().unwrap_or_default()),
+        ValueKind::Number => write_number(out, value),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => write_container(out, value),
+        _ => write!(out, "{value}"),
+    }
+}
+
+fn write_container(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
+    let Some(object) = value.as_object() else {
+        return write!(out, "{value}");
+    };
+    if object.repr() == ObjectRepr::Map {
+        let pairs: Vec<_> = object.try_iter_pairs().into_iter().flatten().collect();
+        return write_mapping(out, &pairs);
+    }
+    let items: Vec<_> = object.try_iter().into_iter().flatten().collect();
+    match (value.is_tuple(), items.len()) {
+        (true, 1) => write_sequence(out, &items, "(", ",)"),
+        (true, _) => write_sequence(out, &items, "(", ")"),
+        (false, _) => write_sequence(out, &items, "[", "]"),
+    }
+}
+
+pub(crate) fn write_sequence(
+    out: &mut impl fmt::Write,
+    items: &[Value],
+    open: &str,
+    close: &str,
+) -> fmt::Result {
+    out.write_str(open)?;
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.write_str(", ")?;
+        }
+        write_repr(out, item)?;
+    }
+    out.write_str(close)
+}
+
+pub(crate) fn write_mapping(out: &mut impl fmt::Write, pairs: &[(Value, Value)]) -> fmt::Result {
+    out.write_char('{')?;
+    for (i, (key, value)) in pairs.iter().enumerate() {
+        if i > 0 {
+            out.write_str(", ")?;
+        }
+        write_repr(out, key)?;
+        out.write_str(": ")?;
+        write_repr(out, value)?;
+    }
+    out.write_char('}')
+}
+
+fn write_number(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
+    if value.is_integer() {
+        return write!(out, "{value}");
+    }
+    match f64::try_from(value.clone()) {
+        Ok(number) => out.write_str(&float(number)),
+        Err(_) => write!(out, "{value}"),
+    }
+}
+
+/// `repr` of a float: `1.0`, `1e+16`, `1e-05`, `inf`.
+#[must_use]
+pub fn float(number: f64) -> String {
+    if number.is_nan() {
+        return "nan".into();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 {
+            "inf".into()
+        } else {
+            "-inf".into()
+        };
+    }
+    let magnitude = number.abs();
+    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent
+            .strip_prefix('-')
+            .map_or(('+', exponent), |rest| ('-', rest));
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    let text = number.to_string();
+    if text.contains('.') {
+        text
+    } else {
+        format!("{text}.0")
+    }
+}
+
+/// A string in quotes, as Python chooses and escapes them.
+pub fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    out.write_char(quote)?;
+    for c in text.chars() {
+        match c {
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            c if c == quote => write!(out, "\\{c}")?,
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(out, "\\x{:02x}", c as u32)?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char(quote)
+}

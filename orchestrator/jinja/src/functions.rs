@@ -1,0 +1,332 @@
+//! Functions, filters, tests and methods that Python and dbt have and minijinja lacks.
+
+use std::fmt::Write as _;
+
+use md5::{Digest, Md5};
+use minijinja::value::{Object, Rest, Tuple, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State};
+
+use crate::arguments::Arguments;
+use crate::format;
+use crate::json;
+use crate::list::{self, dict, list};
+use crate::macros::caller;
+use crate::modules;
+use crate::operators;
+use crate::return_value;
+
+/// A host function that sees its raw arguments.
+pub struct Function(
+    pub &'static str,
+    pub Box<dyn Fn(&mut State<'_, '_>, &Arguments<'_>) -> Result<Value, Error> + Send + Sync>,
+);
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<function {}>", self.0)
+    }
+}
+
+impl Object for Function {
+    fn repr(self: &std::sync::Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn call(
+        self: &std::sync::Arc<Self>,
+        state: &mut State<'_, '_>,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        (self.1)(state, &Arguments::of(args))
+    }
+}
+
+/// A callable value.
+pub fn function(
+    name: &'static str,
+    call: impl Fn(&mut State<'_, '_>, &Arguments<'_>) -> Result<Value, Error> + Send + Sync + 'static,
+) -> Value {
+    Value::from_object(Function(name, Box::new(call)))
+}
+
+/// The name of the function whose absence `error` reports.
+pub(crate) fn unknown_function(error: &Error) -> Option<&str> {
+    let mut cause = error;
+    while let Some(inner) =
+        std::error::Error::source(cause).and_then(|source| source.downcast_ref::<Error>())
+    {
+        cause = inner;
+    }
+    (cause.kind() == ErrorKind::UnknownFunction)
+        .then(|| {
+            cause
+                .detail()
+                .and_then(|detail| detail.strip_suffix(" is unknown"))
+        })
+        .flatten()
+        .filter(|name| !name.contains('.'))
+}
+
+/// Adds everything to `env`.
+pub(crate) fn install(env: &mut Environment<'static>) {
+    install_rewritten(env);
+    install_functions(env);
+    install_filters(env);
+    env.set_unknown_method_callback(methods);
+    env.add_global("modules", modules::modules());
+}
+
+fn install_rewritten(env: &mut Environment<'static>) {
+    env.add_function("__list", |items: Value| {
+        Ok::<_, Error>(list(items.try_iter()?))
+    });
+    env.add_function("__dict", |pairs: Value| list::pairs_of(&pairs).map(dict));
+    env.add_function("__concat", |a: Value, b: Value| {
+        format!("{}{}", format::text(&a), format::text(&b))
+    });
+    env.add_function("__add", |a: Value, b: Value| operators::add(&a, &b));
+    env.add_function("__sub", |a: Value, b: Value| operators::subtract(&a, &b));
+    env.add_function("__mod", |a: Value, b: Value| operators::modulo(&a, &b));
+    env.add_function(
+        "__caller",
+        |state: &State<'_, '_>, signature: &str, body: &str| caller(state, signature, body),
+    );
+}
+
+fn install_functions(env: &mut Environment<'static>) {
+    env.add_function("return", |value: Value| {
+        Err::<Value, _>(return_value::signal(value))
+    });
+    env.add_global(
+        "dict",
+        function("dict", |_, arguments| {
+            let mut pairs = match arguments.positional(0) {
+                Some(from) => list::pairs_of(&from)?,
+                None => Vec::new(),
+            };
+            pairs.extend(arguments.keywords().map(|(k, v)| (Value::from(k), v)));
+            Ok(dict(pairs))
+        }),
+    );
+    env.add_global("zip", function("zip", |_, arguments| zip(arguments)));
+    env.add_global(
+        "zip_strict",
+        function("zip_strict", |_, arguments| zip(arguments)),
+    );
+    env.add_global("set", function("set", |_, arguments| set(arguments)));
+    env.add_global(
+        "set_strict",
+        function("set_strict", |_, arguments| set(arguments)),
+    );
+    env.add_global(
+        "tojson",
+        function("tojson", |_, arguments| {
+            let value = arguments.required(0, "value")?;
+            match json::from_value(&value) {
+                Some(found) => Ok(json::text(&found, arguments.flag(2, "sort_keys")).into()),
+                None => Ok(arguments.get(1, "default").unwrap_or(Value::from(()))),
+            }
+        }),
+    );
+    env.add_global(
+        "fromjson",
+        function("fromjson", |_, arguments| {
+            let text = arguments.text(0, "string")?;
+            Ok(serde_json::from_str(&text).map_or_else(
+                |_| arguments.get(1, "default").unwrap_or(Value::from(())),
+                |found| json::to_value(&found),
+            ))
+        }),
+    );
+    env.add_global(
+        "fromyaml",
+        function("fromyaml", |_, arguments| {
+            let text = arguments.text(0, "value")?;
+            Ok(
+                serde_saphyr::from_str::<serde_json::Value>(&text).map_or_else(
+                    |_| arguments.get(1, "default").unwrap_or(Value::from(())),
+                    |found| json::to_value(&found),
+                ),
+            )
+        }),
+    );
+    env.add_global(
+        "toyaml",
+        function("toyaml", |_, arguments| {
+            let value = arguments.required(0, "value")?;
+            let text = json::from_value(&value).and_then(|v| serde_saphyr::to_string(&v).ok());
+            Ok(text.map_or_else(
+                || arguments.get(1, "default").unwrap_or(Value::from(())),
+                Value::from,
+            ))
+        }),
+    );
+    env.add_function("local_md5", |text: &str| hex(&Md5::digest(text.as_bytes())));
+    env.add_global(
+        "diff_of_two_dicts",
+        function("diff_of_two_dicts", |_, arguments| {
+            let (a, b) = (
+                arguments.required(0, "dict_a")?,
+                arguments.required(1, "dict_b")?,
+            );
+            diff_of_two_dicts(&a, &b)
+        }),
+    );
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}"); // a String takes everything
+    }
+    out
+}
+
+fn zip(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let mut columns = Vec::new();
+    for column in arguments.all() {
+        match column.try_iter() {
+            Ok(items) => columns.push(items.collect::<Vec<_>>()),
+            Err(error) => return arguments.keyword("default").ok_or(error),
+        }
+    }
+    let rows = columns.iter().map(Vec::len).min().unwrap_or(0);
+    Ok(list((0..rows).map(|row| {
+        Tuple::new(columns.iter().map(|column| column[row].clone()).collect()).into()
+    })))
+}
+
+fn set(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let given = arguments.required(0, "value")?;
+    match given.try_iter() {
+        Ok(items) => Ok(list(items.collect::<indexmap::IndexSet<_>>())),
+        Err(error) => arguments.get(1, "default").ok_or(error),
+    }
+}
+
+fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
+    let others = list::pairs_of(b)?;
+    let mut found = Vec::new();
+    for (key, values) in list::pairs_of(a)? {
+        let lower = |value: &Value| format::text(value).to_lowercase();
+        let other = others
+            .iter()
+            .find(|(k, _)| lower(k) == lower(&key))
+            .map(|(_, v)| v);
+        let missing: Vec<Value> = values
+            .try_iter()?
+            .filter(|value| {
+                !other.is_some_and(|other| {
+                    other
+                        .try_iter()
+                        .is_ok_and(|mut o| o.any(|o| lower(&o) == lower(value)))
+                })
+            })
+            .collect();
+        if !missing.is_empty() {
+            found.push((key, list(missing)));
+        }
+    }
+    Ok(dict(found))
+}
+
+fn install_filters(env: &mut Environment<'static>) {
+    for name in ["as_text", "as_bool", "as_native", "as_number"] {
+        env.add_filter(name, |value: Value| value);
+    }
+    env.add_filter("is_list", |value: Value| {
+        value.kind() == ValueKind::Seq && !value.is_tuple()
+    });
+    env.add_filter("string", |value: Value| format::text(&value).into_owned());
+    env.add_filter("list", |value: Value| {
+        if let Some(text) = value.as_str() {
+            return Ok(list(text.chars().map(Value::from)));
+        }
+        Ok::<_, Error>(list(value.try_iter()?))
+    });
+    env.add_filter("join", |value: Value, args: Rest<Value>| {
+        join(&value, &args)
+    });
+    env.add_filter("tojson", |value: Value| {
+        json::from_value(&value).map(|found| json::text(&found, false))
+    });
+    env.add_filter("pprint", |value: Value| format::repr(&value));
+    env.add_filter("items", |value: Value| -> Result<Value, Error> {
+        Ok(list(
+            list::pairs_of(&value)?
+                .into_iter()
+                .map(|(k, v)| Tuple::from([k, v]).into()),
+        ))
+    });
+    env.add_filter("format", |value: Value, args: Rest<Value>| {
+        operators::modulo(&value, &Tuple::new(args.to_vec()).into())
+    });
+}
+
+/// Filters that turn text into other values where a template gives a value instead of text.
+pub(crate) fn install_native(env: &mut Environment<'static>) {
+    let wrong = |value: &Value, kind: &str| {
+        crate::error::raise(format!(
+            "Could not convert value '{}' into type '{kind}'",
+            format::text(value)
+        ))
+    };
+    env.add_filter("as_number", move |value: Value| {
+        operators::literal(&value)
+            .filter(|found| found.kind() == ValueKind::Number)
+            .ok_or_else(|| wrong(&value, "number"))
+    });
+    env.add_filter("as_bool", move |value: Value| {
+        operators::literal(&value)
+            .filter(|found| found.kind() == ValueKind::Bool)
+            .ok_or_else(|| wrong(&value, "bool"))
+    });
+    env.add_filter("as_native", |value: Value| {
+        operators::literal(&value).unwrap_or(value)
+    });
+    env.add_filter("as_text", |value: Value| format::text(&value).into_owned());
+}
+
+fn join(value: &Value, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::of(args);
+    let separator = arguments.get(0, "d").unwrap_or_default();
+    let separator = format::text(&separator);
+    let attribute = arguments.get(1, "attribute");
+    let mut out = String::new();
+    if value.is_undefined() {
+        return Ok(out.into());
+    }
+    for (i, item) in value.try_iter()?.enumerate() {
+        if i > 0 {
+            out.push_str(&separator);
+        }
+        let item = match attribute.as_ref().and_then(Value::as_str) {
+            Some(name) => item.get_attr(name)?,
+            None => item,
+        };
+        out.push_str(&format::text(&item));
+    }
+    Ok(out.into())
+}
+
+/// Methods of Python's built-in types, on values minijinja made.
+fn methods(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    if let Some(text) = value.as_str()
+        && let Some(found) = operators::text_method(text, method, args)
+    {
+        return found;
+    }
+    let found = minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)?;
+    // lists that Python would let a template change
+    if found.kind() == ValueKind::Seq && !found.is_tuple() {
+        return Ok(list(found.try_iter()?));
+    }
+    Ok(found)
+}

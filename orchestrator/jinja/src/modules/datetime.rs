@@ -1,0 +1,495 @@
+//! `datetime` and `pytz`: moments, dates, spans of time and zones.
+//!
+//! There is no wall clock here: `now()` is the run's start, so that one build has one now.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
+use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use crate::arguments::Arguments;
+use crate::functions::function;
+use crate::list::dict;
+
+/// A `datetime` (with or without zone) or a `date`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moment {
+    local: NaiveDateTime,
+    zone: Option<Tz>,
+    date_only: bool,
+}
+
+/// A `timedelta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(chrono::TimeDelta);
+
+/// A `pytz` time zone.
+#[derive(Debug, Clone, Copy)]
+struct Zone(Tz);
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+/// A moment in UTC, as `run_started_at` is.
+#[must_use]
+pub fn timestamp(at: DateTime<Utc>) -> Value {
+    Value::from_object(Moment {
+        local: at.naive_utc(),
+        zone: Some(Tz::UTC),
+        date_only: false,
+    })
+}
+
+impl Moment {
+    fn naive(local: NaiveDateTime) -> Self {
+        Self {
+            local,
+            zone: None,
+            date_only: false,
+        }
+    }
+
+    fn instant(&self) -> NaiveDateTime {
+        match self
+            .zone
+            .and_then(|zone| zone.from_local_datetime(&self.local).earliest())
+        {
+            Some(at) => at.naive_utc(),
+            None => self.local,
+        }
+    }
+
+    fn moved(&self, by: Span) -> Result<Value, Error> {
+        let local = self
+            .local
+            .checked_add_signed(by.0)
+            .ok_or_else(|| wrong("date out of range"))?;
+        Ok(Value::from_object(Self {
+            local,
+            ..self.clone()
+        }))
+    }
+
+    fn formatted(&self, pattern: &str) -> Result<String, Error> {
+        use std::fmt::Write as _;
+        let pattern = pattern.replace("%f", "%6f");
+        let mut out = String::new();
+        let done = match self
+            .zone
+            .and_then(|z| z.from_local_datetime(&self.local).earliest())
+        {
+            Some(at) => write!(out, "{}", at.format(&pattern)),
+            None => write!(out, "{}", self.local.format(&pattern)),
+        };
+        done.map_err(|_| wrong(format!("cannot format a date as '{pattern}'")))?;
+        Ok(out)
+    }
+
+    fn iso(&self, separator: char) -> String {
+        if self.date_only {
+            return self.local.format("%Y-%m-%d").to_string();
+        }
+        let fraction = if self.local.nanosecond() == 0 {
+            ""
+        } else {
+            "%.6f"
+        };
+        let zone = if self.zone.is_some() { "%:z" } else { "" };
+        self.formatted(&format!("%Y-%m-%d{separator}%H:%M:%S"))
+            .map(|text| {
+                let rest = self.local.format(fraction).to_string();
+                text + &rest + &self.formatted(zone).unwrap_or_default()
+            })
+            .unwrap_or_default()
+    }
+}
+
+impl Object for Moment {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "year" => self.local.year().into(),
+            "month" => self.local.month().into(),
+            "day" => self.local.day().into(),
+            "hour" => self.local.hour().into(),
+            "minute" => self.local.minute().into(),
+            "second" => self.local.second().into(),
+            "microsecond" => (self.local.nanosecond() / 1000).into(),
+            _ => return None,
+        })
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        Some(self.instant().cmp(&other.downcast_ref::<Self>()?.instant()))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
+        Ok(match method {
+            "strftime" => self.formatted(&arguments.text(0, "format")?)?.into(),
+            "isoformat" => {
+                let separator = arguments.text(0, "sep").ok().and_then(|s| s.chars().next());
+                self.iso(separator.unwrap_or('T')).into()
+            }
+            "date" => Value::from_object(Self {
+                local: self.local.date().and_time(NaiveTime::MIN),
+                zone: None,
+                date_only: true,
+            }),
+            "weekday" => self.local.weekday().num_days_from_monday().into(),
+            "isoweekday" => self.local.weekday().number_from_monday().into(),
+            "timestamp" => {
+                #[expect(clippy::cast_precision_loss, reason = "Python gives a float too")]
+                let seconds = self.instant().and_utc().timestamp_micros() as f64 / 1e6;
+                seconds.into()
+            }
+            "replace" => {
+                let part = |name: &str, now: u32| {
+                    arguments
+                        .keyword(name)
+                        .and_then(|v| v.as_usize())
+                        .map_or(now, |v| u32::try_from(v).unwrap_or(u32::MAX))
+                };
+                let year = arguments.keyword("year").and_then(|v| v.as_i64());
+                let micros = part("microsecond", self.local.nanosecond() / 1000);
+                let date = NaiveDate::from_ymd_opt(
+                    year.and_then(|y| i32::try_from(y).ok())
+                        .unwrap_or(self.local.year()),
+                    part("month", self.local.month()),
+                    part("day", self.local.day()),
+                );
+                let local = date.and_then(|date| {
+                    date.and_hms_micro_opt(
+                        part("hour", self.local.hour()),
+                        part("minute", self.local.minute()),
+                        part("second", self.local.second()),
+                        micros,
+                    )
+                });
+                let local = local.ok_or_else(|| wrong("no such date or time"))?;
+                let zone = match arguments.keyword("tzinfo") {
+                    Some(zone) => zone.downcast_object_ref::<Zone>().map(|zone| zone.0),
+                    None => self.zone,
+                };
+                Value::from_object(Self {
+                    local,
+                    zone,
+                    date_only: self.date_only,
+                })
+            }
+            "astimezone" => {
+                let zone = arguments.required(0, "tz")?;
+                let zone = zone
+                    .downcast_object_ref::<Zone>()
+                    .ok_or_else(|| wrong("not a time zone"))?
+                    .0;
+                let local = zone.from_utc_datetime(&self.instant()).naive_local();
+                Value::from_object(Self {
+                    local,
+                    zone: Some(zone),
+                    date_only: false,
+                })
+            }
+            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iso(' '))
+    }
+}
+
+impl Object for Span {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let seconds = self.0.num_seconds();
+        match key.as_str()? {
+            "days" => Some(seconds.div_euclid(86_400).into()),
+            "seconds" => Some(seconds.rem_euclid(86_400).into()),
+            _ => None,
+        }
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            #[expect(clippy::cast_precision_loss, reason = "Python gives a float too")]
+            "total_seconds" => Ok((self.0.num_milliseconds() as f64 / 1000.0).into()),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.num_seconds();
+        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        if days != 0 {
+            write!(f, "{days} day{}, ", if days.abs() == 1 { "" } else { "s" })?;
+        }
+        write!(f, "{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    }
+}
+
+impl Object for Zone {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let given = Arguments::of(args).required(0, "dt")?;
+        match (method, given.downcast_object_ref::<Moment>()) {
+            ("localize", Some(moment)) => Ok(Value::from_object(Moment {
+                zone: Some(self.0),
+                ..moment.clone()
+            })),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+/// `a + b` or `a - b` when one is a moment or a span.
+pub(crate) fn arithmetic(a: &Value, b: &Value, minus: bool) -> Option<Result<Value, Error>> {
+    let span = |value: &Value| value.downcast_object_ref::<Span>().copied();
+    let signed = |span: Span| if minus { Span(-span.0) } else { span };
+    if let Some(moment) = a.downcast_object_ref::<Moment>() {
+        if let Some(by) = span(b) {
+            return Some(moment.moved(signed(by)));
+        }
+        let other = b.downcast_object_ref::<Moment>().filter(|_| minus)?;
+        return Some(Ok(Value::from_object(Span(
+            moment.instant() - other.instant(),
+        ))));
+    }
+    let left = span(a)?;
+    if let Some(moment) = b.downcast_object_ref::<Moment>().filter(|_| !minus) {
+        return Some(moment.moved(left));
+    }
+    Some(Ok(Value::from_object(Span(left.0 + signed(span(b)?).0))))
+}
+
+fn now(state: &State<'_, '_>) -> Result<Moment, Error> {
+    state
+        .lookup("run_started_at")
+        .and_then(|value| value.downcast_object_ref::<Moment>().cloned())
+        .ok_or_else(|| wrong("the time of this run is not known here"))
+}
+
+fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
+    let part = |at: usize, name: &str, default: Option<u32>| match arguments.get(at, name) {
+        Some(value) => value
+            .as_usize()
+            .and_then(|v| u32::try_from(v).ok())
+            .ok_or_else(|| wrong(format!("{name} must be an integer"))),
+        None => default.ok_or_else(|| wrong(format!("missing argument '{name}'"))),
+    };
+    let year = i32::try_from(part(0, "year", None)?).unwrap_or(i32::MAX);
+    let date = NaiveDate::from_ymd_opt(year, part(1, "month", None)?, part(2, "day", None)?)
+        .ok_or_else(|| wrong("no such date"))?;
+    let time = if date_only {
+        NaiveTime::MIN
+    } else {
+        NaiveTime::from_hms_micro_opt(
+            part(3, "hour", Some(0))?,
+            part(4, "minute", Some(0))?,
+            part(5, "second", Some(0))?,
+            part(6, "microsecond", Some(0))?,
+        )
+        .ok_or_else(|| wrong("no such time"))?
+    };
+    let zone = arguments
+        .keyword("tzinfo")
+        .and_then(|zone| zone.downcast_object_ref::<Zone>().map(|zone| zone.0));
+    Ok(Value::from_object(Moment {
+        local: date.and_time(time),
+        zone,
+        date_only,
+    }))
+}
+
+fn parse_iso(text: &str) -> Result<NaiveDateTime, Error> {
+    [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ]
+    .iter()
+    .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
+    .or_else(|| {
+        DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|at| at.naive_utc())
+    })
+    .or_else(|| {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()
+            .map(|d| d.and_time(NaiveTime::MIN))
+    })
+    .ok_or_else(|| wrong(format!("'{text}' is no ISO date or time")))
+}
+
+/// A class: callable, with class methods.
+#[derive(Debug)]
+struct Class {
+    date_only: bool,
+}
+
+impl Object for Class {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        build(&Arguments::of(args), self.date_only)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
+        let date_only = self.date_only;
+        let moment = match method {
+            "now" | "utcnow" | "today" => {
+                let now = now(state)?;
+                match arguments
+                    .get(0, "tz")
+                    .and_then(|z| z.downcast_object::<Zone>())
+                {
+                    Some(zone) => Moment {
+                        local: zone.0.from_utc_datetime(&now.instant()).naive_local(),
+                        zone: Some(zone.0),
+                        date_only,
+                    },
+                    None => Moment {
+                        zone: None,
+                        date_only,
+                        ..now
+                    },
+                }
+            }
+            "fromisoformat" => Moment {
+                date_only,
+                ..Moment::naive(parse_iso(&arguments.text(0, "date_string")?)?)
+            },
+            "strptime" => {
+                let (text, pattern) = (
+                    arguments.text(0, "date_string")?,
+                    arguments.text(1, "format")?,
+                );
+                let parsed = NaiveDateTime::parse_from_str(&text, &pattern).or_else(|_| {
+                    NaiveDate::parse_from_str(&text, &pattern).map(|d| d.and_time(NaiveTime::MIN))
+                });
+                Moment::naive(parsed.map_err(|_| {
+                    wrong(format!(
+                        "time data '{text}' does not match format '{pattern}'"
+                    ))
+                })?)
+            }
+            "combine" => {
+                let date = arguments.required(0, "date")?;
+                let date = date
+                    .downcast_object_ref::<Moment>()
+                    .ok_or_else(|| wrong("not a date"))?;
+                Moment::naive(date.local)
+            }
+            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        };
+        let local = if date_only {
+            moment.local.date().and_time(NaiveTime::MIN)
+        } else {
+            moment.local
+        };
+        Ok(Value::from_object(Moment { local, ..moment }))
+    }
+}
+
+/// `modules.datetime`.
+pub(crate) fn module() -> Value {
+    let timedelta = function("timedelta", |_, arguments| {
+        const UNITS: [(&str, f64); 7] = [
+            ("days", 86_400e6),
+            ("seconds", 1e6),
+            ("microseconds", 1.0),
+            ("milliseconds", 1e3),
+            ("minutes", 60e6),
+            ("hours", 3600e6),
+            ("weeks", 604_800e6),
+        ];
+        let mut micros = 0.0;
+        for (i, (name, factor)) in UNITS.iter().enumerate() {
+            if let Some(value) = arguments.get(i, name) {
+                micros += f64::try_from(value)? * factor;
+            }
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "Python rounds to microseconds too"
+        )]
+        Ok(Value::from_object(Span(chrono::TimeDelta::microseconds(
+            micros.round() as i64,
+        ))))
+    });
+    dict([
+        (
+            Value::from("datetime"),
+            Value::from_object(Class { date_only: false }),
+        ),
+        (
+            Value::from("date"),
+            Value::from_object(Class { date_only: true }),
+        ),
+        (Value::from("timedelta"), timedelta),
+    ])
+}
+
+/// `modules.pytz`.
+pub(crate) fn pytz() -> Value {
+    let timezone = function("timezone", |_, arguments| {
+        let name = arguments.text(0, "zone")?;
+        let zone = name
+            .parse::<Tz>()
+            .map_err(|_| wrong(format!("unknown time zone '{name}'")))?;
+        Ok(Value::from_object(Zone(zone)))
+    });
+    let utc = || Value::from_object(Zone(Tz::UTC));
+    dict([
+        (Value::from("timezone"), timezone),
+        (Value::from("utc"), utc()),
+        (Value::from("UTC"), utc()),
+    ])
+}

@@ -1,0 +1,22 @@
+//! `modules`: the parts of Python's standard library that dbt hands to templates.
+
+use minijinja::value::Value;
+
+use crate::list::dict;
+
+mod datetime;
+mod itertools;
+mod regex;
+
+pub(crate) use datetime::arithmetic;
+pub use datetime::timestamp;
+
+/// `modules.datetime`, `modules.pytz`, `modules.re`, `modules.itertools`.
+pub(crate) fn modules() -> Value {
+    dict([
+        (Value::from("datetime"), datetime::module()),
+        (Value::from("pytz"), datetime::pytz()),
+        (Value::from("re"), regex::module()),
+        (Value::from("itertools"), itertools::module()),
+    ])
+}

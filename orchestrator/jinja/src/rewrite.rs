@@ -1,0 +1,326 @@
+//! dbt's Jinja, spelled so that minijinja reads it.
+//!
+//! Text outside tags never changes and every line keeps its number. Inside tags, literals and
+//! operators become host calls (see [`crate::expression`]); a call block becomes an expression with
+//! its body as a closure, so that macros of other templates can call it:
+//!
+//! ```text
+//! {% call(row) each(rows) %}<{{ row }}>{% endcall %}
+//! {{ each(rows, caller=__caller("row", "<{{ row }}>")) }}
+//! ```
+
+use std::borrow::Cow;
+
+use minijinja::machinery::{Span, Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use crate::error::Error;
+use crate::expression::{Edit, Expressions};
+
+/// One `{{ … }}` or `{% … %}`.
+#[derive(Debug)]
+pub(crate) struct Tag<'s> {
+    /// Offset of its first brace.
+    pub(crate) start: usize,
+    /// Offset behind its last brace.
+    pub(crate) end: usize,
+    /// `{%`, not `{{`.
+    pub(crate) block: bool,
+    /// What stands between.
+    pub(crate) tokens: Vec<(Token<'s>, Span)>,
+    /// Starts with `{%-`.
+    pub(crate) trims_before: bool,
+    /// Ends with `-%}`.
+    pub(crate) trims_after: bool,
+}
+
+impl Tag<'_> {
+    /// The word a block tag starts with.
+    pub(crate) fn keyword(&self) -> Option<&str> {
+        match self.tokens.first() {
+            Some((Token::Ident(word), _)) if self.block => Some(word),
+            _ => None,
+        }
+    }
+}
+
+/// The syntax of every template here: dbt keeps newlines where Jinja drops only the file's last.
+pub(crate) fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .unwrap_or_default()
+}
+
+/// Every tag of `source`, in order; comments and raw blocks are skipped.
+pub(crate) fn tags<'s>(source: &'s str, name: &str) -> Result<Vec<Tag<'s>>, Error> {
+    let mut tags: Vec<Tag<'s>> = Vec::new();
+    let mut open: Option<Tag<'s>> = None;
+    let minus = |at: usize| source.as_bytes().get(at) == Some(&b'-');
+    for item in tokenize(source, false, syntax()) {
+        let (token, span) = item.map_err(|error| Error::syntax(name, &error))?;
+        let (start, end) = (span.start_offset as usize, span.end_offset as usize);
+        match token {
+            Token::TemplateData(_) => {}
+            Token::BlockStart | Token::VariableStart => {
+                open = Some(Tag {
+                    start,
+                    end,
+                    block: matches!(token, Token::BlockStart),
+                    tokens: Vec::new(),
+                    trims_before: minus(start + 2),
+                    trims_after: false,
+                });
+            }
+            Token::BlockEnd | Token::VariableEnd => {
+                if let Some(mut tag) = open.take() {
+                    tag.end = end;
+                    tag.trims_after = minus(start);
+                    tags.push(tag);
+                }
+            }
+            token => {
+                if let Some(tag) = &mut open {
+                    tag.tokens.push((token, span));
+                }
+            }
+        }
+    }
+    Ok(tags)
+}
+
+/// `source` as minijinja should see it. `name` is for errors.
+///
+/// # Errors
+/// A template that cannot be split into tags.
+pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
+    if !source.contains("{%") && !source.contains("{{") {
+        return Ok(Cow::Borrowed(source));
+    }
+    let tags = tags(source, name)?;
+    let mut edits = Vec::new();
+    let mut next = 0;
+    while let Some(tag) = tags.get(next) {
+        next += 1;
+        match tag.keyword() {
+            Some("call") => {
+                if let Some((close, edit)) = call_block(source, name, &tags, next - 1)? {
+                    edits.push(edit);
+                    next = close + 1;
+                    continue;
+                }
+            }
+            Some("endmacro") if tag.tokens.len() > 1 => {
+                let from = tag.tokens[1].1.start_offset as usize;
+                let to = tag.tokens[tag.tokens.len() - 1].1.end_offset as usize;
+                edits.push(Edit {
+                    at: from,
+                    remove: to - from,
+                    text: String::new(),
+                    rank: 0,
+                });
+                continue;
+            }
+            _ => {}
+        }
+        edits.extend(Expressions::edits(&tag.tokens));
+    }
+    Ok(apply(source, 0, edits))
+}
+
+/// `text`, which starts at `offset` of the source the edits were made for, with `edits` carried out.
+fn apply(text: &str, offset: usize, mut edits: Vec<Edit>) -> Cow<'_, str> {
+    if edits.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    edits.sort_by_key(|edit| (edit.at, edit.rank));
+    let mut out = String::with_capacity(text.len() + edits.len() * 8);
+    let mut done = 0;
+    for edit in edits {
+        let at = edit.at - offset;
+        out.push_str(&text[done..at]);
+        out.push_str(&edit.text);
+        done = at + edit.remove;
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
+}
+
+/// Replaces the call block that opens at `tags[at]`; gives the index of its `endcall`.
+fn call_block(
+    source: &str,
+    name: &str,
+    tags: &[Tag<'_>],
+    at: usize,
+) -> Result<Option<(usize, Edit)>, Error> {
+    let open = &tags[at];
+    let mut depth = 0usize;
+    let Some(close) = (at..tags.len()).find(|&i| {
+        match tags[i].keyword() {
+            Some("call") => depth += 1,
+            Some("endcall") => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    }) else {
+        return Ok(None); // minijinja says what is missing
+    };
+    let Some((signature, first)) = caller_signature(source, open) else {
+        return Ok(None);
+    };
+    let call = &open.tokens[first..];
+    let (Some((_, from)), Some((Token::ParenClose, to))) = (call.first(), call.last()) else {
+        return Ok(None);
+    };
+    let bare = matches!(
+        call.get(call.len().wrapping_sub(2)),
+        Some((Token::ParenOpen | Token::Comma, _)) | None
+    );
+
+    let mut body = &source[open.end..tags[close].start];
+    if open.trims_after {
+        body = body.trim_start();
+    }
+    if tags[close].trims_before {
+        body = body.trim_end();
+    }
+    let argument = format!(
+        "{}caller=__caller({}, {})",
+        if bare { "" } else { ", " },
+        literal(signature),
+        literal(&rewrite(body, name)?)
+    );
+    let mut edits = Expressions::edits(call);
+    edits.push(Edit {
+        at: to.start_offset as usize,
+        remove: 0,
+        text: argument,
+        rank: i64::MAX,
+    });
+    let (start, end) = (from.start_offset as usize, to.end_offset as usize);
+    let mut text = String::from(if open.trims_before { "{{- " } else { "{{ " });
+    text.push_str(&apply(&source[start..end], start, edits));
+    let replaced = &source[open.start..tags[close].end];
+    let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count();
+    text.push_str(&"\n".repeat(lines(replaced).saturating_sub(lines(&text))));
+    text.push_str(if tags[close].trims_after {
+        " -}}"
+    } else {
+        " }}"
+    });
+    Ok(Some((
+        close,
+        Edit {
+            at: open.start,
+            remove: replaced.len(),
+            text,
+            rank: 0,
+        },
+    )))
+}
+
+/// Text between the parentheses of `call(a, b)`, and the index of the first token behind them.
+fn caller_signature<'s>(source: &'s str, tag: &Tag<'_>) -> Option<(&'s str, usize)> {
+    let (Token::ParenOpen, open) = tag.tokens.get(1)? else {
+        return Some(("", 1));
+    };
+    let mut depth = 0usize;
+    for (i, (token, span)) in tag.tokens.iter().enumerate().skip(1) {
+        match token {
+            Token::ParenOpen => depth += 1,
+            Token::ParenClose => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((
+                &source[open.end_offset as usize..span.start_offset as usize],
+                i + 1,
+            ));
+        }
+    }
+    None
+}
+
+/// `text` as a string literal; newlines stay newlines, so that lines keep their numbers.
+fn literal(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rewrite;
+
+    #[track_caller]
+    fn check(source: &str, expected: &str) {
+        assert_eq!(rewrite(source, "t").unwrap(), expected);
+    }
+
+    #[test]
+    fn literals_become_host_calls() {
+        check("{% set x = [] %}", "{% set x = __list([]) %}");
+        check("{{ [1, [2]] }}", "{{ __list([1, __list([2])]) }}");
+        check("{{ {'a': [1]} }}", "{{ __dict({'a': __list([1])}) }}");
+        check("{{ f([1], k={}) }}", "{{ f(__list([1]), k=__dict({})) }}");
+        check("{{ x[1] }} {{ x[1:] }}", "{{ x[1] }} {{ x[1:] }}");
+        check("{{ x[['a'][0]] }}", "{{ x[__list(['a'])[0]] }}");
+        check(
+            "{% for a, b in [(1, 2)] %}{% endfor %}",
+            "{% for a, b in __list([(1, 2)]) %}{% endfor %}",
+        );
+        check(
+            "{{ 1 if x in ['a'] else [] }}",
+            "{{ 1 if x in __list(['a']) else __list([]) }}",
+        );
+        check("{{ x is in [1] }}", "{{ x is in __list([1]) }}");
+        check(
+            "{{ x | default([]) | join(',') }}",
+            "{{ x | default(__list([])) | join(',') }}",
+        );
+    }
+
+    #[test]
+    fn operators_become_host_calls() {
+        check("{{ a ~ b ~ c }}", "{{ __concat(__concat(a , b) , c) }}");
+        check("{{ '%s' % x }}", "{{ __mod('%s' , x) }}");
+        check("{{ '%s-%s' % (x, y) }}", "{{ __mod('%s-%s' , (x, y)) }}");
+        check("{{ [1] + [2] }}", "{{ __add(__list([1]) , __list([2])) }}");
+        check("{{ (a ~ b) | upper }}", "{{ (__concat(a , b)) | upper }}");
+        check("{{ a + b * c == d }}", "{{ __add(a , b * c) == d }}");
+        check("{{ -a + 1 }}", "{{ __add(-a , 1) }}");
+    }
+
+    #[test]
+    fn text_and_comments_stay() {
+        for source in [
+            "select [1] ~ {a: b} % 2",
+            "{# [1] #}{% raw %}{{ [1] }}{% endraw %}",
+            "a % b {{ ref('x') }} [c]",
+        ] {
+            check(source, source);
+        }
+    }
+
+    #[test]
+    fn call_blocks_become_closures() {
+        check(
+            "{% call f() %}b{% endcall %}",
+            "{{ f(caller=__caller(\"\", \"b\")) }}",
+        );
+        check(
+            "{%- call(x, y=1) f(a) -%}\n {{ x }}\n{%- endcall -%}\nz",
+            "{{- f(a, caller=__caller(\"x, y=1\", \"{{ x }}\"))\n\n -}}\nz",
+        );
+        check(
+            "{% call f() %}{% call g([]) %}\"{% endcall %}{% endcall %}",
+            "{{ f(caller=__caller(\"\", \"{{ g(__list([]), caller=__caller(\\\"\\\", \\\"\\\\\\\"\\\")) }}\")) }}",
+        );
+    }
+
+    #[test]
+    fn named_end_tags_lose_their_name() {
+        check(
+            "{% macro a() %}{% endmacro a %}",
+            "{% macro a() %}{% endmacro  %}",
+        );
+    }
+}

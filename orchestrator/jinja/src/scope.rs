@@ -1,0 +1,197 @@
+//! The names a template sees: macros first, then the host's variables.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use crate::macros::{INTERNAL_PACKAGE, Macro, MacroValue, Macros, Trail};
+
+/// The host's variables of one rendering: `ref`, `config`, `this`, ….
+pub trait Scope: fmt::Debug + Send + Sync {
+    /// The variable `name`; `root` is for values that call back into the rendering.
+    fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value>;
+}
+
+/// The top of one rendering; `context` in templates.
+#[derive(Debug)]
+pub struct Root {
+    macros: Arc<Macros>,
+    package: String,
+    scope: Arc<dyn Scope>,
+    trail: Trail,
+    forgiving: Vec<String>,
+}
+
+impl Root {
+    pub(crate) fn new(
+        macros: Arc<Macros>,
+        package: &str,
+        scope: Arc<dyn Scope>,
+        forgiving: Vec<String>,
+    ) -> Self {
+        Self {
+            macros,
+            package: package.to_owned(),
+            scope,
+            trail: Trail::default(),
+            forgiving,
+        }
+    }
+
+    /// Every macro.
+    #[must_use]
+    pub fn macros(&self) -> &Macros {
+        &self.macros
+    }
+
+    /// The package whose names come first.
+    #[must_use]
+    pub fn package(&self) -> &str {
+        &self.package
+    }
+
+    /// `called` as a value of this rendering.
+    #[must_use]
+    pub fn macro_value(self: &Arc<Self>, called: &Arc<Macro>) -> Value {
+        Value::from_object(MacroValue {
+            called: Arc::clone(called),
+            root: Arc::clone(self),
+        })
+    }
+
+    /// What `name` means.
+    #[must_use]
+    pub fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some(found) = self.macros.resolve(&self.package, name) {
+            return Some(self.macro_value(found));
+        }
+        if let Some(value) = self.scope.variable(self, name) {
+            return Some(value);
+        }
+        match name {
+            "__root" | "context" => return Some(Value::from_dyn_object(Arc::clone(self))),
+            _ => {}
+        }
+        if self.macros.is_package(name) || name == INTERNAL_PACKAGE {
+            let (package, root) = (name.to_owned(), Arc::clone(self));
+            return Some(Value::from_object(Package { package, root }));
+        }
+        self.forgiving
+            .iter()
+            .any(|f| f == name)
+            .then(|| Value::from_object(Anything))
+    }
+
+    pub(crate) fn enter(&self, called: &Macro) -> usize {
+        self.trail.enter(called)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.trail.leave();
+    }
+
+    pub(crate) fn failed_in(&self, called: &Macro, error: &Error) {
+        self.trail.failed_in(called, error);
+    }
+
+    pub(crate) fn trail(&self) -> &Trail {
+        &self.trail
+    }
+}
+
+impl Object for Root {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.lookup(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.lookup(key)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match (method, args.first().and_then(Value::as_str)) {
+            ("get", Some(name)) => {
+                let fallback = || args.get(1).cloned().unwrap_or(Value::from(()));
+                Ok(self.lookup(name).unwrap_or_else(fallback))
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// `dbt_utils` in `dbt_utils.star(…)`.
+#[derive(Debug)]
+struct Package {
+    package: String,
+    root: Arc<Root>,
+}
+
+impl Package {
+    fn find(&self, name: &str) -> Option<Value> {
+        let found = self.root.macros.in_package(&self.package, name);
+        found.map(|found| self.root.macro_value(found))
+    }
+}
+
+impl Object for Package {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.find(key.as_str()?)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match self.find(method) {
+            Some(found) => found.call(state, args),
+            None => Err(Error::new(
+                ErrorKind::UnknownFunction,
+                format!("{}.{method} is unknown", self.package),
+            )),
+        }
+    }
+}
+
+/// Stands for an unknown name while a node is parsed: anything can be asked of it.
+#[derive(Debug)]
+pub(crate) struct Anything;
+
+impl Object for Anything {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, _key: &Value) -> Option<Value> {
+        Some(Value::from_dyn_object(Arc::clone(self)))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        Ok(Value::from_dyn_object(Arc::clone(self)))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        _: &str,
+        _: &[Value],
+    ) -> Result<Value, Error> {
+        Ok(Value::from_dyn_object(Arc::clone(self)))
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}

@@ -1,0 +1,332 @@
+//! Packages to a manifest: everything parsed, named and resolved.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jinja::{Request, Scope};
+use minijinja::value::Value;
+
+use crate::config;
+use crate::context::Shared;
+use crate::context::yaml_scope::YamlScope;
+use crate::error::{Error, Location};
+use crate::lookup::Lookup;
+use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
+use crate::parse::generic::{Target, Tests};
+use crate::parse::names::Names;
+use crate::parse::properties::{Patches, read as read_properties};
+use crate::parse::{Package, exposures, macros, nodes, resolve, sources};
+
+/// A manifest and what belongs to it.
+#[derive(Debug, Default)]
+pub(crate) struct Assembled {
+    pub(crate) manifest: Manifest,
+    pub(crate) lookup: Lookup,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) on_run_start: Vec<UniqueId>,
+    pub(crate) on_run_end: Vec<UniqueId>,
+}
+
+struct Assembly<'a> {
+    shared: &'a Arc<Shared>,
+    yaml: &'a YamlScope,
+    names: Names,
+    done: Assembled,
+}
+
+/// Parses `packages`, the root project first.
+pub(crate) fn assemble(
+    shared: &Arc<Shared>,
+    packages: &[Package],
+    yaml: &YamlScope,
+) -> Result<Assembled, Error> {
+    let names = Names::new(shared);
+    let mut assembly = Assembly {
+        shared,
+        yaml,
+        names,
+        done: Assembled::default(),
+    };
+    assembly
+        .done
+        .manifest
+        .project_name
+        .clone_from(&shared.project_name);
+    for found in shared.engine.macros().iter() {
+        let entry = macros::entry(found);
+        assembly
+            .done
+            .manifest
+            .macros
+            .insert(entry.unique_id.clone(), entry);
+    }
+    assembly.done.manifest.macros.sort_keys();
+    let mut patches = Vec::new();
+    for package in packages {
+        patches.push(assembly.files(package)?);
+    }
+    for (package, (patches, tables)) in packages.iter().zip(&patches) {
+        assembly.tests(package, patches, tables)?;
+    }
+    for package in packages {
+        assembly.hooks(package)?;
+    }
+    assembly.describe()?;
+    let mut done = assembly.done;
+    resolve::unique(&done.manifest)?;
+    done.lookup = Lookup::of(&done.manifest);
+    let root = &packages[0].file.root;
+    resolve::dependencies(&mut done.manifest, &done.lookup, root)?;
+    Ok(done)
+}
+
+impl Assembly<'_> {
+    fn keep(&mut self, mut node: Node) -> Result<(), Error> {
+        self.names.assign(&mut node)?;
+        let nodes = &mut self.done.manifest.nodes;
+        if !node.config.enabled {
+            self.done
+                .manifest
+                .disabled
+                .insert(node.unique_id.clone(), node);
+            return Ok(());
+        }
+        if let Some(first) = nodes.get(&node.unique_id) {
+            let what = match node.resource_type {
+                ResourceType::Test => format!("test '{}'", node.name),
+                _ => format!("'{}'", node.unique_id),
+            };
+            return Err(Error::Duplicate {
+                what,
+                first: resolve::place(first),
+                second: resolve::place(&node),
+            });
+        }
+        nodes.insert(node.unique_id.clone(), node);
+        Ok(())
+    }
+
+    /// Models, seeds and the like, sources, exposures and docs of one package.
+    fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
+        let patches = read_properties(package, &self.shared.engine, self.yaml)?;
+        for node in nodes::parse(self.shared, package, &patches)? {
+            self.keep(node)?;
+        }
+        self.unused(&patches);
+        let tables = sources::parse(self.shared, package, &patches)?;
+        for table in tables.iter().filter(|table| table.enabled) {
+            let source = table.source.clone();
+            let id = source.unique_id.clone();
+            if let Some(first) = self.done.manifest.sources.insert(id, source) {
+                return Err(Error::Duplicate {
+                    what: format!("source '{}.{}'", first.source_name, first.name),
+                    first: Location::file(&first.original_file_path),
+                    second: table.patch.location(),
+                });
+            }
+        }
+        for exposure in exposures::parse(self.shared, package, &patches)? {
+            self.done
+                .manifest
+                .exposures
+                .insert(exposure.unique_id.clone(), exposure);
+        }
+        for doc in macros::docs(&package.file)? {
+            self.done.manifest.docs.insert(doc.unique_id.clone(), doc);
+        }
+        Ok((patches, tables))
+    }
+
+    /// Warns of entries that describe nothing.
+    fn unused(&mut self, patches: &Patches) {
+        for (kind, entries) in [
+            ("model", &patches.models),
+            ("seed", &patches.seeds),
+            ("analysis", &patches.analyses),
+        ] {
+            for patch in entries.values() {
+                let known = |nodes: &indexmap::IndexMap<UniqueId, Node>| {
+                    nodes.values().any(|node| {
+                        node.name == patch.name
+                            && node.patch_path.as_ref() == Some(&patch.file.path)
+                    })
+                };
+                let manifest = &self.done.manifest;
+                if !known(&manifest.nodes) && !known(&manifest.disabled) {
+                    self.done.warnings.push(format!(
+                        "Did not find matching node for patch with name '{}' in the '{kind}s' \
+                         section of file '{}'",
+                        patch.name,
+                        patch.file.path.display()
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Generic tests of one package.
+    fn tests(
+        &mut self,
+        package: &Package,
+        patches: &Patches,
+        tables: &[sources::SourceTable],
+    ) -> Result<(), Error> {
+        let tests = Tests {
+            shared: self.shared,
+            package,
+            yaml: self.yaml,
+        };
+        let mut found = Vec::new();
+        for entries in [
+            &patches.models,
+            &patches.seeds,
+            &patches.snapshots,
+            &patches.analyses,
+        ] {
+            for patch in entries.values() {
+                found.extend(tests.of(patch, Target::Node(&patch.name))?);
+            }
+        }
+        for table in tables.iter().filter(|table| table.enabled) {
+            let source = &table.source;
+            let target = Target::Source(&source.source_name, &source.name);
+            found.extend(tests.of(&table.patch, target)?);
+        }
+        for node in found {
+            self.keep(node)?;
+        }
+        Ok(())
+    }
+
+    /// `on-run-start` and `on-run-end` of one package.
+    fn hooks(&mut self, package: &Package) -> Result<(), Error> {
+        let file = &package.file;
+        for (label, statements) in [
+            ("on-run-start", &file.on_run_start),
+            ("on-run-end", &file.on_run_end),
+        ] {
+            for (index, sql) in statements.iter().enumerate() {
+                let name = format!("{}-{label}-{index}", package.name());
+                let mut node = nodes::draft(package, ResourceType::Operation, &name);
+                node.path = format!("hooks/{name}.sql").into();
+                node.original_file_path = "dbt_project.yml".into();
+                node.fqn = vec![package.name().to_owned(), "hooks".into(), name];
+                node.raw_code.clone_from(sql);
+                let found = nodes::references(self.shared, node.clone())?;
+                node.config = config::typed(config::Raw::new(), ResourceType::Operation).map_err(
+                    |message| Error::Config {
+                        location: None,
+                        message,
+                        hint: None,
+                    },
+                )?;
+                node.config.tags = vec![label.to_owned()];
+                node.refs = found.refs;
+                node.source_refs = found.sources;
+                node.depends_on.macros = found.macros;
+                let list = match label {
+                    "on-run-start" => &mut self.done.on_run_start,
+                    _ => &mut self.done.on_run_end,
+                };
+                list.push(node.unique_id.clone());
+                self.done
+                    .manifest
+                    .nodes
+                    .insert(node.unique_id.clone(), node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders `doc()` in descriptions.
+    fn describe(&mut self) -> Result<(), Error> {
+        let manifest = &mut self.done.manifest;
+        let docs: HashMap<(String, String), String> = manifest
+            .docs
+            .values()
+            .map(|doc| {
+                (
+                    (doc.package_name.clone(), doc.name.clone()),
+                    doc.block_contents.clone(),
+                )
+            })
+            .collect();
+        let docs = Arc::new(docs);
+        let render = |text: &mut String, package: &str, path: &std::path::Path| {
+            if !text.contains("{{") {
+                return Ok(());
+            }
+            let scope: Arc<dyn Scope> = Arc::new(DocScope {
+                docs: Arc::clone(&docs),
+                package: package.to_owned(),
+                root: self.shared.project_name.clone(),
+            });
+            let request = Request {
+                name: "description",
+                source: text,
+                package,
+                scope,
+                forgiving: true,
+            };
+            let rendered = self
+                .shared
+                .engine
+                .render(&request)
+                .map_err(|error| Error::Config {
+                    location: Some(Location::file(path)),
+                    message: error.message,
+                    hint: None,
+                })?;
+            *text = rendered.text;
+            Ok::<_, Error>(())
+        };
+        for node in manifest.nodes.values_mut() {
+            let path = node.patch_path.clone().unwrap_or_default();
+            render(&mut node.description, &node.package_name, &path)?;
+            for column in node.columns.values_mut() {
+                render(&mut column.description, &node.package_name, &path)?;
+            }
+        }
+        for source in manifest.sources.values_mut() {
+            let path = source.original_file_path.clone();
+            render(&mut source.description, &source.package_name, &path)?;
+            for column in source.columns.values_mut() {
+                render(&mut column.description, &source.package_name, &path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `doc('name')` and `doc('package', 'name')`.
+#[derive(Debug)]
+struct DocScope {
+    docs: Arc<HashMap<(String, String), String>>,
+    package: String,
+    root: String,
+}
+
+impl Scope for DocScope {
+    fn variable(&self, _root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
+        if name != "doc" {
+            return None;
+        }
+        let (docs, own, root) = (
+            Arc::clone(&self.docs),
+            self.package.clone(),
+            self.root.clone(),
+        );
+        Some(jinja::functions::function("doc", move |_, arguments| {
+            let first = arguments.text(0, "name")?;
+            let (packages, name) = match arguments.positional(1) {
+                Some(_) => (vec![first], arguments.text(1, "name")?),
+                None => (vec![own.clone(), root.clone()], first),
+            };
+            packages
+                .into_iter()
+                .find_map(|package| docs.get(&(package, name.clone())))
+                .map(|text| Value::from(text.as_str()))
+                .ok_or_else(|| jinja::raise(format!("Documentation for '{name}' was not found")))
+        }))
+    }
+}

@@ -1,0 +1,173 @@
+//! `adapter`: the catalog, quoting and dispatch.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jinja::arguments::Arguments;
+use jinja::list::{dict, list};
+use jinja::macros::INTERNAL_PACKAGE;
+use jinja::{Root, raise};
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use crate::context::query::refused;
+use crate::context::{NodeScope, column, relation, table};
+use crate::relation::RelationName;
+
+/// Macros with this prefix are preferred to `default__` ones.
+const ADAPTER: &str = "postgres";
+
+#[derive(Debug)]
+struct AdapterValue {
+    scope: NodeScope,
+    root: Arc<Root>,
+}
+
+/// `adapter` as a value of the rendering `root`.
+pub(crate) fn value(scope: &NodeScope, root: &Arc<Root>) -> Value {
+    Value::from_object(AdapterValue {
+        scope: scope.clone(),
+        root: Arc::clone(root),
+    })
+}
+
+impl AdapterValue {
+    fn dispatch(&self, arguments: &Arguments<'_>) -> Result<Value, Error> {
+        let name = arguments.text(0, "macro_name")?;
+        if name.contains('.') {
+            return Err(raise(format!(
+                "adapter.dispatch takes a macro's name without its package: '{name}'"
+            )));
+        }
+        let namespace = arguments.get(1, "macro_namespace").filter(|v| !v.is_none());
+        let shared = &self.scope.shared;
+        let search: Vec<Option<String>> = match namespace.as_ref().and_then(Value::as_str) {
+            None => vec![None],
+            Some(namespace) => match shared.dispatch.get(namespace) {
+                Some(order) => order.iter().cloned().map(Some).collect(),
+                None => vec![
+                    Some(shared.project_name.clone()),
+                    Some(namespace.to_owned()),
+                ],
+            },
+        };
+        let found = self
+            .root
+            .macros()
+            .dispatch(self.root.package(), &name, &search, ADAPTER);
+        match found {
+            Some(found) => Ok(self.root.macro_value(found)),
+            None => {
+                let searched: Vec<String> = search
+                    .iter()
+                    .flat_map(|package| {
+                        let package = package.as_deref().unwrap_or(INTERNAL_PACKAGE);
+                        [ADAPTER, "default"].map(|prefix| format!("'{package}.{prefix}__{name}'"))
+                    })
+                    .collect();
+                Err(raise(format!(
+                    "In dispatch: No macro named '{name}' found within namespace: '{}'\n    \
+                     Searched for: {}",
+                    namespace.map_or_else(|| "None".into(), |n| n.to_string()),
+                    searched.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn get_relation(&self, arguments: &Arguments<'_>) -> Result<Value, Error> {
+        let Some(run) = self.scope.run() else {
+            return Ok(Value::from(()));
+        };
+        let part = |at: usize, name: &str| {
+            arguments
+                .get(at, name)
+                .filter(|v| !v.is_none())
+                .map(|v| jinja::format::text(&v).into_owned())
+        };
+        let name = RelationName {
+            database: part(0, "database")
+                .unwrap_or_else(|| self.scope.shared.target.dbname.clone()),
+            schema: part(1, "schema").unwrap_or_default(),
+            identifier: part(2, "identifier").unwrap_or_default(),
+        };
+        let kind = run.adapter.relation(&name).map_err(refused)?;
+        Ok(kind.map_or(Value::from(()), |kind| {
+            relation::value(name, Some(relation::Kind::Stored(kind)))
+        }))
+    }
+
+    fn columns(&self, of: &Value) -> Result<Vec<crate::adapter::Column>, Error> {
+        match (self.scope.run(), relation::of(of)) {
+            (Some(run), Some(of)) => run.adapter.columns(&of.name).map_err(refused),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Object for AdapterValue {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "Relation" => relation::api(&self.scope).get_attr("Relation").ok(),
+            "Column" => Some(column::class()),
+            _ => None,
+        }
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
+        Ok(match method {
+            "dispatch" => self.dispatch(&arguments)?,
+            "get_relation" | "load_relation" => self.get_relation(&arguments)?,
+            "get_columns_in_relation" => {
+                let columns = self.columns(&arguments.required(0, "relation")?)?;
+                list(columns.into_iter().map(column::value))
+            }
+            "get_missing_columns" => {
+                let from = self.columns(&arguments.required(0, "from_relation")?)?;
+                let to = self.columns(&arguments.required(1, "to_relation")?)?;
+                let missing = from
+                    .into_iter()
+                    .filter(|c| !to.iter().any(|t| t.name == c.name));
+                list(missing.map(column::value))
+            }
+            "quote" => Value::from(format!("\"{}\"", arguments.text(0, "identifier")?)),
+            "quote_as_configured" => {
+                Value::from(format!("\"{}\"", arguments.text(0, "identifier")?))
+            }
+            "type" => Value::from(ADAPTER),
+            "execute" => {
+                let found = match self.scope.run() {
+                    Some(run) => run
+                        .adapter
+                        .query(&arguments.text(0, "sql")?)
+                        .map_err(refused)?,
+                    None => crate::adapter::Table::default(),
+                };
+                Tuple::from([Value::from("OK"), table::value(&found)]).into()
+            }
+            "build_catalog_relation" => Value::from(()),
+            "config" => dict([]),
+            _ if self.scope.run().is_none() => Value::from(()),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::UnknownMethod,
+                    format!("adapter has no method named {method}"),
+                ));
+            }
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<adapter postgres>")
+    }
+}

@@ -1,0 +1,260 @@
+//! The names templates see: dbt's context, one rendering at a time.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indexmap::{IndexMap, IndexSet};
+use jinja::functions::function;
+use jinja::{Engine, Root, Scope, json};
+use minijinja::value::Value;
+use serde_json::{Map, Value as Json};
+
+use crate::adapter::Adapter;
+use crate::config::Raw;
+use crate::lookup::Lookup;
+use crate::manifest::{Manifest, Node, UniqueId};
+use crate::profile::PostgresTarget;
+
+pub(crate) mod adapter;
+pub(crate) mod column;
+pub(crate) mod config;
+pub(crate) mod environment;
+pub(crate) mod exceptions;
+pub(crate) mod node_value;
+pub(crate) mod query;
+pub(crate) mod refs;
+pub(crate) mod relation;
+pub(crate) mod table;
+pub(crate) mod vars;
+pub(crate) mod yaml_scope;
+
+/// The dbt whose behaviour is followed; `dbt_version` of templates.
+pub(crate) const DBT_VERSION: &str = "1.11.16";
+
+/// What every rendering of a project shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) env: Arc<BTreeMap<String, String>>,
+    pub(crate) project_name: String,
+    pub(crate) target_value: Value,
+    pub(crate) target: PostgresTarget,
+    pub(crate) cli_vars: Map<String, Json>,
+    /// `vars:` by package, the root project's under its own name.
+    pub(crate) package_vars: BTreeMap<String, Map<String, Json>>,
+    pub(crate) flags: Value,
+    pub(crate) run_started_at: Value,
+    pub(crate) invocation_id: String,
+    pub(crate) dispatch: BTreeMap<String, Vec<String>>,
+    pub(crate) packages: IndexSet<String>,
+}
+
+/// What a parse collects.
+#[derive(Debug, Default)]
+pub(crate) struct Capture {
+    pub(crate) refs: Mutex<Vec<Vec<String>>>,
+    pub(crate) sources: Mutex<Vec<Vec<String>>>,
+    pub(crate) config: Mutex<Raw>,
+}
+
+/// What a compile may use, and what it leaves.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) lookup: Arc<Lookup>,
+    pub(crate) adapter: Arc<dyn Adapter>,
+    /// Ephemeral models that the text names, in order of first mention.
+    pub(crate) ephemeral: Mutex<IndexSet<UniqueId>>,
+    /// `log(…, info=true)`, `print` and warnings.
+    pub(crate) messages: Mutex<Vec<String>>,
+    /// Results of `statement`, by name.
+    pub(crate) results: Mutex<BTreeMap<String, Value>>,
+}
+
+/// Parse or compile.
+#[derive(Debug, Clone)]
+pub(crate) enum Mode {
+    /// Collect references and configuration; the database is not there.
+    Parse(Arc<Capture>),
+    /// Make SQL.
+    Compile(Arc<Run>),
+}
+
+/// The names of one node's rendering.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeScope {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) mode: Mode,
+    pub(crate) extra: Vec<(&'static str, Value)>,
+}
+
+/// A poisoned lock only means that a template failed; what it protects is still whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl NodeScope {
+    pub(crate) fn run(&self) -> Option<&Arc<Run>> {
+        match &self.mode {
+            Mode::Parse(_) => None,
+            Mode::Compile(run) => Some(run),
+        }
+    }
+
+    fn this(&self) -> Value {
+        match (&self.node.relation_name, &self.mode) {
+            (Some(name), _) => relation::value(name.clone(), None),
+            (None, _) => relation::value(
+                crate::relation::RelationName {
+                    database: self.shared.target.dbname.clone(),
+                    schema: self.shared.target.schema.clone(),
+                    identifier: self.node.alias.clone(),
+                },
+                None,
+            ),
+        }
+    }
+
+    /// Says `text` to the person, while compiling; parsing is silent.
+    pub(crate) fn say(&self, text: String) {
+        if let Some(run) = self.run() {
+            lock(&run.messages).push(text);
+        }
+    }
+
+    fn builtins(&self) -> Value {
+        let pairs = ["ref", "source", "config"]
+            .map(|name| (Value::from(name), self.plain(name).unwrap_or_default()));
+        jinja::list::dict(pairs)
+    }
+
+    /// Variables that need nothing of the rendering.
+    fn plain(&self, name: &str) -> Option<Value> {
+        let shared = &self.shared;
+        let text = |text: &str| Some(Value::from(text));
+        match name {
+            "ref" => Some(refs::ref_function(self)),
+            "source" => Some(refs::source_function(self)),
+            "config" => Some(config::value(self)),
+            "this" => Some(self.this()),
+            "model" | "node" => Some(node_value::value(&self.node)),
+            "var" => Some(vars::function(self)),
+            "env_var" => Some(environment::env_var(Arc::clone(&shared.env), false)),
+            "target" => Some(shared.target_value.clone()),
+            "execute" => Some(Value::from(self.run().is_some())),
+            "flags" => Some(shared.flags.clone()),
+            "schema" => text(
+                self.node
+                    .relation_name
+                    .as_ref()
+                    .map_or(&shared.target.schema, |r| &r.schema),
+            ),
+            "database" => text(&shared.target.dbname),
+            "project_name" => text(&shared.project_name),
+            "dbt_version" => text(DBT_VERSION),
+            "invocation_id" => text(&shared.invocation_id),
+            "run_started_at" => Some(shared.run_started_at.clone()),
+            "thread_id" => text("Thread-1"),
+            "exceptions" => Some(exceptions::value(self)),
+            "builtins" => Some(self.builtins()),
+            "graph" => Some(self.graph()),
+            "api" => Some(relation::api(self)),
+            "selected_resources" => Some(jinja::list::list([])),
+            "dbt_metadata_envs" => Some(jinja::list::dict([])),
+            "pre_hooks" | "post_hooks" => Some(jinja::list::list([])),
+            "run_query" => Some(query::run_query(self)),
+            "statement" => Some(query::statement(self)),
+            "load_result" => Some(query::load_result(self)),
+            "log" | "print" => {
+                let (scope, print) = (self.clone(), name == "print");
+                Some(function("log", move |_, arguments| {
+                    if print || arguments.flag(1, "info") {
+                        scope.say(arguments.text(0, "msg")?);
+                    }
+                    Ok(Value::from(""))
+                }))
+            }
+            "render" => None,
+            _ => None,
+        }
+    }
+
+    /// `graph`: nodes, sources and exposures by unique id.
+    fn graph(&self) -> Value {
+        let empty = || jinja::list::dict([]);
+        let Some(run) = self.run() else {
+            return jinja::list::dict(
+                ["nodes", "sources", "exposures"].map(|key| (Value::from(key), empty())),
+            );
+        };
+        let nodes = run.manifest.nodes.values().map(|node| {
+            (
+                Value::from(node.unique_id.as_str()),
+                node_value::value(node),
+            )
+        });
+        let json = |value: Result<Json, _>| json::to_value(&value.unwrap_or(Json::Null));
+        let sources = run.manifest.sources.values().map(|source| {
+            (
+                Value::from(source.unique_id.as_str()),
+                json(serde_json::to_value(source)),
+            )
+        });
+        let exposures = run.manifest.exposures.values().map(|exposure| {
+            (
+                Value::from(exposure.unique_id.as_str()),
+                json(serde_json::to_value(exposure)),
+            )
+        });
+        jinja::list::dict([
+            (Value::from("nodes"), jinja::list::dict(nodes)),
+            (Value::from("sources"), jinja::list::dict(sources)),
+            (Value::from("exposures"), jinja::list::dict(exposures)),
+        ])
+    }
+}
+
+impl Scope for NodeScope {
+    fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value> {
+        if let Some((_, value)) = self.extra.iter().find(|(known, _)| *known == name) {
+            return Some(value.clone());
+        }
+        match name {
+            "adapter" => Some(adapter::value(self, root)),
+            _ => self.plain(name),
+        }
+    }
+}
+
+/// `flags` of templates: dbt's names in capitals.
+pub(crate) fn flags(
+    which: &str,
+    full_refresh: bool,
+    store_failures: bool,
+    project: &IndexMap<String, Json>,
+    given: &IndexMap<String, Json>,
+) -> Value {
+    let mut flags: IndexMap<String, Value> = IndexMap::new();
+    for (name, value) in [
+        ("WHICH", Value::from(which)),
+        ("FULL_REFRESH", Value::from(full_refresh)),
+        ("STORE_FAILURES", Value::from(store_failures)),
+        ("DEBUG", Value::from(false)),
+        ("FAIL_FAST", Value::from(false)),
+        ("WARN_ERROR", Value::from(false)),
+        ("USE_COLORS", Value::from(true)),
+        ("INTROSPECT", Value::from(true)),
+        ("EMPTY", Value::from(false)),
+    ] {
+        flags.insert(name.to_owned(), value);
+    }
+    for (name, value) in project.iter().chain(given) {
+        flags.insert(name.to_uppercase(), json::to_value(value));
+    }
+    jinja::list::dict(
+        flags
+            .into_iter()
+            .map(|(name, value)| (Value::from(name), value)),
+    )
+}

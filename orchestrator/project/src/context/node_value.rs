@@ -1,0 +1,84 @@
+//! A node as templates see it: `model`, `node`, `graph.nodes`.
+
+use jinja::json::to_value;
+use jinja::list::{dict, list};
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+use crate::config;
+use crate::manifest::Node;
+
+/// `node` as a dict with dbt's keys.
+pub(crate) fn value(node: &Node) -> Value {
+    let texts = |items: &[String]| list(items.iter().map(|item| Value::from(item.as_str())));
+    let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
+    let relation = node.relation_name.as_ref();
+    let kind = serde_json::to_value(node.resource_type).unwrap_or(Json::Null);
+    let columns = node.columns.iter().map(|(name, column)| {
+        let column = serde_json::to_value(column).unwrap_or(Json::Null);
+        (Value::from(name.as_str()), to_value(&column))
+    });
+    let refs = node.refs.iter().map(|found| {
+        let (package, name) = match found.as_slice() {
+            [package, name] => (Value::from(package.as_str()), name.as_str()),
+            [name] => (Value::from(()), name.as_str()),
+            _ => (Value::from(()), ""),
+        };
+        dict([
+            (Value::from("name"), Value::from(name)),
+            (Value::from("package"), package),
+            (Value::from("version"), Value::from(())),
+        ])
+    });
+    let sources = node.source_refs.iter().map(|found| texts(found));
+    let depends_on = dict([
+        (Value::from("nodes"), texts(&node.depends_on.nodes)),
+        (Value::from("macros"), texts(&node.depends_on.macros)),
+    ]);
+    let meta = Json::Object(node.config.meta.clone().into_iter().collect());
+    let pairs: Vec<(&str, Value)> = vec![
+        ("unique_id", node.unique_id.as_str().into()),
+        ("resource_type", to_value(&kind)),
+        ("name", node.name.as_str().into()),
+        ("alias", node.alias.as_str().into()),
+        ("package_name", node.package_name.as_str().into()),
+        ("path", path(&node.path)),
+        ("original_file_path", path(&node.original_file_path)),
+        ("fqn", texts(&node.fqn)),
+        (
+            "database",
+            Value::from(relation.map(|r| r.database.as_str())),
+        ),
+        ("schema", Value::from(relation.map(|r| r.schema.as_str()))),
+        (
+            "relation_name",
+            Value::from(relation.map(ToString::to_string)),
+        ),
+        ("raw_code", node.raw_code.as_str().into()),
+        ("language", "sql".into()),
+        ("description", node.description.as_str().into()),
+        ("columns", dict(columns)),
+        ("tags", texts(&node.config.tags)),
+        ("meta", to_value(&meta)),
+        ("config", config_value(node)),
+        ("refs", list(refs)),
+        ("sources", list(sources)),
+        ("depends_on", depends_on),
+        ("column_name", Value::from(node.column_name.as_deref())),
+        ("attached_node", Value::from(node.attached_node.as_deref())),
+    ];
+    dict(
+        pairs
+            .into_iter()
+            .map(|(key, value)| (Value::from(key), value)),
+    )
+}
+
+/// The node's configuration with dbt's defaults filled in.
+pub(crate) fn config_value(node: &Node) -> Value {
+    let full = config::with_defaults(&node.config.raw, node.resource_type);
+    dict(
+        full.iter()
+            .map(|(key, value)| (Value::from(key.as_str()), to_value(value))),
+    )
+}

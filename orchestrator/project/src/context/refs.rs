@@ -1,0 +1,125 @@
+//! `ref` and `source`.
+
+use jinja::arguments::Arguments;
+use jinja::functions::function;
+use jinja::raise;
+use minijinja::Error;
+use minijinja::value::Value;
+
+use crate::context::{Mode, NodeScope, Run, lock, relation};
+use crate::lookup::Found;
+use crate::manifest::ResourceType;
+use crate::relation::RelationKind;
+
+fn names(arguments: &Arguments<'_>) -> Result<Vec<String>, Error> {
+    let names: Vec<String> = (0..arguments.count())
+        .map(|at| arguments.text(at, "name"))
+        .collect::<Result<_, _>>()?;
+    if names.is_empty() || names.len() > 2 {
+        return Err(raise("ref() takes one or two arguments: [package,] model"));
+    }
+    Ok(names)
+}
+
+/// The function `ref`.
+pub(crate) fn ref_function(scope: &NodeScope) -> Value {
+    let scope = scope.clone();
+    function("ref", move |_, arguments| {
+        let wanted = names(arguments)?;
+        match &scope.mode {
+            Mode::Parse(capture) => {
+                lock(&capture.refs).push(wanted);
+                Ok(scope.plain("this").unwrap_or_default())
+            }
+            Mode::Compile(run) => resolve_ref(&scope, run, &wanted),
+        }
+    })
+}
+
+fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &[String]) -> Result<Value, Error> {
+    let node = &scope.node;
+    let shown = wanted.join("', '");
+    let target = match run
+        .lookup
+        .find_ref(&scope.shared.project_name, &node.package_name, wanted)
+    {
+        Found::Node(id) => id,
+        Found::Disabled => {
+            return Err(raise(format!(
+                "'{}' depends on '{shown}' which is disabled",
+                node.unique_id
+            )));
+        }
+        Found::Nothing => {
+            return Err(raise(format!(
+                "'{}' depends on '{shown}' which was not found",
+                node.unique_id
+            )));
+        }
+    };
+    let operation = node.resource_type == ResourceType::Operation;
+    if !operation && !node.depends_on.nodes.contains(&target) {
+        return Err(raise(format!(
+            "{} references '{shown}' only where parsing does not see it (inside a branch on \
+             `execute` or is_incremental(), say). Add this line to the top of the model: \
+             -- depends_on: {{{{ ref('{shown}') }}}}",
+            node.unique_id
+        )));
+    }
+    let parent = &run.manifest.nodes[&target];
+    if parent.config.materialized == "ephemeral" && parent.resource_type == ResourceType::Model {
+        lock(&run.ephemeral).insert(target.clone());
+        let mut name = crate::relation::RelationName {
+            database: scope.shared.target.dbname.clone(),
+            schema: scope.shared.target.schema.clone(),
+            identifier: String::new(),
+        };
+        name.identifier = crate::compile::cte_name(&parent.alias);
+        return Ok(relation::cte(name));
+    }
+    let name = parent.relation_name.clone().ok_or_else(|| {
+        raise(format!(
+            "'{}' refers to '{target}', which has no relation",
+            node.unique_id
+        ))
+    })?;
+    let kind = match parent.config.materialized.as_str() {
+        "view" => RelationKind::View,
+        "materialized_view" => RelationKind::MaterializedView,
+        _ => RelationKind::Table,
+    };
+    Ok(relation::value(name, Some(relation::Kind::Stored(kind))))
+}
+
+/// The function `source`.
+pub(crate) fn source_function(scope: &NodeScope) -> Value {
+    let scope = scope.clone();
+    function("source", move |_, arguments| {
+        if arguments.count() != 2 {
+            return Err(raise(
+                "source() takes two arguments: source name, table name",
+            ));
+        }
+        let wanted = vec![arguments.text(0, "source")?, arguments.text(1, "table")?];
+        match &scope.mode {
+            Mode::Parse(capture) => {
+                lock(&capture.sources).push(wanted);
+                Ok(scope.plain("this").unwrap_or_default())
+            }
+            Mode::Compile(run) => {
+                let (package, node) = (&scope.shared.project_name, &scope.node);
+                match run.lookup.find_source(package, &node.package_name, &wanted) {
+                    Some(id) => {
+                        let name = run.manifest.sources[&id].relation_name.clone();
+                        Ok(relation::value(name, None))
+                    }
+                    None => Err(raise(format!(
+                        "'{}' depends on a source named '{}' which was not found",
+                        node.unique_id,
+                        wanted.join(".")
+                    ))),
+                }
+            }
+        }
+    })
+}

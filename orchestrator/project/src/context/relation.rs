@@ -1,0 +1,254 @@
+//! Relations as values: `this`, `ref(…)`, `api.Relation.create(…)`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jinja::arguments::Arguments;
+use jinja::functions::function;
+use jinja::list::dict;
+use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use crate::context::{NodeScope, column};
+use crate::relation::{RelationKind, RelationName};
+
+/// A relation in a template; prints as its quoted name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relation {
+    pub(crate) name: RelationName,
+    pub(crate) kind: Option<Kind>,
+    /// Database, schema, identifier: which parts print.
+    include: [bool; 3],
+    /// And which of them in quotes.
+    quote: [bool; 3],
+}
+
+/// `type` of a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A relation of the database.
+    Stored(RelationKind),
+    /// A common table expression.
+    Cte,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stored(RelationKind::Table) => "table",
+            Self::Stored(RelationKind::View) => "view",
+            Self::Stored(RelationKind::MaterializedView) => "materialized_view",
+            Self::Cte => "cte",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "table" => Self::Stored(RelationKind::Table),
+            "view" => Self::Stored(RelationKind::View),
+            "materialized_view" => Self::Stored(RelationKind::MaterializedView),
+            "cte" => Self::Cte,
+            _ => return None,
+        })
+    }
+}
+
+/// `name` as a value.
+pub(crate) fn value(name: RelationName, kind: Option<Kind>) -> Value {
+    Value::from_object(Relation {
+        name,
+        kind,
+        include: [true; 3],
+        quote: [true; 3],
+    })
+}
+
+/// An ephemeral model, which prints as its CTE's bare name.
+pub(crate) fn cte(name: RelationName) -> Value {
+    Value::from_object(Relation {
+        name,
+        kind: Some(Kind::Cte),
+        include: [false, false, true],
+        quote: [false; 3],
+    })
+}
+
+/// The relation in `value`, if it is one.
+pub(crate) fn of(value: &Value) -> Option<Arc<Relation>> {
+    value.downcast_object::<Relation>()
+}
+
+const PARTS: [&str; 3] = ["database", "schema", "identifier"];
+
+impl Relation {
+    fn text(&self) -> String {
+        let parts = [
+            &self.name.database,
+            &self.name.schema,
+            &self.name.identifier,
+        ];
+        let shown: Vec<String> = (0..3)
+            .filter(|&i| self.include[i] && !parts[i].is_empty())
+            .map(|i| {
+                if self.quote[i] {
+                    format!("\"{}\"", parts[i].replace('"', "\"\""))
+                } else {
+                    parts[i].clone()
+                }
+            })
+            .collect();
+        shown.join(".")
+    }
+
+    fn flags(now: [bool; 3], arguments: &Arguments<'_>) -> [bool; 3] {
+        let mut flags = now;
+        for (i, name) in PARTS.iter().enumerate() {
+            if let Some(value) = arguments.get(i, name) {
+                flags[i] = value.is_true();
+            }
+        }
+        flags
+    }
+
+    fn incorporate(&self, arguments: &Arguments<'_>) -> Self {
+        let mut changed = self.clone();
+        if let Some(path) = arguments.keyword("path") {
+            let part = |name: &str| {
+                path.get_attr(name)
+                    .ok()
+                    .and_then(|v| v.as_str().map(str::to_owned))
+            };
+            for (name, slot) in [
+                ("database", &mut changed.name.database),
+                ("schema", &mut changed.name.schema),
+                ("identifier", &mut changed.name.identifier),
+            ] {
+                if let Some(text) = part(name) {
+                    *slot = text;
+                }
+            }
+        }
+        if let Some(kind) = arguments.keyword("type") {
+            changed.kind = kind.as_str().and_then(Kind::of);
+        }
+        changed
+    }
+}
+
+impl Object for Relation {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let is = |kind: Kind| Value::from(self.kind == Some(kind));
+        Some(match key.as_str()? {
+            "database" => self.name.database.as_str().into(),
+            "schema" => self.name.schema.as_str().into(),
+            "identifier" | "table" | "name" => self.name.identifier.as_str().into(),
+            "type" => Value::from(self.kind.map(Kind::name)),
+            "is_table" => is(Kind::Stored(RelationKind::Table)),
+            "is_view" => is(Kind::Stored(RelationKind::View)),
+            "is_materialized_view" => is(Kind::Stored(RelationKind::MaterializedView)),
+            "is_cte" => is(Kind::Cte),
+            "can_be_renamed" | "can_be_replaced" => Value::from(true),
+            "path" | "include_policy" | "quote_policy" => {
+                let parts: [Value; 3] = match key.as_str()? {
+                    "path" => [
+                        &self.name.database,
+                        &self.name.schema,
+                        &self.name.identifier,
+                    ]
+                    .map(|part| Value::from(part.as_str())),
+                    "include_policy" => self.include.map(Value::from),
+                    _ => self.quote.map(Value::from),
+                };
+                dict(
+                    PARTS
+                        .iter()
+                        .zip(parts)
+                        .map(|(name, part)| (Value::from(*name), part)),
+                )
+            }
+            _ => return None,
+        })
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {
+        Some(self.text().cmp(&other.downcast_ref::<Self>()?.text()))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
+        let changed = |changed: Self| Ok(Value::from_object(changed));
+        let this = (**self).clone();
+        match method {
+            "include" => changed(Self {
+                include: Self::flags(self.include, &arguments),
+                ..this
+            }),
+            "quote" => changed(Self {
+                quote: Self::flags(self.quote, &arguments),
+                ..this
+            }),
+            "without_identifier" => changed(Self {
+                include: [true, true, false],
+                ..this
+            }),
+            "incorporate" => changed(self.incorporate(&arguments)),
+            "information_schema" => {
+                let name = RelationName {
+                    schema: "INFORMATION_SCHEMA".into(),
+                    identifier: arguments.text(0, "view_name").unwrap_or_default(),
+                    ..self.name.clone()
+                };
+                changed(Self {
+                    name,
+                    quote: [true, false, false],
+                    ..this
+                })
+            }
+            "render" => Ok(Value::from(self.text())),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// `api`: `Relation.create(…)`, `Column.create(…)`.
+pub(crate) fn api(scope: &NodeScope) -> Value {
+    let target = scope.shared.target.clone();
+    let create = function("create", move |_, arguments| {
+        let part = |at: usize, name: &str, default: &str| {
+            arguments
+                .get(at, name)
+                .filter(|value| !value.is_none() && !value.is_undefined())
+                .map_or_else(
+                    || default.to_owned(),
+                    |value| jinja::format::text(&value).into_owned(),
+                )
+        };
+        let name = RelationName {
+            database: part(0, "database", &target.dbname),
+            schema: part(1, "schema", ""),
+            identifier: part(2, "identifier", ""),
+        };
+        let kind = arguments
+            .get(3, "type")
+            .and_then(|v| v.as_str().and_then(Kind::of));
+        Ok(value(name, kind))
+    });
+    let relation = dict([(Value::from("create"), create)]);
+    dict([
+        (Value::from("Relation"), relation),
+        (Value::from("Column"), column::class()),
+    ])
+}

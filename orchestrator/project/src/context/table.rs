@@ -1,0 +1,236 @@
+//! Result sets as values: rows and columns as agate's tables have them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jinja::json;
+use jinja::list::{dict, list};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use crate::adapter::Table;
+
+/// A result set.
+#[derive(Debug)]
+struct TableValue {
+    names: Vec<String>,
+    rows: Vec<Vec<Value>>,
+}
+
+/// A row: by position or column name.
+#[derive(Debug)]
+struct Row {
+    names: Arc<Vec<String>>,
+    values: Vec<Value>,
+}
+
+/// A column: its values by position.
+#[derive(Debug)]
+struct Values {
+    name: String,
+    values: Vec<Value>,
+}
+
+/// `table` as a value.
+pub(crate) fn value(table: &Table) -> Value {
+    Value::from_object(TableValue {
+        names: table.columns.clone(),
+        rows: table
+            .rows
+            .iter()
+            .map(|row| row.iter().map(json::to_value).collect())
+            .collect(),
+    })
+}
+
+impl TableValue {
+    fn rows(&self) -> Vec<Value> {
+        let names = Arc::new(self.names.clone());
+        self.rows
+            .iter()
+            .map(|row| {
+                Value::from_object(Row {
+                    names: Arc::clone(&names),
+                    values: row.clone(),
+                })
+            })
+            .collect()
+    }
+
+    fn columns(&self) -> Vec<Value> {
+        let column = |(i, name): (usize, &String)| {
+            let values = self.rows.iter().map(|row| row[i].clone()).collect();
+            Value::from_object(Values {
+                name: name.clone(),
+                values,
+            })
+        };
+        self.names.iter().enumerate().map(column).collect()
+    }
+}
+
+impl Object for TableValue {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.rows())
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "rows" => list(self.rows()),
+            "columns" => Value::from_object(Columns(self.columns(), self.names.clone())),
+            "column_names" => Tuple::new(
+                self.names
+                    .iter()
+                    .map(|name| Value::from(name.as_str()))
+                    .collect(),
+            )
+            .into(),
+            _ => return None,
+        })
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "print_table" | "print_csv" | "print_json" => Ok(Value::from("")),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<table of {} rows>", self.rows.len())
+    }
+}
+
+/// `columns` of a table: by position or name.
+#[derive(Debug)]
+struct Columns(Vec<Value>, Vec<String>);
+
+fn position(key: &Value, names: &[String]) -> Option<usize> {
+    match key.as_str() {
+        Some(name) => names.iter().position(|known| known == name).or_else(|| {
+            names
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(name))
+        }),
+        None => {
+            let index = key.as_i64()?;
+            let length = i64::try_from(names.len()).ok()?;
+            usize::try_from(if index < 0 { index + length } else { index }).ok()
+        }
+    }
+}
+
+impl Object for Columns {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(position(key, &self.1)?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.clone())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "keys" => Ok(list(self.1.iter().map(|name| Value::from(name.as_str())))),
+            "values" => Ok(list(self.0.clone())),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+impl Object for Values {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str() {
+            Some("name") => Some(self.name.as_str().into()),
+            Some(_) => None,
+            None => self.values.get(key.as_usize()?).cloned(),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.values.clone())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "values" => Ok(list(self.values.clone())),
+            "values_distinct" => Ok(list(
+                self.values
+                    .iter()
+                    .cloned()
+                    .collect::<indexmap::IndexSet<_>>(),
+            )),
+            "values_without_nulls" => Ok(list(
+                self.values.iter().filter(|value| !value.is_none()).cloned(),
+            )),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+impl Object for Row {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.values.get(position(key, &self.names)?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.values.clone())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let names = || self.names.iter().map(|name| Value::from(name.as_str()));
+        match method {
+            "values" => Ok(list(self.values.clone())),
+            "keys" => Ok(list(names())),
+            "items" => Ok(list(
+                names()
+                    .zip(self.values.clone())
+                    .map(|(k, v)| Tuple::from([k, v]).into()),
+            )),
+            "dict" => Ok(dict(names().zip(self.values.clone()))),
+            "get" => {
+                let found = args.first().and_then(|key| self.get_value(key));
+                Ok(found
+                    .or_else(|| args.get(1).cloned())
+                    .unwrap_or(Value::from(())))
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Exposures: who uses the project's models.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::context::Shared;
+use crate::error::Error;
+use crate::manifest::{DependsOn, Exposure, ResourceType};
+use crate::parse::Package;
+use crate::parse::nodes::{draft, references};
+use crate::parse::properties::Patches;
+use crate::yaml::texts;
+
+/// The exposures of `package`.
+pub(crate) fn parse(
+    shared: &Arc<Shared>,
+    package: &Package,
+    patches: &Patches,
+) -> Result<Vec<Exposure>, Error> {
+    let mut found = Vec::new();
+    for file in &patches.files {
+        for entry in file.entries("exposures")? {
+            let name = entry.name()?;
+            let mut fqn = vec![package.name().to_owned()];
+            fqn.extend(file.folders.iter().cloned());
+            fqn.push(name.clone());
+            let calls = texts(entry.map.get("depends_on"));
+            let mut node = draft(package, ResourceType::Analysis, &name);
+            node.original_file_path.clone_from(&file.path);
+            node.raw_code = calls
+                .iter()
+                .map(|call| format!("{{{{ {call} }}}}\n"))
+                .collect();
+            let named = references(shared, node)?;
+            let config = entry.mapping("config")?;
+            if config.get("enabled") == Some(&Json::Bool(false)) {
+                continue;
+            }
+            let mut tags = texts(entry.map.get("tags"));
+            tags.extend(texts(config.get("tags")));
+            found.push(Exposure {
+                unique_id: format!("exposure.{}.{name}", package.name()),
+                name,
+                package_name: package.name().to_owned(),
+                original_file_path: file.path.clone(),
+                fqn,
+                r#type: entry.text("type")?.unwrap_or_default(),
+                owner: entry.map.get("owner").cloned().unwrap_or(Json::Null),
+                description: entry.text("description")?.unwrap_or_default(),
+                url: entry.text("url")?,
+                tags,
+                refs: named.refs,
+                source_refs: named.sources,
+                depends_on: DependsOn::default(),
+            });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,455 @@
+//! Generic tests: a YAML entry to a node.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jinja::macros::INTERNAL_PACKAGE;
+use jinja::{Request, Scope};
+use minijinja::value::Value;
+use serde_json::{Map, Value as Json};
+
+use crate::config::Raw;
+use crate::context::Shared;
+use crate::context::yaml_scope::{YamlScope, native_value, render};
+use crate::error::Error;
+use crate::manifest::{Node, ResourceType, TestMetadata};
+use crate::parse::nodes::{draft, finish};
+use crate::parse::properties::Patch;
+use crate::parse::test_names::{id_hash, python_text, synthesized};
+use crate::parse::{Found, Package, capture, template_error};
+use crate::yaml;
+
+/// Keys of an entry that configure the test instead of being arguments.
+const CONFIG_KEYS: [&str; 14] = [
+    "severity",
+    "tags",
+    "enabled",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "meta",
+    "database",
+    "schema",
+    "alias",
+];
+
+/// What a test stands on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// A node that `ref` names.
+    Node(&'a str),
+    /// A source's table.
+    Source(&'a str, &'a str),
+}
+
+impl Target<'_> {
+    fn relation(self) -> String {
+        match self {
+            Self::Node(name) => format!("ref('{name}')"),
+            Self::Source(source, table) => format!("source('{source}', '{table}')"),
+        }
+    }
+
+    fn label(self) -> String {
+        match self {
+            Self::Node(name) => name.to_owned(),
+            Self::Source(source, table) => format!("{source}_{table}"),
+        }
+    }
+}
+
+/// What tests of one package need.
+#[derive(Debug)]
+pub(crate) struct Tests<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) package: &'a Package,
+    pub(crate) yaml: &'a YamlScope,
+}
+
+impl Tests<'_> {
+    /// Every test that `patch` puts on `target`: those of columns first.
+    pub(crate) fn of(&self, patch: &Patch, target: Target<'_>) -> Result<Vec<Node>, Error> {
+        let mut found = Vec::new();
+        for column in &patch.column_tests {
+            for test in &column.tests {
+                found.push(self.one(test, patch, target, Some(&column.column), &column.tags)?);
+            }
+        }
+        for test in &patch.tests {
+            found.push(self.one(test, patch, target, None, &[])?);
+        }
+        Ok(found)
+    }
+
+    fn one(
+        &self,
+        test: &Json,
+        patch: &Patch,
+        target: Target<'_>,
+        column: Option<&str>,
+        column_tags: &[String],
+    ) -> Result<Node, Error> {
+        let wrong = |message: String| Error::Yaml {
+            location: patch.location(),
+            message: format!("invalid test on '{}': {message}", patch.name),
+        };
+        let (full_name, mut arguments) = name_and_arguments(test).map_err(wrong)?;
+        if let Some(column) = column {
+            arguments.insert("column_name".into(), Json::from(column));
+        }
+        match arguments.shift_remove("arguments") {
+            None | Some(Json::Null) => {}
+            Some(Json::Object(nested)) => arguments.extend(nested),
+            Some(other) => {
+                return Err(wrong(format!(
+                    "'arguments' must be a mapping, not {}",
+                    yaml::kind(&other)
+                )));
+            }
+        }
+        if arguments.contains_key("model") {
+            return Err(wrong(
+                "'model' is not an argument: the test's node is".into(),
+            ));
+        }
+        let model = format!("{{{{ get_where_subquery({}) }}}}", target.relation());
+        arguments.insert("model".into(), Json::from(model));
+        let (namespace, kind) = match full_name.split_once('.') {
+            Some((namespace, kind)) => (Some(namespace.to_owned()), kind.to_owned()),
+            None => (None, full_name),
+        };
+        let mut config = self.config(&mut arguments, patch)?;
+        let description = arguments.shift_remove("description");
+        let (short, full) = match arguments.shift_remove("name") {
+            Some(name) => (python_text(&name), python_text(&name)),
+            None => {
+                let mut label = kind.clone();
+                if matches!(target, Target::Source(..)) {
+                    label = format!("source_{label}");
+                }
+                if let Some(namespace) = &namespace {
+                    label = format!("{namespace}_{label}");
+                }
+                let (short, full) = synthesized(&label, &target.label(), &arguments);
+                if short != full && !config.contains_key("alias") {
+                    config.insert("alias".into(), Json::from(short.clone()));
+                }
+                (short, full)
+            }
+        };
+        let hash = id_hash(&full, &kind, namespace.as_deref(), &arguments);
+
+        let mut node = draft(self.package, ResourceType::Test, &full);
+        node.unique_id = format!("test.{}.{full}.{hash}", self.package.name());
+        node.path = format!("{short}.sql").into();
+        node.original_file_path.clone_from(&patch.file.path);
+        node.line = patch.location().line.max(1);
+        node.fqn = vec![self.package.name().to_owned()];
+        let below = patch
+            .file
+            .path
+            .iter()
+            .skip(1)
+            .map(|part| part.to_string_lossy().into_owned());
+        let mut below: Vec<String> = below.collect();
+        below.pop();
+        node.fqn.extend(below);
+        node.fqn.push(full);
+        node.raw_code = raw_code(&kind, namespace.as_deref(), &config);
+        node.column_name = column.map(str::to_owned);
+        node.description = description
+            .map(|text| python_text(&text))
+            .unwrap_or_default();
+        node.test_metadata = Some(TestMetadata {
+            name: kind,
+            namespace,
+            kwargs: arguments,
+        });
+        let mut found = self.references(&node, patch)?;
+        found.config = config;
+        finish(self.package, &mut node, None, &found)?;
+        let mut tags: Vec<String> = column_tags.to_vec();
+        tags.extend(yaml::texts(found.config.get("tags")));
+        tags.sort();
+        tags.dedup();
+        let own = std::mem::take(&mut node.config.tags);
+        tags.extend(
+            own.into_iter()
+                .filter(|tag| !tags.contains(tag))
+                .collect::<Vec<_>>(),
+        );
+        node.config.tags = tags;
+        node.patch_path = None;
+        Ok(node)
+    }
+
+    /// Takes the configuration out of `arguments` and renders it.
+    fn config(&self, arguments: &mut IndexMap<String, Json>, patch: &Patch) -> Result<Raw, Error> {
+        let mut nested = match arguments.shift_remove("config") {
+            Some(Json::Object(map)) => map,
+            _ => Map::new(),
+        };
+        let mut config = Map::new();
+        for key in CONFIG_KEYS {
+            let value = arguments.shift_remove(key).filter(|value| !value.is_null());
+            let inner = nested.shift_remove(key).filter(|value| !value.is_null());
+            if let Some(value) = value.or(inner) {
+                config.insert(key.to_owned(), value);
+            }
+        }
+        config.extend(nested);
+        let rendered = render(
+            &Json::Object(config),
+            &self.shared.engine,
+            self.yaml,
+            &patch.file.path,
+            &|_| false,
+        )?;
+        let Json::Object(rendered) = rendered else {
+            return Ok(Raw::new());
+        };
+        Ok(rendered
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect())
+    }
+
+    /// What the test refers to: its node, what its arguments name, and what its macro does.
+    fn references(&self, node: &Node, patch: &Patch) -> Result<Found, Error> {
+        let Some(metadata) = &node.test_metadata else {
+            return Ok(Found::default());
+        };
+        let macros = self.shared.engine.macros();
+        let name = format!("test_{}", metadata.name);
+        let package = metadata.namespace.as_deref();
+        let called = match package {
+            Some(package) => macros.in_package(package, &name),
+            None => macros.resolve(&node.package_name, &name),
+        };
+        let Some(called) = called else {
+            let known = macros
+                .iter()
+                .filter_map(|found| found.name.strip_prefix("test_"));
+            let hint = crate::hint::closest(&metadata.name, known);
+            return Err(Error::Config {
+                location: Some(patch.location()),
+                message: format!(
+                    "'{}' has a test '{}', but no macro '{name}' exists{}",
+                    patch.name,
+                    metadata.name,
+                    package
+                        .map(|p| format!(" in package '{p}'"))
+                        .unwrap_or_default()
+                ),
+                hint: hint.map(|found| format!("did you mean '{found}'?")),
+            });
+        };
+        // the two commonest tests refer to nothing but their node
+        if called.package == INTERNAL_PACKAGE
+            && matches!(metadata.name.as_str(), "not_null" | "unique")
+        {
+            return Ok(known_target(node, vec![called.unique_id.clone()]));
+        }
+        let draft = Arc::new(node.clone());
+        let internal = called.package == INTERNAL_PACKAGE;
+        let mut found = capture(self.shared, &draft, |request, scope| {
+            let kwargs = rendered_arguments(self.shared, &draft, &scope, true)?;
+            if internal {
+                return Ok(Vec::new());
+            }
+            let value = jinja::list::dict(kwargs.into_iter().map(|(k, v)| (Value::from(k), v)));
+            let scope = with_arguments(&scope, value);
+            let request = Request {
+                scope,
+                ..request.clone()
+            };
+            self.shared
+                .engine
+                .render(&request)
+                .map(|rendered| rendered.macros)
+        })
+        .map_err(|error| template_error(self.shared, node, error))?;
+        let own = called.unique_id.clone();
+        found.macros.retain(|id| *id != own);
+        found.macros.insert(0, own);
+        Ok(found)
+    }
+}
+
+fn known_target(node: &Node, macros: Vec<String>) -> Found {
+    let mut found = Found {
+        macros,
+        ..Found::default()
+    };
+    let model = node
+        .test_metadata
+        .as_ref()
+        .and_then(|m| m.kwargs.get("model"));
+    let parts: Vec<String> = model
+        .and_then(Json::as_str)
+        .unwrap_or_default()
+        .split('\'')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    if parts.len() == 2 {
+        found.sources.push(parts);
+    } else {
+        found.refs.push(parts);
+    }
+    found
+}
+
+/// A scope that also knows the arguments of a generic test.
+#[derive(Debug)]
+struct WithArguments {
+    inner: Arc<dyn Scope>,
+    arguments: Value,
+}
+
+impl Scope for WithArguments {
+    fn variable(&self, root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
+        match name {
+            "_dbt_generic_test_kwargs" => Some(self.arguments.clone()),
+            _ => self.inner.variable(root, name),
+        }
+    }
+}
+
+/// `scope` in which `_dbt_generic_test_kwargs` is `arguments`.
+pub(crate) fn with_arguments(scope: &Arc<dyn Scope>, arguments: Value) -> Arc<dyn Scope> {
+    Arc::new(WithArguments {
+        inner: Arc::clone(scope),
+        arguments,
+    })
+}
+
+/// The arguments of a generic test as its macro gets them: text that looks like a call is one, other
+/// text is a template, column names stay as they are.
+pub(crate) fn rendered_arguments(
+    shared: &Shared,
+    node: &Node,
+    scope: &Arc<dyn Scope>,
+    forgiving: bool,
+) -> Result<IndexMap<String, Value>, jinja::Error> {
+    let mut rendered = IndexMap::new();
+    let Some(metadata) = &node.test_metadata else {
+        return Ok(rendered);
+    };
+    for (name, value) in &metadata.kwargs {
+        let value = if name == "column_name" {
+            jinja::json::to_value(value)
+        } else {
+            argument(shared, node, scope, forgiving, value)?
+        };
+        rendered.insert(name.clone(), value);
+    }
+    Ok(rendered)
+}
+
+fn argument(
+    shared: &Shared,
+    node: &Node,
+    scope: &Arc<dyn Scope>,
+    forgiving: bool,
+    value: &Json,
+) -> Result<Value, jinja::Error> {
+    let each = |value: &Json| argument(shared, node, scope, forgiving, value);
+    match value {
+        Json::String(text) => {
+            let call = looks_like_call(text).then(|| format!("{{{{ {text} }}}}"));
+            let request = Request {
+                name: &node.unique_id,
+                source: call.as_deref().unwrap_or(text),
+                package: &node.package_name,
+                scope: Arc::clone(scope),
+                forgiving,
+            };
+            native_value(&request, &shared.engine)
+        }
+        Json::Array(items) => Ok(jinja::list::list(
+            items.iter().map(each).collect::<Result<Vec<_>, _>>()?,
+        )),
+        Json::Object(pairs) => {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| Ok((Value::from(key.as_str()), each(value)?)));
+            Ok(jinja::list::dict(
+                pairs.collect::<Result<Vec<_>, jinja::Error>>()?,
+            ))
+        }
+        other => Ok(jinja::json::to_value(other)),
+    }
+}
+
+/// `ref('x')` and its like without braces.
+fn looks_like_call(text: &str) -> bool {
+    let text = text.trim();
+    ["env_var", "ref", "var", "source", "doc"]
+        .iter()
+        .any(|name| {
+            text.strip_prefix(name)
+                .map(str::trim_start)
+                .is_some_and(|rest| rest.len() > 2 && rest.starts_with('(') && rest.ends_with(')'))
+        })
+}
+
+/// `not_null`, `{unique: {…}}` or `{test_name: unique, …}`.
+fn name_and_arguments(test: &Json) -> Result<(String, IndexMap<String, Json>), String> {
+    let mapping = match test {
+        Json::String(name) => return Ok((name.clone(), IndexMap::new())),
+        Json::Object(mapping) => mapping,
+        other => {
+            return Err(format!(
+                "expected a name or a mapping, found {}",
+                yaml::kind(other)
+            ));
+        }
+    };
+    if let Some(name) = mapping.get("test_name") {
+        let name = name.as_str().ok_or("'test_name' must be text")?.to_owned();
+        let rest = mapping.iter().filter(|(key, _)| *key != "test_name");
+        return Ok((name, rest.map(|(k, v)| (k.clone(), v.clone())).collect()));
+    }
+    match mapping.iter().next() {
+        Some((name, arguments)) if mapping.len() == 1 => match arguments {
+            Json::Object(arguments) => Ok((name.clone(), arguments.clone().into_iter().collect())),
+            other => Err(format!(
+                "the arguments of '{name}' must be a mapping, not {} (is it indented too little?)",
+                yaml::kind(other)
+            )),
+        },
+        _ => {
+            let keys: Vec<&str> = mapping.keys().map(String::as_str).collect();
+            Err(format!(
+                "expected one test, found {} keys ({}): indent the arguments below the test's name",
+                keys.len(),
+                keys.join(", ")
+            ))
+        }
+    }
+}
+
+/// The template that calls the test's macro, in dbt's words.
+fn raw_code(kind: &str, namespace: Option<&str>, config: &Raw) -> String {
+    let prefix = namespace
+        .map(|namespace| format!("{namespace}."))
+        .unwrap_or_default();
+    let mut code = format!("{{{{ {prefix}test_{kind}(**_dbt_generic_test_kwargs) }}}}");
+    let configs: Vec<String> = config
+        .iter()
+        .map(|(key, value)| match value {
+            Json::String(text) => format!("{key}=\"{}\"", text.replace('"', "\\\"")),
+            other => format!("{key}={}", python_text(other)),
+        })
+        .collect();
+    if !configs.is_empty() {
+        code.push_str(&format!("{{{{ config({}) }}}}", configs.join(",")));
+    }
+    code
+}

@@ -1,0 +1,90 @@
+//! Macro files and docs blocks.
+
+use std::path::Path;
+
+use jinja::blocks::{BlockKind, blocks};
+use jinja::{Macro, Macros};
+use regex::Regex;
+
+use crate::error::{Error, Location};
+use crate::files;
+use crate::manifest::DocBlock;
+use crate::project_file::ProjectFile;
+
+/// Adds the macros that `text` defines.
+pub(crate) fn add(
+    macros: &mut Macros,
+    package: &str,
+    path: &Path,
+    text: &str,
+) -> Result<(), Error> {
+    let shown = path.to_string_lossy();
+    let found = blocks(text, &shown).map_err(|error| Error::Template {
+        subject: "macro file".into(),
+        location: Location::line(path, error.line.unwrap_or(0)),
+        message: error.message,
+        stack: Vec::new(),
+        hint: None,
+    })?;
+    for block in found {
+        let line = block.line;
+        let Some(found) = Macro::new(block, package, &shown) else {
+            continue;
+        };
+        let name = found.name.clone();
+        if let Some(first) = macros.add(found) {
+            return Err(Error::Duplicate {
+                what: format!("macro '{name}' of package '{package}'"),
+                first: Location::line(&*first.path, first.block.line),
+                second: Location::line(path, line),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Adds every macro of a package: `macro-paths`, and `generic` below `test-paths`.
+pub(crate) fn read(macros: &mut Macros, file: &ProjectFile) -> Result<(), Error> {
+    let mut searched = file.macro_paths.clone();
+    searched.extend(file.test_paths.iter().map(|path| format!("{path}/generic")));
+    for found in files::find(&file.root, &searched, &["sql"])? {
+        add(macros, &file.name, &found.original, &found.read()?)?;
+    }
+    Ok(())
+}
+
+/// The docs blocks of a package's Markdown files.
+pub(crate) fn docs(file: &ProjectFile) -> Result<Vec<DocBlock>, Error> {
+    let block = Regex::new(r"(?s)\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}")
+        .expect("a constant pattern");
+    let mut found = Vec::new();
+    for page in files::find(&file.root, &file.docs_paths, &["md"])? {
+        let text = page.read()?;
+        for part in block.captures_iter(&text) {
+            let name = part[1].to_owned();
+            found.push(DocBlock {
+                unique_id: format!("doc.{}.{name}", file.name),
+                name,
+                package_name: file.name.clone(),
+                original_file_path: page.original.clone(),
+                block_contents: part[2].trim().to_owned(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The manifest's entry of a macro.
+pub(crate) fn entry(found: &Macro) -> crate::manifest::Macro {
+    debug_assert!(!matches!(
+        found.block.kind,
+        BlockKind::Docs | BlockKind::Snapshot
+    ));
+    crate::manifest::Macro {
+        unique_id: found.unique_id.clone(),
+        name: found.name.clone(),
+        package_name: found.package.clone(),
+        original_file_path: (*found.path).into(),
+        macro_sql: found.block.text.clone(),
+    }
+}

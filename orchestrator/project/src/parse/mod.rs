@@ -1,0 +1,141 @@
+//! Files of one package to nodes, sources, exposures and docs.
+
+use std::sync::Arc;
+
+use jinja::{Request, Scope};
+use serde_json::{Map, Value as Json};
+
+use crate::config::Raw;
+use crate::context::{Capture, Mode, NodeScope, Shared, lock};
+use crate::error::{Error, Location};
+use crate::manifest::{Node, UniqueId};
+use crate::project_file::ProjectFile;
+
+pub(crate) mod builtin;
+pub(crate) mod exposures;
+pub(crate) mod generic;
+pub(crate) mod macros;
+pub(crate) mod names;
+pub(crate) mod nodes;
+pub(crate) mod properties;
+pub(crate) mod resolve;
+pub(crate) mod sources;
+pub(crate) mod test_names;
+
+/// One package: the root project or a dependency.
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
+    pub(crate) file: Arc<ProjectFile>,
+    /// The root project's file, whose config trees go on top of a dependency's.
+    pub(crate) root: Arc<ProjectFile>,
+}
+
+impl Package {
+    pub(crate) fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    fn is_root(&self) -> bool {
+        self.file.name == self.root.name
+    }
+
+    /// Configuration of a node of this package: its own trees, the property file, the node's own
+    /// text, and for a dependency the root project's trees last.
+    pub(crate) fn configure(
+        &self,
+        tree: &str,
+        fqn: &[String],
+        patch: &Map<String, Json>,
+        call: &Raw,
+    ) -> Raw {
+        let mut raw = Raw::new();
+        crate::config::merge_tree(&mut raw, self.file.tree(tree), fqn);
+        crate::config::merge(&mut raw, patch.clone());
+        crate::config::merge(&mut raw, call.clone());
+        if !self.is_root() {
+            crate::config::merge_tree(&mut raw, self.root.tree(tree), fqn);
+        }
+        raw
+    }
+}
+
+/// What rendering a text for its references found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) refs: Vec<Vec<String>>,
+    pub(crate) sources: Vec<Vec<String>>,
+    pub(crate) config: Raw,
+    pub(crate) macros: Vec<UniqueId>,
+}
+
+/// Renders `source` as dbt's parser does: `execute` is false, unknown names are forgiven, and
+/// references and configuration are collected.
+pub(crate) fn capture(
+    shared: &Arc<Shared>,
+    node: &Arc<Node>,
+    work: impl FnOnce(&Request<'_>, Arc<dyn Scope>) -> Result<Vec<UniqueId>, jinja::Error>,
+) -> Result<Found, jinja::Error> {
+    let capture = Arc::new(Capture::default());
+    let scope: Arc<dyn Scope> = Arc::new(NodeScope {
+        shared: Arc::clone(shared),
+        node: Arc::clone(node),
+        mode: Mode::Parse(Arc::clone(&capture)),
+        extra: Vec::new(),
+    });
+    let request = Request {
+        name: &node.unique_id,
+        source: &node.raw_code,
+        package: &node.package_name,
+        scope: Arc::clone(&scope),
+        forgiving: true,
+    };
+    let macros = work(&request, Arc::clone(&scope))?;
+    Ok(Found {
+        refs: std::mem::take(&mut lock(&capture.refs)),
+        sources: std::mem::take(&mut lock(&capture.sources)),
+        config: std::mem::take(&mut lock(&capture.config)),
+        macros,
+    })
+}
+
+/// A template's failure as an error about `node`.
+pub(crate) fn template_error(shared: &Shared, node: &Node, error: jinja::Error) -> Error {
+    let kind = serde_json::to_value(node.resource_type).unwrap_or(Json::Null);
+    let subject = format!("{} {}", kind.as_str().unwrap_or("node"), node.name);
+    let frame = |(id, line): &(String, Option<usize>)| match shared.engine.macro_by_id(id) {
+        Some(found) => {
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("macro {} ({}{line})", found.name, found.path)
+        }
+        None => id.clone(),
+    };
+    let stack: Vec<String> = error.stack.iter().map(frame).collect();
+    let line = if error.template == node.unique_id {
+        error
+            .line
+            .map_or(0, |line| line + node.line.saturating_sub(1))
+    } else {
+        0
+    };
+    let hint = match error.kind {
+        jinja::error::Kind::Undefined => shared.hint_for(&error.message),
+        _ => None,
+    };
+    Error::Template {
+        subject,
+        location: Location::line(&node.original_file_path, line),
+        message: error.message,
+        stack,
+        hint,
+    }
+}
+
+impl Shared {
+    /// The macro closest to the undefined name that `message` quotes.
+    fn hint_for(&self, message: &str) -> Option<String> {
+        let name = message.split('\'').nth(1)?;
+        let macros = self.engine.macros();
+        let names = macros.iter().map(|found| found.name.as_str());
+        crate::hint::closest(name, names).map(|found| format!("did you mean '{found}'?"))
+    }
+}

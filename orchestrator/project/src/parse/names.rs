@@ -1,0 +1,125 @@
+//! Where a node is built: schema and alias, by dbt's rules or the project's own macros.
+
+use std::sync::Arc;
+
+use jinja::macros::INTERNAL_PACKAGE;
+use jinja::{Request, Scope};
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+use crate::context::{Capture, Mode, NodeScope, Shared, node_value};
+use crate::error::Error;
+use crate::manifest::{Node, ResourceType};
+use crate::parse::template_error;
+use crate::relation::RelationName;
+
+/// What the project overrides of the three naming macros.
+#[derive(Debug)]
+pub(crate) struct Names {
+    shared: Arc<Shared>,
+}
+
+impl Names {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// The text that macro `generate_<what>_name` gives, or `None` when it is the built-in one.
+    fn overridden(
+        &self,
+        what: &str,
+        custom: Option<&str>,
+        node: &Node,
+    ) -> Result<Option<String>, Error> {
+        let macros = self.shared.engine.macros();
+        let name = format!("generate_{what}_name");
+        // as dbt: a dependency's macro is for its own nodes, the root project's for all others
+        let own = macros.in_package(&node.package_name, &name);
+        let found = own.or_else(|| macros.in_package(&self.shared.project_name, &name));
+        let fallback = macros.in_package(&self.shared.project_name, &format!("default__{name}"));
+        let Some(found) = found.or(fallback) else {
+            return Ok(None);
+        };
+        if found.package == INTERNAL_PACKAGE {
+            return Ok(None);
+        }
+        let scope: Arc<dyn Scope> = Arc::new(NodeScope {
+            shared: Arc::clone(&self.shared),
+            node: Arc::new(node.clone()),
+            mode: Mode::Parse(Arc::new(Capture::default())),
+            extra: Vec::new(),
+        });
+        let request = Request {
+            name: &node.unique_id,
+            source: "",
+            package: &self.shared.project_name,
+            scope,
+            forgiving: false,
+        };
+        let arguments = [Value::from(custom), node_value::value(node)];
+        let value = self
+            .shared
+            .engine
+            .call(&request, found, &arguments)
+            .map_err(|error| template_error(&self.shared, node, error))?;
+        Ok(Some(jinja::format::text(&value).trim().to_owned()))
+    }
+
+    /// Sets `alias` and `relation_name` of `node` from its configuration.
+    pub(crate) fn assign(&self, node: &mut Node) -> Result<(), Error> {
+        let custom = |key: &str| {
+            node.config
+                .raw
+                .get(key)
+                .and_then(Json::as_str)
+                .filter(|text| !text.is_empty())
+        };
+        let default_schema =
+            (node.resource_type == ResourceType::Test).then_some("dbt_test__audit");
+        let custom_schema = custom("schema").or(default_schema);
+        let target = &self.shared.target;
+        let mut schema = match self.overridden("schema", custom_schema, node)? {
+            Some(schema) => schema,
+            None => match custom_schema {
+                Some(custom) => format!("{}_{}", target.schema, custom.trim()),
+                None => target.schema.clone(),
+            },
+        };
+        let alias = match self.overridden("alias", custom("alias"), node)? {
+            Some(alias) => alias,
+            None => {
+                custom("alias").map_or_else(|| node.name.clone(), |alias| alias.trim().to_owned())
+            }
+        };
+        if node.resource_type == ResourceType::Snapshot
+            && let Some(fixed) = custom("target_schema")
+        {
+            schema = fixed.to_owned();
+        }
+        node.alias = alias;
+        let name = RelationName {
+            database: target.dbname.clone(),
+            schema,
+            identifier: node.alias.clone(),
+        };
+        node.relation_name = is_relational(node, &self.shared).then_some(name);
+        Ok(())
+    }
+}
+
+/// Whether building `node` leaves a relation.
+fn is_relational(node: &Node, shared: &Shared) -> bool {
+    match node.resource_type {
+        ResourceType::Model => node.config.materialized != "ephemeral",
+        ResourceType::Seed | ResourceType::Snapshot => true,
+        ResourceType::Test => node.config.store_failures.unwrap_or_else(|| {
+            shared
+                .flags
+                .get_attr("STORE_FAILURES")
+                .is_ok_and(|flag| flag.is_true())
+        }),
+        ResourceType::Analysis | ResourceType::Operation | ResourceType::Source => false,
+    }
+}

@@ -1,0 +1,229 @@
+//! SQL and CSV files to nodes: models, analyses, singular tests, seeds.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use crate::config::{self, Raw};
+use crate::context::Shared;
+use crate::error::{Error, Location};
+use crate::files::{self, SourceFile};
+use crate::manifest::{DependsOn, Node, NodeConfig, ResourceType};
+use crate::parse::properties::{Patch, Patches};
+use crate::parse::{Found, Package, capture, template_error};
+
+/// A node of `package` with nothing but its name and place.
+pub(crate) fn draft(package: &Package, kind: ResourceType, name: &str) -> Node {
+    let prefix = match kind {
+        ResourceType::Model => "model",
+        ResourceType::Test => "test",
+        ResourceType::Seed => "seed",
+        ResourceType::Snapshot => "snapshot",
+        ResourceType::Analysis => "analysis",
+        ResourceType::Operation => "operation",
+        ResourceType::Source => "source",
+    };
+    Node {
+        unique_id: format!("{prefix}.{}.{name}", package.name()),
+        resource_type: kind,
+        name: name.to_owned(),
+        alias: name.to_owned(),
+        package_name: package.name().to_owned(),
+        path: PathBuf::new(),
+        original_file_path: PathBuf::new(),
+        fqn: Vec::new(),
+        raw_code: String::new(),
+        config: NodeConfig::default(),
+        description: String::new(),
+        columns: indexmap::IndexMap::new(),
+        relation_name: None,
+        refs: Vec::new(),
+        source_refs: Vec::new(),
+        depends_on: DependsOn::default(),
+        test_metadata: None,
+        attached_node: None,
+        column_name: None,
+        patch_path: None,
+        line: 1,
+    }
+}
+
+/// The config tree of `dbt_project.yml` for a kind of node.
+pub(crate) fn tree_of(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Test => "tests",
+        ResourceType::Seed => "seeds",
+        ResourceType::Snapshot => "snapshots",
+        ResourceType::Source => "sources",
+        ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => "models",
+    }
+}
+
+fn patch_of<'a>(patches: &'a Patches, kind: ResourceType, name: &str) -> Option<&'a Patch> {
+    match kind {
+        ResourceType::Model => patches.models.get(name),
+        ResourceType::Seed => patches.seeds.get(name),
+        ResourceType::Snapshot => patches.snapshots.get(name),
+        ResourceType::Analysis => patches.analyses.get(name),
+        ResourceType::Test => patches.tests.get(name),
+        ResourceType::Operation | ResourceType::Source => None,
+    }
+}
+
+/// Parses every SQL and CSV file of `package`.
+pub(crate) fn parse(
+    shared: &Arc<Shared>,
+    package: &Package,
+    patches: &Patches,
+) -> Result<Vec<Node>, Error> {
+    let file = &package.file;
+    let mut work: Vec<(ResourceType, SourceFile)> = Vec::new();
+    let mut add = |kind, paths: &[String], extension: &str| -> Result<(), Error> {
+        let found = files::find(&file.root, paths, &[extension])?;
+        work.extend(found.into_iter().map(|file| (kind, file)));
+        Ok(())
+    };
+    add(ResourceType::Model, &file.model_paths, "sql")?;
+    add(ResourceType::Analysis, &file.analysis_paths, "sql")?;
+    add(ResourceType::Test, &file.test_paths, "sql")?;
+    add(ResourceType::Seed, &file.seed_paths, "csv")?;
+    work.retain(|(kind, file)| {
+        // files below tests/generic define macros
+        *kind != ResourceType::Test || file.path.iter().next() != Some("generic".as_ref())
+    });
+    in_parallel(&work, &|(kind, file)| {
+        node(shared, package, patches, *kind, file)
+    })
+}
+
+/// `each` on every item, on as many threads as there are cores; results and the first error come in
+/// the order of the items.
+fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    each: &(dyn Fn(&T) -> Result<R, Error> + Sync),
+) -> Result<Vec<R>, Error> {
+    const WORTH_A_THREAD: usize = 64;
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = items.len().div_ceil(threads).max(WORTH_A_THREAD);
+    if items.len() <= share {
+        return items.iter().map(each).collect();
+    }
+    let parts: Vec<Result<Vec<R>, Error>> = thread::scope(|scope| {
+        let workers: Vec<_> = items
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(each).collect()))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    let mut all = Vec::with_capacity(items.len());
+    for part in parts {
+        all.extend(part?);
+    }
+    Ok(all)
+}
+
+fn node(
+    shared: &Arc<Shared>,
+    package: &Package,
+    patches: &Patches,
+    kind: ResourceType,
+    file: &SourceFile,
+) -> Result<Node, Error> {
+    let mut node = draft(package, kind, &file.stem());
+    node.path.clone_from(&file.path);
+    node.original_file_path.clone_from(&file.original);
+    node.fqn = vec![package.name().to_owned()];
+    match kind {
+        ResourceType::Analysis => node.fqn.push("analysis".into()),
+        ResourceType::Test => {}
+        _ => {}
+    }
+    node.fqn.extend(file.folders());
+    node.fqn.push(node.name.clone());
+    let found = if kind == ResourceType::Seed {
+        Found::default()
+    } else {
+        let text = file.read()?;
+        let trimmed = text.trim();
+        let start = text.find(trimmed).unwrap_or(0);
+        node.line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+        node.raw_code = trimmed.to_owned();
+        references(shared, node.clone())?
+    };
+    finish(
+        package,
+        &mut node,
+        patch_of(patches, kind, &file.stem()),
+        &found,
+    )?;
+    Ok(node)
+}
+
+/// What the node's text refers to and configures.
+pub(crate) fn references(shared: &Arc<Shared>, mut node: Node) -> Result<Found, Error> {
+    if !node.raw_code.contains("{{") && !node.raw_code.contains("{%") {
+        return Ok(Found::default());
+    }
+    node.config.materialized = "view".into();
+    let node = Arc::new(node);
+    capture(shared, &node, |request, _| {
+        shared
+            .engine
+            .render(request)
+            .map(|rendered| rendered.macros)
+    })
+    .map_err(|error| template_error(shared, &node, error))
+}
+
+/// Fills in configuration, properties and references.
+pub(crate) fn finish(
+    package: &Package,
+    node: &mut Node,
+    patch: Option<&Patch>,
+    found: &Found,
+) -> Result<(), Error> {
+    let nothing = serde_json::Map::new();
+    let raw: Raw = package.configure(
+        tree_of(node.resource_type),
+        &node.fqn,
+        patch.map_or(&nothing, |patch| &patch.config),
+        &found.config,
+    );
+    let kind = node.resource_type;
+    node.config = config::typed(raw, kind).map_err(|message| {
+        let location = Location::line(&node.original_file_path, 0);
+        Error::Config {
+            location: Some(location),
+            message,
+            hint: None,
+        }
+    })?;
+    if let Some(patch) = patch {
+        node.description.clone_from(&patch.description);
+        node.columns.clone_from(&patch.columns);
+        node.patch_path = Some(patch.file.path.clone());
+    }
+    node.refs.clone_from(&found.refs);
+    node.source_refs.clone_from(&found.sources);
+    node.depends_on.macros.clone_from(&found.macros);
+    Ok(())
+}
+
+/// Where the compiled text of `node` belongs, below `target/compiled`.
+pub(crate) fn compiled_path(node: &Node) -> PathBuf {
+    let file: &Path = &node.original_file_path;
+    let below = if node.path.file_name() == file.file_name() {
+        file.to_owned()
+    } else {
+        file.join(&node.path)
+    };
+    Path::new(&node.package_name).join(below)
+}

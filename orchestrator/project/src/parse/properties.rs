@@ -1,0 +1,274 @@
+//! Property files: what YAML says about models, seeds, sources, exposures and macros.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jinja::Engine;
+use serde_json::{Map, Value as Json};
+
+use crate::context::yaml_scope::{YamlScope, render};
+use crate::error::{Error, Location};
+use crate::files::{self, SourceFile};
+use crate::manifest::ColumnInfo;
+use crate::parse::Package;
+use crate::yaml::{self, Entry, texts};
+
+/// One property file, rendered.
+#[derive(Debug)]
+pub(crate) struct PropertyFile {
+    /// Path below the project's root.
+    pub(crate) path: PathBuf,
+    /// Folders below the folder it was searched in.
+    pub(crate) folders: Vec<String>,
+    pub(crate) text: String,
+    pub(crate) content: Json,
+}
+
+/// Tests of one column, and what they inherit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ColumnTests {
+    /// Column name, quoted when the file says so.
+    pub(crate) column: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) tests: Vec<Json>,
+}
+
+/// What a property file says about one node (or source table).
+#[derive(Debug, Clone)]
+pub(crate) struct Patch {
+    pub(crate) name: String,
+    pub(crate) file: Arc<PropertyFile>,
+    pub(crate) description: String,
+    pub(crate) config: Map<String, Json>,
+    pub(crate) columns: IndexMap<String, ColumnInfo>,
+    pub(crate) column_tests: Vec<ColumnTests>,
+    pub(crate) tests: Vec<Json>,
+}
+
+impl Patch {
+    /// Where it stands.
+    pub(crate) fn location(&self) -> Location {
+        Location::line(
+            &self.file.path,
+            yaml::line_of_name(&self.file.text, &self.name),
+        )
+    }
+}
+
+/// Every patch of a package, by kind and name.
+#[derive(Debug, Default)]
+pub(crate) struct Patches {
+    pub(crate) models: IndexMap<String, Patch>,
+    pub(crate) seeds: IndexMap<String, Patch>,
+    pub(crate) snapshots: IndexMap<String, Patch>,
+    pub(crate) analyses: IndexMap<String, Patch>,
+    /// Singular tests.
+    pub(crate) tests: IndexMap<String, Patch>,
+    pub(crate) files: Vec<Arc<PropertyFile>>,
+}
+
+/// Text that is rendered later, or never.
+fn late(path: &[&str]) -> bool {
+    path.iter().any(|key| {
+        matches!(
+            *key,
+            "tests" | "data_tests" | "description" | "loaded_at_query" | "unit_tests"
+        )
+    }) || matches!(
+        path,
+        [_, .., "pre_hook" | "post_hook" | "pre-hook" | "post-hook"]
+    )
+}
+
+/// Reads the property files of `package`.
+pub(crate) fn read(
+    package: &Package,
+    engine: &Engine,
+    scope: &YamlScope,
+) -> Result<Patches, Error> {
+    let file = &package.file;
+    let mut searched = Vec::new();
+    for paths in [
+        &file.model_paths,
+        &file.seed_paths,
+        &file.snapshot_paths,
+        &file.test_paths,
+        &file.analysis_paths,
+        &file.macro_paths,
+    ] {
+        searched.extend(
+            paths
+                .iter()
+                .filter(|path| !searched.contains(*path))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+    }
+    let mut patches = Patches::default();
+    for found in files::find(&file.root, &searched, &["yml", "yaml"])? {
+        let read = Arc::new(read_file(&found, engine, scope)?);
+        patches.add(&read)?;
+        patches.files.push(read);
+    }
+    Ok(patches)
+}
+
+fn read_file(
+    found: &SourceFile,
+    engine: &Engine,
+    scope: &YamlScope,
+) -> Result<PropertyFile, Error> {
+    let text = found.read()?;
+    let raw = yaml::parse(&text, &found.original)?;
+    let content = if text.contains("{{") {
+        render(&raw, engine, scope, &found.original, &late)?
+    } else {
+        raw
+    };
+    if !matches!(content, Json::Object(_) | Json::Null) {
+        return Err(Error::Yaml {
+            location: Location::file(&found.original),
+            message: format!(
+                "expected a mapping at the top, found {}",
+                yaml::kind(&content)
+            ),
+        });
+    }
+    Ok(PropertyFile {
+        path: found.original.clone(),
+        folders: found.folders(),
+        text,
+        content,
+    })
+}
+
+impl PropertyFile {
+    /// The entries of top-level list `key`.
+    pub(crate) fn entries<'a>(&'a self, key: &'a str) -> Result<Vec<Entry<'a>>, Error> {
+        if self.content.is_null() {
+            return Ok(Vec::new());
+        }
+        Entry::of(&self.content, &self.path, &self.text, "the file")?.entries(key)
+    }
+}
+
+impl Patches {
+    fn add(&mut self, file: &Arc<PropertyFile>) -> Result<(), Error> {
+        for (key, into) in [
+            ("models", &mut self.models),
+            ("seeds", &mut self.seeds),
+            ("snapshots", &mut self.snapshots),
+            ("analyses", &mut self.analyses),
+            ("data_tests", &mut self.tests),
+        ] {
+            for entry in file.entries(key)? {
+                let patch = patch(&entry, file)?;
+                let singular = key.trim_end_matches('s');
+                if let Some(first) = into.get(&patch.name) {
+                    return Err(Error::Duplicate {
+                        what: format!("the patch of {singular} '{}'", patch.name),
+                        first: first.location(),
+                        second: last_location(&patch),
+                    });
+                }
+                into.insert(patch.name.clone(), patch);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last place of the file that has this name: the second of two in one file.
+fn last_location(patch: &Patch) -> Location {
+    let text = &patch.file.text;
+    let first = yaml::line_of_name(text, &patch.name);
+    let rest: String = text
+        .lines()
+        .skip(first)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let second = yaml::line_of_name(&rest, &patch.name);
+    Location::line(
+        &patch.file.path,
+        if second > 0 { first + second } else { first },
+    )
+}
+
+/// What `entry` says, whatever kind of thing it describes.
+pub(crate) fn patch(entry: &Entry<'_>, file: &Arc<PropertyFile>) -> Result<Patch, Error> {
+    let mut config = Map::new();
+    for key in ["tags", "meta", "docs", "access", "group"] {
+        if let Some(value) = entry.map.get(key) {
+            config.insert(key.to_owned(), value.clone());
+        }
+    }
+    let mut merged = crate::config::Raw::new();
+    crate::config::merge(&mut merged, config);
+    crate::config::merge(&mut merged, entry.mapping("config")?);
+    let mut columns = IndexMap::new();
+    let mut column_tests = Vec::new();
+    let quote_all = entry.map.get("quote_columns") == Some(&Json::Bool(true));
+    for column in entry.entries("columns")? {
+        let (info, tests) = column_of(&column, quote_all)?;
+        column_tests.extend(tests);
+        columns.insert(info.name.clone(), info);
+    }
+    Ok(Patch {
+        name: entry.name()?,
+        file: Arc::clone(file),
+        description: entry.text("description")?.unwrap_or_default(),
+        config: merged.into_iter().collect(),
+        columns,
+        column_tests,
+        tests: tests_of(entry)?,
+    })
+}
+
+fn tests_of(entry: &Entry<'_>) -> Result<Vec<Json>, Error> {
+    let (new, old) = (entry.list("data_tests")?, entry.list("tests")?);
+    if !new.is_empty() && !old.is_empty() {
+        return Err(entry.wrong("'tests' and 'data_tests' stand side by side: use 'data_tests'"));
+    }
+    Ok(if new.is_empty() {
+        old.to_vec()
+    } else {
+        new.to_vec()
+    })
+}
+
+fn column_of(
+    column: &Entry<'_>,
+    quote_all: bool,
+) -> Result<(ColumnInfo, Option<ColumnTests>), Error> {
+    let config = column.mapping("config")?;
+    let mut tags = texts(column.map.get("tags"));
+    tags.extend(texts(config.get("tags")));
+    let mut meta: IndexMap<String, Json> = column.mapping("meta")?.into_iter().collect();
+    if let Some(Json::Object(more)) = config.get("meta") {
+        meta.extend(more.clone());
+    }
+    let name = column.name()?;
+    let quoted = column
+        .map
+        .get("quote")
+        .map_or(quote_all, |q| *q == Json::Bool(true));
+    let tests = tests_of(column)?;
+    let tests = (!tests.is_empty()).then(|| ColumnTests {
+        column: if quoted {
+            format!("\"{name}\"")
+        } else {
+            name.clone()
+        },
+        tags: tags.clone(),
+        tests,
+    });
+    let info = ColumnInfo {
+        name,
+        description: column.text("description")?.unwrap_or_default(),
+        data_type: column.text("data_type")?,
+        meta,
+        tags,
+    };
+    Ok((info, tests))
+}

@@ -1,0 +1,198 @@
+//! Names to ids: what every node depends on, and what nobody may name twice.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Location};
+use crate::files;
+use crate::hint::closest;
+use crate::lookup::{Found, Lookup, referable};
+use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
+
+/// Who asks, for messages.
+struct Asker<'a> {
+    subject: String,
+    package: &'a str,
+    path: &'a std::path::Path,
+    root: &'a std::path::Path,
+}
+
+impl Asker<'_> {
+    fn unknown(&self, wanted: String, name: &str, reason: &str, hint: Option<String>) -> Error {
+        // reading the file again costs nothing: the load has failed
+        let text = files::read(&self.root.join(self.path)).unwrap_or_default();
+        let quoted = [format!("'{name}'"), format!("\"{name}\"")];
+        let line = text
+            .lines()
+            .position(|line| quoted.iter().any(|q| line.contains(q.as_str())))
+            .map_or(0, |index| index + 1);
+        Error::UnknownDependency {
+            subject: self.subject.clone(),
+            wanted,
+            reason: reason.into(),
+            location: Location::line(self.path, line),
+            hint,
+        }
+    }
+
+    fn resolve(
+        &self,
+        lookup: &Lookup,
+        project: &str,
+        refs: &[Vec<String>],
+        sources: &[Vec<String>],
+    ) -> Result<Resolved, Error> {
+        let mut ids: Vec<UniqueId> = Vec::new();
+        let mut disabled = false;
+        let mut push = |id: UniqueId| {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        };
+        for wanted in refs {
+            let name = wanted.last().map_or("", String::as_str);
+            match lookup.find_ref(project, self.package, wanted) {
+                Found::Node(id) => push(id),
+                Found::Disabled => {
+                    disabled = true;
+                    if !self.subject.starts_with("Test") {
+                        let wanted = format!("a node named '{name}'");
+                        let hint = Some(format!("enable '{name}', or do not depend on it"));
+                        return Err(self.unknown(wanted, name, "is disabled", hint));
+                    }
+                }
+                Found::Nothing => {
+                    let hint = closest(name, lookup.ref_names());
+                    let hint = hint.map(|found| format!("did you mean '{found}'?"));
+                    let wanted = format!("a node named '{name}'");
+                    return Err(self.unknown(wanted, name, "was not found", hint));
+                }
+            }
+        }
+        for wanted in sources {
+            match lookup.find_source(project, self.package, wanted) {
+                Some(id) => push(id),
+                None => {
+                    let name = wanted.join(".");
+                    let known: Vec<String> = lookup.source_names().collect();
+                    let hint = closest(&name, known.iter().map(String::as_str))
+                        .map(|found| format!("did you mean '{found}'?"));
+                    let table = wanted.last().map_or("", String::as_str);
+                    let wanted = format!("a source named '{name}'");
+                    return Err(self.unknown(wanted, table, "was not found", hint));
+                }
+            }
+        }
+        Ok(Resolved { ids, disabled })
+    }
+}
+
+struct Resolved {
+    ids: Vec<UniqueId>,
+    /// A test names a disabled node: it goes with it.
+    disabled: bool,
+}
+
+/// Sets `depends_on.nodes` everywhere. Tests of disabled nodes become disabled.
+pub(crate) fn dependencies(
+    manifest: &mut Manifest,
+    lookup: &Lookup,
+    root: &std::path::Path,
+) -> Result<(), Error> {
+    let project = manifest.project_name.clone();
+    let mut gone = Vec::new();
+    for node in manifest.nodes.values_mut() {
+        let asker = Asker {
+            subject: format!("{} '{}'", label(node.resource_type), node.unique_id),
+            package: &node.package_name,
+            path: &node.original_file_path,
+            root,
+        };
+        let found = asker.resolve(lookup, &project, &node.refs, &node.source_refs)?;
+        if found.disabled {
+            gone.push(node.unique_id.clone());
+            continue;
+        }
+        if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
+            node.attached_node = attached(node, lookup, &project);
+        }
+        node.depends_on.nodes = found.ids;
+    }
+    for id in gone {
+        if let Some(node) = manifest.nodes.shift_remove(&id) {
+            manifest.disabled.insert(id, node);
+        }
+    }
+    for exposure in manifest.exposures.values_mut() {
+        let asker = Asker {
+            subject: format!("Exposure '{}'", exposure.unique_id),
+            package: &exposure.package_name,
+            path: &exposure.original_file_path,
+            root,
+        };
+        let found = asker.resolve(lookup, &project, &exposure.refs, &exposure.source_refs)?;
+        exposure.depends_on.nodes = found.ids;
+    }
+    Ok(())
+}
+
+/// The node a generic test stands on: the one its `model` argument names.
+fn attached(node: &Node, lookup: &Lookup, project: &str) -> Option<UniqueId> {
+    let model = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
+    let name = model
+        .strip_prefix("{{ get_where_subquery(ref('")?
+        .strip_suffix("')) }}")?;
+    match lookup.find_ref(project, &node.package_name, &[name.to_owned()]) {
+        Found::Node(id) => Some(id),
+        Found::Disabled | Found::Nothing => None,
+    }
+}
+
+fn label(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Model => "Model",
+        ResourceType::Test => "Test",
+        ResourceType::Seed => "Seed",
+        ResourceType::Snapshot => "Snapshot",
+        ResourceType::Analysis => "Analysis",
+        ResourceType::Operation => "Operation",
+        ResourceType::Source => "Source",
+    }
+}
+
+/// The place of a node.
+pub(crate) fn place(node: &Node) -> Location {
+    Location::line(
+        &node.original_file_path,
+        if node.line > 1 { node.line } else { 0 },
+    )
+}
+
+/// Refuses two nodes of one package with one name, and two that would build one relation.
+pub(crate) fn unique(manifest: &Manifest) -> Result<(), Error> {
+    let mut names: HashMap<(&str, &str), &Node> = HashMap::new();
+    let mut relations: HashMap<String, &Node> = HashMap::new();
+    for node in manifest
+        .nodes
+        .values()
+        .filter(|node| referable(node.resource_type))
+    {
+        let kind = label(node.resource_type).to_lowercase();
+        if let Some(first) = names.insert((&node.package_name, &node.name), node) {
+            return Err(Error::Duplicate {
+                what: format!("{kind} '{}'", node.name),
+                first: place(first),
+                second: place(node),
+            });
+        }
+        if let Some(name) = &node.relation_name
+            && let Some(first) = relations.insert(name.to_string(), node)
+        {
+            return Err(Error::Duplicate {
+                what: format!("relation {name}"),
+                first: place(first),
+                second: place(node),
+            });
+        }
+    }
+    Ok(())
+}

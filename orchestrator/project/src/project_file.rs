@@ -1,0 +1,189 @@
+//! `dbt_project.yml`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use jinja::Engine;
+use serde_json::{Map, Value as Json};
+
+use crate::context::yaml_scope::{YamlScope, render};
+use crate::error::{Error, Location};
+use crate::files;
+use crate::yaml::{self, Entry, kind, texts};
+
+/// What `dbt_project.yml` says, rendered, defaults filled in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProjectFile {
+    pub(crate) root: PathBuf,
+    pub(crate) name: String,
+    pub(crate) model_paths: Vec<String>,
+    pub(crate) seed_paths: Vec<String>,
+    pub(crate) test_paths: Vec<String>,
+    pub(crate) analysis_paths: Vec<String>,
+    pub(crate) macro_paths: Vec<String>,
+    pub(crate) snapshot_paths: Vec<String>,
+    pub(crate) docs_paths: Vec<String>,
+    pub(crate) target_path: Option<String>,
+    pub(crate) packages_path: String,
+    /// `models`, `seeds`, `data_tests`, …: config trees as written.
+    pub(crate) trees: BTreeMap<&'static str, Map<String, Json>>,
+    pub(crate) vars: Map<String, Json>,
+    pub(crate) on_run_start: Vec<String>,
+    pub(crate) on_run_end: Vec<String>,
+    pub(crate) flags: IndexMap<String, Json>,
+    /// Search order of `adapter.dispatch` by namespace.
+    pub(crate) dispatch: BTreeMap<String, Vec<String>>,
+    /// `require-dbt-version`, each condition as written.
+    pub(crate) required_version: Vec<String>,
+}
+
+/// Config trees and the keys of `dbt_project.yml` that hold them.
+const TREES: [(&str, &[&str]); 6] = [
+    ("models", &["models"]),
+    ("seeds", &["seeds"]),
+    ("snapshots", &["snapshots"]),
+    ("tests", &["data_tests", "tests"]),
+    ("sources", &["sources"]),
+    ("exposures", &["exposures"]),
+];
+
+/// Not rendered when the file is read: they belong to the run.
+fn late(path: &[&str]) -> bool {
+    match path.first() {
+        Some(&("on-run-start" | "on-run-end" | "query-comment" | "vars")) => true,
+        Some(&("models" | "seeds" | "snapshots" | "tests" | "data_tests")) => {
+            path.iter().any(|key| {
+                matches!(
+                    key.trim_start_matches(['+', ' ']),
+                    "pre-hook" | "post-hook" | "pre_hook" | "post_hook"
+                )
+            })
+        }
+        _ => false,
+    }
+}
+
+impl ProjectFile {
+    /// Reads and renders the file in `root`.
+    pub(crate) fn load(root: &Path, engine: &Engine, scope: &YamlScope) -> Result<Self, Error> {
+        let path = root.join("dbt_project.yml");
+        if !path.is_file() {
+            return Err(Error::Config {
+                location: None,
+                message: format!("no dbt_project.yml found in {}", root.display()),
+                hint: Some("run this in a project's folder, or name it with --project-dir".into()),
+            });
+        }
+        let text = files::read(&path)?;
+        let shown = Path::new("dbt_project.yml");
+        let raw = yaml::parse(&text, shown)?;
+        let rendered = render(&raw, engine, scope, shown, &late)?;
+        Self::read(
+            root,
+            &Entry::of(&rendered, shown, &text, "dbt_project.yml")?,
+        )
+    }
+
+    fn read(root: &Path, entry: &Entry<'_>) -> Result<Self, Error> {
+        let wrong = |key: &str, message: String| Error::Config {
+            location: Some(Location::line(entry.path, key_line(entry.text, key))),
+            message,
+            hint: None,
+        };
+        let name = entry
+            .text("name")?
+            .ok_or_else(|| wrong("name", "'name' is required in dbt_project.yml".into()))?;
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !name.chars().all(letter) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(wrong(
+                "name",
+                format!("'{name}' is not a project name: use letters, digits and underscores"),
+            ));
+        }
+        let paths = |key: &str, old: &str, default: &[&str]| -> Result<Vec<String>, Error> {
+            match entry.map.get(key).or_else(|| entry.map.get(old)) {
+                None | Some(Json::Null) => Ok(default.iter().map(|&p| p.to_owned()).collect()),
+                Some(value @ (Json::Array(_) | Json::String(_))) => Ok(texts(Some(value))
+                    .into_iter()
+                    .map(|path| path.trim_end_matches('/').to_owned())
+                    .collect()),
+                Some(other) => Err(wrong(
+                    key,
+                    format!("'{key}': expected a list, found {}", kind(other)),
+                )),
+            }
+        };
+        let model_paths = paths("model-paths", "source-paths", &["models"])?;
+        let seed_paths = paths("seed-paths", "data-paths", &["seeds"])?;
+        let test_paths = paths("test-paths", "test-paths", &["tests"])?;
+        let analysis_paths = paths("analysis-paths", "analysis-paths", &["analyses"])?;
+        let macro_paths = paths("macro-paths", "macro-paths", &["macros"])?;
+        let snapshot_paths = paths("snapshot-paths", "snapshot-paths", &["snapshots"])?;
+        let mut docs_paths = paths("docs-paths", "docs-paths", &[])?;
+        if docs_paths.is_empty() {
+            for list in [
+                &model_paths,
+                &seed_paths,
+                &snapshot_paths,
+                &analysis_paths,
+                &macro_paths,
+            ] {
+                docs_paths.extend(list.iter().cloned());
+            }
+            docs_paths.sort();
+            docs_paths.dedup();
+        }
+        let mut trees = BTreeMap::new();
+        for (tree, keys) in TREES {
+            for key in keys {
+                let mapping = entry.mapping(key)?;
+                if !mapping.is_empty() {
+                    trees.insert(tree, mapping);
+                }
+            }
+        }
+        let mut dispatch = BTreeMap::new();
+        for item in entry.entries("dispatch")? {
+            if let Some(namespace) = item.text("macro_namespace")? {
+                dispatch.insert(namespace, texts(item.map.get("search_order")));
+            }
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            name,
+            model_paths,
+            seed_paths,
+            test_paths,
+            analysis_paths,
+            macro_paths,
+            snapshot_paths,
+            docs_paths,
+            target_path: entry.text("target-path")?,
+            packages_path: entry
+                .text("packages-install-path")?
+                .unwrap_or_else(|| "dbt_packages".into()),
+            trees,
+            vars: entry.mapping("vars")?,
+            on_run_start: texts(entry.map.get("on-run-start")),
+            on_run_end: texts(entry.map.get("on-run-end")),
+            flags: entry.mapping("flags")?.into_iter().collect(),
+            dispatch,
+            required_version: texts(entry.map.get("require-dbt-version")),
+        })
+    }
+
+    /// A config tree, empty when the file has none.
+    pub(crate) fn tree(&self, kind: &str) -> Option<&Map<String, Json>> {
+        self.trees.get(kind)
+    }
+}
+
+fn key_line(text: &str, key: &str) -> usize {
+    text.lines()
+        .position(|line| {
+            line.strip_prefix(key)
+                .is_some_and(|rest| rest.starts_with(':'))
+        })
+        .map_or(0, |index| index + 1)
+}

@@ -1,0 +1,246 @@
+//! YAML files as JSON values, with line and column of what does not parse.
+
+use std::path::Path;
+
+use serde_json::{Map, Value as Json};
+
+use crate::error::{Error, Location};
+
+/// Parses one YAML document; an empty one is `null`.
+///
+/// # Errors
+/// [`Error::Yaml`] with the place.
+pub fn parse(text: &str, path: &Path) -> Result<Json, Error> {
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
+        return Ok(Json::Null);
+    }
+    serde_saphyr::from_str::<Json>(text).map_err(|error| {
+        let location = error.location();
+        let part = |n: u64| usize::try_from(n).unwrap_or(0);
+        Error::Yaml {
+            location: Location {
+                path: path.to_owned(),
+                line: location.map_or(0, |l| part(l.line())),
+                column: location.map_or(0, |l| part(l.column())),
+            },
+            message: format!(
+                "not valid YAML: {}",
+                first_line(&error.without_snippet().to_string())
+            ),
+        }
+    })
+}
+
+fn first_line(text: &str) -> String {
+    let line = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or(text)
+        .trim();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// The line of the first `name: wanted` after which nothing closer is known; 0 when not found.
+#[must_use]
+pub fn line_of_name(text: &str, wanted: &str) -> usize {
+    line_of(text, "name", wanted)
+}
+
+/// The line that says `key: wanted`; 0 when none does.
+#[must_use]
+pub fn line_of(text: &str, key: &str, wanted: &str) -> usize {
+    text.lines()
+        .position(|line| {
+            let line = line.trim_start().trim_start_matches("- ").trim_start();
+            line.strip_prefix(key)
+                .and_then(|rest| rest.trim_start().strip_prefix(':'))
+                .is_some_and(|rest| {
+                    let value = rest.split(" #").next().unwrap_or(rest).trim();
+                    value.trim_matches(['"', '\'']) == wanted
+                })
+        })
+        .map_or(0, |index| index + 1)
+}
+
+/// Words for what a value is, for messages.
+#[must_use]
+pub fn kind(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "nothing",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "a mapping",
+    }
+}
+
+/// One mapping of a YAML file, with what is needed to complain about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The mapping.
+    pub map: &'a Map<String, Json>,
+    /// Its file.
+    pub path: &'a Path,
+    /// The file's text, to find lines in.
+    pub text: &'a str,
+    /// What the mapping describes, e.g. `models`.
+    pub what: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// `value` as a mapping.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn of(
+        value: &'a Json,
+        path: &'a Path,
+        text: &'a str,
+        what: &'a str,
+    ) -> Result<Self, Error> {
+        match value {
+            Json::Object(map) => Ok(Self {
+                map,
+                path,
+                text,
+                what,
+            }),
+            other => Err(Error::Yaml {
+                location: Location::file(path),
+                message: format!("{what}: expected a mapping, found {}", kind(other)),
+            }),
+        }
+    }
+
+    /// An error about this entry.
+    #[must_use]
+    pub fn wrong(&self, message: impl Into<String>) -> Error {
+        let line = self
+            .map
+            .get("name")
+            .and_then(Json::as_str)
+            .map_or(0, |name| line_of_name(self.text, name));
+        Error::Yaml {
+            location: Location::line(self.path, line),
+            message: message.into(),
+        }
+    }
+
+    /// The text of `key`, if any; numbers and booleans as they print.
+    ///
+    /// # Errors
+    /// A list or mapping stands there.
+    pub fn text(&self, key: &str) -> Result<Option<String>, Error> {
+        match self.map.get(key) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text.clone())),
+            Some(Json::Bool(flag)) => Ok(Some(flag.to_string())),
+            Some(Json::Number(number)) => Ok(Some(number.to_string())),
+            Some(other) => Err(self.wrong(format!(
+                "'{key}' of {}: expected text, found {}",
+                self.what,
+                kind(other)
+            ))),
+        }
+    }
+
+    /// The name, which every entry must have.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn name(&self) -> Result<String, Error> {
+        self.text("name")?
+            .ok_or_else(|| self.wrong(format!("an entry of '{}' has no 'name'", self.what)))
+    }
+
+    /// The items of `key`; a missing key is an empty list.
+    ///
+    /// # Errors
+    /// Something else than a list stands there.
+    pub fn list(&self, key: &str) -> Result<&'a [Json], Error> {
+        match self.map.get(key) {
+            None | Some(Json::Null) => Ok(&[]),
+            Some(Json::Array(items)) => Ok(items),
+            Some(other) => Err(self.wrong(format!(
+                "'{key}' of {}: expected a list, found {}",
+                self.what,
+                kind(other)
+            ))),
+        }
+    }
+
+    /// The mappings of the list `key`.
+    ///
+    /// # Errors
+    /// Something else than a list of mappings stands there.
+    pub fn entries(&self, key: &'a str) -> Result<Vec<Entry<'a>>, Error> {
+        self.list(key)?
+            .iter()
+            .map(|item| Entry::of(item, self.path, self.text, key))
+            .collect()
+    }
+
+    /// The mapping of `key`; a missing key is an empty mapping.
+    ///
+    /// # Errors
+    /// Something else than a mapping stands there.
+    pub fn mapping(&self, key: &str) -> Result<Map<String, Json>, Error> {
+        match self.map.get(key) {
+            None | Some(Json::Null) => Ok(Map::new()),
+            Some(Json::Object(map)) => Ok(map.clone()),
+            Some(other) => Err(self.wrong(format!(
+                "'{key}' of {}: expected a mapping, found {}",
+                self.what,
+                kind(other)
+            ))),
+        }
+    }
+}
+
+/// Text or a list of texts, as one list.
+#[must_use]
+pub fn texts(value: Option<&Json>) -> Vec<String> {
+    match value {
+        Some(Json::String(text)) => vec![text.clone()],
+        Some(Json::Array(items)) => items
+            .iter()
+            .map(|item| match item {
+                Json::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{line_of_name, parse};
+
+    #[test]
+    fn errors_say_where() {
+        let error = parse("a: 1\nb: [1, 2\nc: 3\n", Path::new("models/x.yml")).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("models/x.yml:"), "{text}");
+    }
+
+    #[test]
+    fn python_booleans_and_empty_files() {
+        assert_eq!(parse("a: yes\n", Path::new("x")).unwrap()["a"], true);
+        assert!(parse("\n# nothing\n", Path::new("x")).unwrap().is_null());
+    }
+
+    #[test]
+    fn names_are_found() {
+        assert_eq!(
+            line_of_name("models:\n  - name: a\n  - name: \"b\" # c\n", "b"),
+            3
+        );
+    }
+}
