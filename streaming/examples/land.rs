@@ -1,6 +1,6 @@
 //! Landing as a process of its own, for tests that kill it.
 //!
-//! `CRASH_AT=point` or `CRASH_AT=point:n` ends it at the n-th time a failpoint is reached, as kill -9 would: no
+//! `CRASH_AT=point@n` ends it at the n-th time a failpoint is reached, as kill -9 would: no
 //! destructor runs, nothing is flushed.
 
 use std::io::Write as _;
@@ -24,8 +24,8 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     if let Ok(at) = std::env::var("CRASH_AT") {
-        let (point, nth) = at.split_once(':').unwrap_or((&at, "1"));
-        let left = AtomicU32::new(nth.parse().expect("CRASH_AT=point:n, n a number"));
+        let (point, nth) = at.split_once('@').expect("CRASH_AT=point@n");
+        let left = AtomicU32::new(nth.parse().expect("CRASH_AT=point@n, n a number"));
         fail::cfg_callback(point, move || {
             if left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 std::process::abort();

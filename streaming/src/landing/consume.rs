@@ -4,14 +4,9 @@
 //! wait in that queue, which the client bounds (`queued.max.messages.kbytes`), then in Kafka. That is the
 //! back-pressure; `pause()` would throw away what was fetched each time. The group's own queue is always polled,
 //! so the member stays in the group however slow Postgres is.
-//!
-//! Rebalances are answered late on purpose. An assignment is answered when `place` has found the offsets in
-//! Postgres, a revocation when what is under way has ended. Neither is needed for correctness (the fence is),
-//! both spare work that would be thrown away.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -24,75 +19,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::batch::Batch;
-use super::group::{Event, Group};
+use super::group::Group;
 use super::lane::Lane;
-use super::place::{Key, Placed};
+use super::place::Key;
+use super::poller::{Command, End, Poller, Work};
 use super::{Error, Shared};
-
-/// What others tell the polling thread.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Partitions asked about can be read.
-    Placed(Vec<Placed>),
-    /// A batch ended: landed, or dropped with the place to read on from.
-    Done { key: Key, generation: u64, end: End },
-    /// Something about these changed outside: find their place anew.
-    Recheck(Vec<Key>),
-}
-
-/// How a batch handed to a writer ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum End {
-    /// Everything before this offset is landed.
-    Landed { next: i64 },
-    /// Read on from here; nothing of the batch counts.
-    Fenced { next: i64 },
-    /// Find the place anew.
-    Void,
-}
-
-/// A batch for the writers.
-#[derive(Debug)]
-pub(super) struct Work {
-    pub(super) key: Key,
-    pub(super) generation: u64,
-    pub(super) topic_id: Uuid,
-    pub(super) batch: Batch,
-}
-
-/// The way to the polling thread.
-#[derive(Clone, Debug)]
-pub(super) struct Poller {
-    commands: std::sync::mpsc::Sender<Command>,
-    thread: Arc<OnceLock<Thread>>,
-}
-
-impl Poller {
-    pub(super) fn new() -> (Self, std::sync::mpsc::Receiver<Command>) {
-        let (commands, receiver) = std::sync::mpsc::channel();
-        (
-            Self {
-                commands,
-                thread: Arc::default(),
-            },
-            receiver,
-        )
-    }
-
-    /// Sends and wakes. A poller that has ended needs nothing any more.
-    pub(super) fn send(&self, command: Command) {
-        let _ = self.commands.send(command);
-        self.wake();
-    }
-
-    /// Wakes the thread up.
-    pub(super) fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
-    }
-}
 
 /// Longest sleep when nothing happens; every event of interest wakes the thread earlier.
 const IDLE: Duration = Duration::from_millis(50);
@@ -100,32 +31,32 @@ const IDLE: Duration = Duration::from_millis(50);
 const TURN: usize = 1000;
 /// How often Kafka hears how far we are; only lag tools listen.
 const HINT_EVERY: Duration = Duration::from_secs(1);
-/// How long a revoked partition may finish what is under way.
-const HAND_OVER: Duration = Duration::from_secs(5);
 /// How long a seek may take; it is tried again.
 const SEEK: Duration = Duration::from_secs(2);
 
-struct Assigned {
-    lane: Lane,
-    queue: PartitionQueue<Group>,
-    topic_id: Uuid,
+/// A partition of ours.
+pub(super) struct Assigned {
+    pub(super) lane: Lane,
+    pub(super) queue: PartitionQueue<Group>,
+    pub(super) topic_id: Uuid,
     /// Where the client must be moved to before the lane may read.
-    seek: Option<i64>,
+    pub(super) seek: Option<i64>,
     /// Since when it is being handed over.
-    leaving: Option<Instant>,
+    pub(super) leaving: Option<Instant>,
 }
 
-struct Consumer {
-    shared: Arc<Shared>,
-    poller: Poller,
-    client: Arc<BaseConsumer<Group>>,
-    assigned: BTreeMap<Key, Assigned>,
-    in_flight: usize,
-    generations: u64,
-    hints: HashMap<Key, i64>,
-    hinted: Instant,
-    work: mpsc::UnboundedSender<Work>,
-    questions: mpsc::UnboundedSender<Vec<Key>>,
+/// The polling thread's state.
+pub(super) struct Consumer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) poller: Poller,
+    pub(super) client: Arc<BaseConsumer<Group>>,
+    pub(super) assigned: BTreeMap<Key, Assigned>,
+    pub(super) in_flight: usize,
+    pub(super) generations: u64,
+    pub(super) hints: HashMap<Key, i64>,
+    pub(super) hinted: Instant,
+    pub(super) work: mpsc::UnboundedSender<Work>,
+    pub(super) questions: mpsc::UnboundedSender<Vec<Key>>,
 }
 
 /// Polls until cancelled, then flushes, waits for what is under way and leaves the group.
@@ -137,7 +68,7 @@ pub(super) fn run(
     questions: mpsc::UnboundedSender<Vec<Key>>,
     cancel: &CancellationToken,
 ) -> Result<(), Error> {
-    let _ = poller.thread.set(std::thread::current());
+    poller.attach();
     let group = Group::default();
     let waker = poller.clone();
     let mut client: BaseConsumer<Group> = shared.consumer_config().create_with_context(group)?;
@@ -228,149 +159,8 @@ impl Consumer {
         }
     }
 
-    /// Stops reading some partitions until their place is found anew.
-    fn recheck(&mut self, which: impl Fn(Key) -> bool) {
-        let mut keys = Vec::new();
-        for (key, assigned) in self.assigned.iter_mut().filter(|(key, _)| which(**key)) {
-            assigned.lane.hold();
-            assigned.seek = None;
-            keys.push(*key);
-        }
-        if !keys.is_empty() {
-            let _ = self.questions.send(keys);
-        }
-    }
-
-    /// Takes up partitions whose place is known: newly assigned ones, or held ones that may go on.
-    fn placed(&mut self, placed: Vec<Placed>) {
-        let mut fresh = TopicPartitionList::new();
-        let mut held = TopicPartitionList::new();
-        for Placed {
-            key,
-            topic_id,
-            from,
-        } in placed
-        {
-            if let Some(assigned) = self.assigned.get_mut(&key) {
-                assigned.topic_id = topic_id;
-                if let Some(from) = from {
-                    assigned.lane.restart(from);
-                    assigned.seek = Some(from);
-                }
-                continue;
-            }
-            let name = &self.shared.topics[key.0].physical;
-            let at = from.map_or(Offset::End, Offset::Offset);
-            fresh
-                .add_partition_offset(name, key.1, at)
-                .expect("offsets in Postgres are not negative");
-            if from.is_none() {
-                held.add_partition(name, key.1);
-            }
-            let Some(mut queue) = self.client.split_partition_queue(name, key.1) else {
-                tracing::warn!(
-                    topic = name,
-                    partition = key.1,
-                    "assigned a partition that does not exist"
-                );
-                continue;
-            };
-            let waker = self.poller.clone();
-            queue.set_nonempty_callback(move || waker.wake());
-            self.generations += 1;
-            let lane = from.map_or_else(
-                || Lane::held(self.generations << 32),
-                |from| Lane::reading(from, self.generations << 32),
-            );
-            self.assigned.insert(
-                key,
-                Assigned {
-                    lane,
-                    queue,
-                    topic_id,
-                    seek: None,
-                    leaving: None,
-                },
-            );
-            self.shared
-                .metrics
-                .assigned(&self.shared.topics[key.0].logical, key.1, true);
-        }
-        // Answers the group even if the list is empty: it waits for the answer.
-        if let Err(error) = self.client.incremental_assign(&fresh) {
-            tracing::warn!(%error, "assignment came too late");
-        }
-        if held.count() > 0
-            && let Err(error) = self.client.pause(&held)
-        {
-            tracing::warn!(%error, "cannot pause partitions that must not be read");
-        }
-        tracing::info!(
-            partitions = fresh.count(),
-            held = held.count(),
-            "partitions assigned"
-        );
-    }
-
-    /// Serves the group: rebalances, and errors that are about no partition.
-    fn serve_group(&mut self) -> Result<(), Error> {
-        // Events are answered one a call; a few may wait.
-        for _ in 0..4 {
-            match self.client.poll(Duration::ZERO) {
-                None => {}
-                // Only for a partition whose queue was not split off, and those are not assigned.
-                Some(Ok(message)) => {
-                    tracing::error!(
-                        topic = message.topic(),
-                        partition = message.partition(),
-                        "record outside its lane"
-                    );
-                    return Err(Error::Stray {
-                        topic: message.topic().to_owned(),
-                        partition: message.partition(),
-                    });
-                }
-                Some(Err(error)) => self.kafka_error(&error)?,
-            }
-        }
-        for event in self.client.context().events() {
-            match event {
-                Event::Assigned(partitions) => {
-                    let keys = partitions
-                        .iter()
-                        .filter_map(|(name, p)| self.key(name, *p))
-                        .collect();
-                    let _ = self.questions.send(keys);
-                }
-                Event::Revoked(partitions) => {
-                    let now = Instant::now();
-                    let keys: Vec<Key> = partitions
-                        .iter()
-                        .filter_map(|(name, p)| self.key(name, *p))
-                        .collect();
-                    for key in keys {
-                        if let Some(assigned) = self.assigned.get_mut(&key) {
-                            assigned.lane.leave();
-                            assigned.leaving.get_or_insert(now);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn key(&self, name: &str, partition: i32) -> Option<Key> {
-        let topic = self
-            .shared
-            .topics
-            .iter()
-            .position(|topic| topic.physical == name)?;
-        Some((topic, partition))
-    }
-
     /// The client recovers from all but fatal errors by itself.
-    fn kafka_error(&self, error: &KafkaError) -> Result<(), Error> {
+    pub(super) fn kafka_error(&self, error: &KafkaError) -> Result<(), Error> {
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return Err(Error::Kafka(error.clone()));
         }
@@ -479,46 +269,8 @@ impl Consumer {
         }
     }
 
-    /// Lets go of partitions that were revoked and are idle, or have had their time.
-    fn hand_over(&mut self, now: Instant) {
-        let lost = self.client.assignment_lost();
-        let gone: Vec<Key> = self
-            .assigned
-            .iter()
-            .filter(|(_, a)| {
-                a.leaving
-                    .is_some_and(|since| a.lane.is_idle() || lost || now >= since + HAND_OVER)
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        // All at once: the group waits for the whole revocation anyway.
-        if gone.is_empty()
-            || gone.len()
-                < self
-                    .assigned
-                    .values()
-                    .filter(|a| a.leaving.is_some())
-                    .count()
-        {
-            return;
-        }
-        self.hint(now, true);
-        let mut list = TopicPartitionList::new();
-        for key in gone {
-            self.assigned.remove(&key);
-            self.hints.remove(&key);
-            let topic = &self.shared.topics[key.0];
-            list.add_partition(&topic.physical, key.1);
-            self.shared.metrics.assigned(&topic.logical, key.1, false);
-        }
-        tracing::info!(partitions = list.count(), "partitions handed over");
-        if let Err(error) = self.client.incremental_unassign(&list) {
-            tracing::warn!(%error, "revocation came too late");
-        }
-    }
-
     /// Tells Kafka how far partitions are landed. Nothing here reads it back.
-    fn hint(&mut self, now: Instant, force: bool) {
+    pub(super) fn hint(&mut self, now: Instant, force: bool) {
         if self.hints.is_empty() || !(force || now >= self.hinted + HINT_EVERY) {
             return;
         }

@@ -8,24 +8,28 @@
 //!
 //! **The parts.** Pure: `decode` (value -> envelope or refusal), `batch` (records in order, gaps named), `encode`
 //! (batch -> binary COPY), `progress` (may it land? where to read? is something wrong?), `lane` (one partition's
-//! state). Effects: `consume` and `group` (the polling thread), `place` (where an assigned partition starts),
+//! state). Effects: `consume`, `assignment` and `group` (the polling thread), `place` (where an assigned partition starts),
 //! `writer` and `write` (the transaction), `store` (the progress table), `partitions` (days), `watch` (lag,
 //! re-created topics), `serve` (metrics), `reset` and `replay` (by hand).
 //!
 //! **A record's way.** Partition queue -> lane -> batch -> one of a few writers -> decode on a worker thread ->
 //! transaction -> the lane may send its next batch. Every step is bounded; see `consume` for back-pressure.
 
+mod assignment;
 mod batch;
 mod consume;
 mod decode;
 mod encode;
 mod error;
+mod exposition;
 mod failure;
 mod group;
+mod histogram;
 mod lane;
 mod metrics;
 mod partitions;
 mod place;
+mod poller;
 mod probe;
 mod progress;
 pub(crate) mod replay;
@@ -186,7 +190,7 @@ pub async fn run(args: StreamArgs, cancel: CancellationToken) -> Result<Summary,
     // `stop` ends reading; `abandon` ends writing, after the polling thread has waited for it.
     let stop = cancel.child_token();
     let abandon = CancellationToken::new();
-    let (poller, commands) = consume::Poller::new();
+    let (poller, commands) = poller::Poller::new();
     let (work, queue) = mpsc::unbounded_channel();
     let (questions, asked) = mpsc::unbounded_channel();
     let queue: writer::Queue = Arc::new(Mutex::new(queue));

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::consume::{Command, Poller};
+use super::poller::{Command, Poller};
 use super::progress::{Alarm, Verdict, judge};
 use super::retry::Backoff;
 use super::{Error, OnDataLoss, Shared, probe, store};
@@ -114,6 +114,7 @@ async fn place(shared: &Shared, keys: &[Key]) -> Result<Vec<Placed>, Error> {
             }
         };
         shared.metrics.log_end(name, partition, log.end);
+        fail::fail_point!("landing::placed");
         placed.push(Placed {
             key,
             topic_id: identity.topic_id,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::consume::{Command, Poller};
 use super::place::Key;
+use super::poller::{Command, Poller};
 use super::{Error, Shared, store};
 use crate::clock;
 

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::batch::Batch;
-use super::consume::{Command, End, Poller, Work};
 use super::decode::Window;
 use super::encode::{Encoded, encode};
 use super::metrics::Landed;
+use super::poller::{Command, End, Poller, Work};
 use super::retry::Backoff;
 use super::write::{self, Outcome, Place};
 use super::{Error, Shared};

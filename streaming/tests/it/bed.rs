@@ -73,6 +73,7 @@ impl Bed {
             kafka,
             admin,
         };
+        streaming::migrate(&bed.pool).await.unwrap();
         bed.apply_topics().await;
         bed
     }
@@ -310,13 +311,16 @@ impl Bed {
     /// Removes database and topics. A test that fails leaves them to be looked at.
     pub(crate) async fn clean(self) {
         self.pool.close().await;
-        sqlx::raw_sql(AssertSqlSafe(format!(
-            "drop database {} with (force)",
-            self.name
-        )))
-        .execute(&self.admin)
-        .await
-        .unwrap();
+        let drop = format!("drop database {} with (force)", self.name);
+        let deadline = Instant::now() + DEADLINE;
+        // Refused while an autovacuum worker of the server's owner is in there.
+        while let Err(error) = sqlx::raw_sql(AssertSqlSafe(drop.clone()))
+            .execute(&self.admin)
+            .await
+        {
+            assert!(Instant::now() < deadline, "{error}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         self.delete_topics(&TOPICS).await;
     }
 }

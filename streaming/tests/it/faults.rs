@@ -291,8 +291,12 @@ async fn a_zombie_is_fenced_and_reads_on_from_where_the_other_got_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_processes_may_start_at_once_and_make_the_same_days() {
+async fn many_processes_may_start_at_once_and_make_the_same_tables() {
     let bed = Bed::new().await;
+    sqlx::raw_sql("drop schema raw cascade")
+        .execute(&bed.pool)
+        .await
+        .unwrap();
     bed.produce("ride_events", &events(0..1000));
     let landings = (0..4).map(|n| {
         let mut args = bed.args();

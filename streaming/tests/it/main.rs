@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bed;
+mod declared;
 mod events;
 mod exactly_once;
 mod faults;
+mod killed;
