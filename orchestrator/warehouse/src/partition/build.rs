@@ -4,16 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use project::manifest::{IndexConfig, PartitionBy};
 use project::relation::{RelationKind, RelationName};
+use serde_json::Value;
+use sqlx::postgres::PgRow;
 
 use crate::catalog::{Found, columns_sql, read_columns};
 use crate::error::Error;
 use crate::materialize::node::Work;
 use crate::materialize::strategy::{Strategy, Upsert, configured_predicates};
 use crate::materialize::swap::Swap;
-use crate::materialize::{column_name, create_index, follow_columns, stage};
+use crate::materialize::{column_name, create_index, create_temporary, follow_columns, stage};
 use crate::names::{self, literal};
 use crate::outcome::Outcome;
-use crate::partition::period::{FieldType, Granularity, Period};
+use crate::partition::period::{FieldType, Granularity, Period, Place, Share, gather, in_order};
 use crate::partition::sql::{self, Scheme};
 use crate::value::{required, text};
 
@@ -26,9 +28,18 @@ const PARTITIONED: Found = Found {
 struct Staged {
     source: String,
     scheme: Scheme,
-    /// In order, each once.
-    periods: Vec<Period>,
-    rows: u64,
+    /// One for each period, in order.
+    shares: Vec<Share>,
+}
+
+impl Staged {
+    fn periods(&self) -> Vec<Period> {
+        self.shares.iter().map(|s| s.period).collect()
+    }
+
+    fn rows(&self) -> u64 {
+        self.shares.iter().map(|s| s.rows).sum()
+    }
 }
 
 /// Builds the whole table: aside when something has its name, at once otherwise.
@@ -45,26 +56,16 @@ pub(crate) async fn replace(
     let old = found.get(&target.identifier).copied();
     let parent = if old.is_some() { &intermediate } else { target };
 
-    let mut create = vec![staged.scheme.create_parent(parent, &staged.source)];
-    create.extend(
-        staged
-            .periods
-            .iter()
-            .map(|&p| staged.scheme.create_partition(parent, p)),
-    );
-    work.lease.run(&create.join(";\n")).await?;
-    let run_sql = format!(
-        "insert into {parent}\nselect * from pg_temp.{}",
-        names::quote(&staged.source)
-    );
-    work.lease.run(&run_sql).await?;
+    let fill = fill(&staged, parent);
+    work.lease.run(&fill).await?;
     // built over the rows at once, which is faster than row by row
     let indexes = sql::indexes(&work.node.config);
     for index in &indexes {
         let result = work.lease.run(&create_index(parent, index)).await;
         result.map_err(|e| explain(e, work))?;
     }
-    let run_sql = format!("{}\n{run_sql}", staged.header(work));
+    let stage = create_temporary(&staged.source, &work.compiled.sql, &work.node.config);
+    let run_sql = format!("{stage}\n{fill}");
     if old.is_some() {
         let partitions = renames(work, target, &staged, old).await?;
         take_into_use(work, target, old, &indexes, partitions).await?;
@@ -72,8 +73,42 @@ pub(crate) async fn replace(
         work.commit("").await?;
         work.catalog.note(target, Some(PARTITIONED));
     }
-    let message = format!("SELECT {}", staged.rows);
-    Ok(Outcome::success(message, Some(staged.rows), run_sql))
+    let rows = staged.rows();
+    Ok(Outcome::success(
+        format!("SELECT {rows}"),
+        Some(rows),
+        run_sql,
+    ))
+}
+
+/// Statements that create the parent and its partitions with their rows in them.
+fn fill(staged: &Staged, parent: &RelationName) -> String {
+    let Staged {
+        source,
+        scheme,
+        shares,
+    } = staged;
+    let mut statements = vec![scheme.create_parent(parent, source)];
+    if in_order(shares) {
+        statements.extend(
+            shares
+                .iter()
+                .map(|s| scheme.fill_partition(parent, source, s)),
+        );
+    } else {
+        // rows in no order of time: one pass that routes each row
+        statements.extend(
+            shares
+                .iter()
+                .map(|s| scheme.create_partition(parent, s.period)),
+        );
+        let source = names::quote(source);
+        statements.push(format!(
+            "insert into {parent} select * from pg_temp.{source}"
+        ));
+    }
+    statements.push(scheme.require_field(parent));
+    statements.join(";\n")
 }
 
 async fn take_into_use(
@@ -115,7 +150,7 @@ async fn renames(
             }
         }
     }
-    renames.extend(staged.periods.iter().map(|&period| {
+    renames.extend(staged.periods().into_iter().map(|period| {
         let from = staged.scheme.partition(&intermediate, period);
         (from, staged.scheme.partition(target, period).identifier)
     }));
@@ -131,8 +166,8 @@ pub(crate) async fn extend(
     let staged = stage_rows(work, target, by).await?;
     let columns = follow_columns(work, target, &staged.source).await?;
     let present: HashSet<String> = partitions_of(work, target).await?.into_iter().collect();
-    let missing: Vec<String> = staged
-        .periods
+    let periods = staged.periods();
+    let missing: Vec<String> = periods
         .iter()
         .filter(|&&p| !present.contains(&staged.scheme.partition(target, p).identifier))
         .map(|&p| staged.scheme.attach_partition(target, p))
@@ -142,7 +177,7 @@ pub(crate) async fn extend(
         result.map_err(|e| explain(e, work))?;
     }
     let mut predicates = configured_predicates(work.node);
-    predicates.push(staged.scheme.predicate(&staged.periods));
+    predicates.push(staged.scheme.predicate(&periods));
     let upsert = Upsert {
         node: work.node,
         target,
@@ -161,13 +196,6 @@ pub(crate) async fn extend(
     ))
 }
 
-impl Staged {
-    /// Says in `target/run` where the rows come from.
-    fn header(&self, work: &Work<'_>) -> String {
-        crate::materialize::create_temporary(&self.source, &work.compiled.sql, &work.node.config)
-    }
-}
-
 async fn stage_rows(
     work: &mut Work<'_>,
     target: &RelationName,
@@ -180,33 +208,45 @@ async fn stage_rows(
     let column = columns.iter().find(|c| c.name == field);
     let scheme = scheme(work, by, field, column.map(|c| c.data_type.as_str()))?;
 
-    let counted = work.lease.run(&scheme.count_periods(&source)).await?.rows;
-    let mut periods = Vec::with_capacity(counted.len());
-    let mut rows = 0;
-    for row in &counted {
-        let count: u64 = required(row, 1)?.parse().unwrap_or_default();
-        rows += count;
-        let start = text(row, 0)?;
-        let Some(period) = start.as_deref().and_then(Period::parse) else {
-            let value = start.unwrap_or_else(|| "NULL".to_owned());
-            return Err(Error::Config {
-                message: format!(
-                    "{count} rows of {} belong to no partition: their `{}` is {value}",
-                    work.node.unique_id, scheme.field
-                ),
-                hint: Some(format!(
-                    "filter them out, or give `{}` a value, in the model",
-                    scheme.field
-                )),
-            });
-        };
-        periods.push(period);
-    }
+    let counted = work.lease.run(&scheme.count_rows(&source)).await?.rows;
+    let shares = counted
+        .iter()
+        .map(|row| read_share(work, &scheme, row))
+        .collect::<Result<Vec<_>, _>>()?;
+    let shares = gather(&shares, scheme.granularity);
     Ok(Staged {
         source,
         scheme,
-        periods,
+        shares,
+    })
+}
+
+/// A row of [`Scheme::count_rows`]; rows that belong to no period are an error.
+fn read_share(work: &Work<'_>, scheme: &Scheme, row: &PgRow) -> Result<Share, Error> {
+    let rows: u64 = required(row, 1)?.parse().unwrap_or_default();
+    let start = text(row, 0)?;
+    let Some(period) = start.as_deref().and_then(Period::parse) else {
+        let (id, field) = (&work.node.unique_id, &scheme.field);
+        let value = start.unwrap_or_else(|| "NULL".to_owned());
+        return Err(Error::Config {
+            message: format!(
+                "{rows} rows of {id} belong to no partition: their `{field}` is {value}"
+            ),
+            hint: Some(format!(
+                "filter them out, or give `{field}` a value, in the model"
+            )),
+        });
+    };
+    let place = |text: String| {
+        Place::parse(&text).ok_or_else(|| Error::Answer {
+            message: format!("`{text}` is not a ctid"),
+        })
+    };
+    Ok(Share {
+        period,
         rows,
+        first: place(required(row, 2)?)?,
+        last: place(required(row, 3)?)?,
     })
 }
 
@@ -241,6 +281,13 @@ fn scheme(
         field,
         field_type,
         granularity,
+        unlogged: work
+            .node
+            .config
+            .raw
+            .get("unlogged")
+            .and_then(Value::as_bool)
+            == Some(true),
     })
 }
 

@@ -9,4 +9,5 @@ mod models;
 mod partitions;
 mod readers;
 mod seeds;
+mod speed;
 mod tests;

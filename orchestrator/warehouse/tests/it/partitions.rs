@@ -104,6 +104,20 @@ async fn same_rows_as_a_plain_table() {
 }
 
 #[tokio::test]
+async fn rows_in_no_order_are_routed() {
+    let db = Database::new().await;
+    let mixed = format!(
+        "select * from ({}) x order by md5(id::text)",
+        hours(0, 4999, "a")
+    );
+    assert_eq!(db.built(&model(&db, &mixed)).await, "SELECT 5000");
+    let wrong = "select count(*) from s.m where to_char(at at time zone 'UTC', 'YYYYMMDD') <> right(tableoid::regclass::text, 8)";
+    assert_eq!(db.column(wrong).await, "0");
+    assert_eq!(db.column("select count(*) from s.m").await, "5000");
+    db.drop().await;
+}
+
+#[tokio::test]
 async fn only_touched_partitions_are_planned() {
     let db = Database::new().await;
     let m = model(&db, &hours(0, 239, "a"));
