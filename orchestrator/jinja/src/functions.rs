@@ -15,11 +15,11 @@ use crate::modules;
 use crate::operators;
 use crate::return_value;
 
+type Call =
+    dyn Fn(&mut State<'_, '_>, &Arguments<'_>) -> Result<Value, Error> + Send + Sync + 'static;
+
 /// A host function that sees its raw arguments.
-pub struct Function(
-    pub &'static str,
-    pub Box<dyn Fn(&mut State<'_, '_>, &Arguments<'_>) -> Result<Value, Error> + Send + Sync>,
-);
+struct Function(&'static str, Box<Call>);
 
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use jinja::{Request, Scope};
 use minijinja::value::Value;
 
-use crate::config;
 use crate::context::Shared;
 use crate::context::yaml_scope::YamlScope;
 use crate::error::{Error, Location};
 use crate::lookup::Lookup;
-use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
+use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
 use crate::parse::generic::{Target, Tests};
 use crate::parse::names::Names;
 use crate::parse::properties::{Patches, read as read_properties};
@@ -131,10 +130,34 @@ impl Assembly<'_> {
                 .exposures
                 .insert(exposure.unique_id.clone(), exposure);
         }
-        for doc in macros::docs(&package.file)? {
+        for mut doc in macros::docs(&package.file)? {
+            doc.block_contents = self.page(&doc)?;
             self.done.manifest.docs.insert(doc.unique_id.clone(), doc);
         }
         Ok((patches, tables))
+    }
+
+    /// A docs block's text: a template that sees nothing.
+    fn page(&self, doc: &DocBlock) -> Result<String, Error> {
+        let request = Request {
+            name: &doc.unique_id,
+            source: &doc.block_contents,
+            package: &doc.package_name,
+            scope: Arc::new(YamlScope::default()),
+            forgiving: false,
+        };
+        let rendered = self
+            .shared
+            .engine
+            .render(&request)
+            .map_err(|error| Error::Template {
+                subject: format!("docs block {}", doc.name),
+                location: Box::new(Location::file(&doc.original_file_path)),
+                message: error.message,
+                stack: Vec::new(),
+                hint: Some("put {% raw %} around text with braces".into()),
+            })?;
+        Ok(rendered.text.trim().to_owned())
     }
 
     /// Warns of entries that describe nothing.
@@ -209,21 +232,12 @@ impl Assembly<'_> {
                 let name = format!("{}-{label}-{index}", package.name());
                 let mut node = nodes::draft(package, ResourceType::Operation, &name);
                 node.path = format!("hooks/{name}.sql").into();
-                node.original_file_path = "dbt_project.yml".into();
+                node.original_file_path = "./dbt_project.yml".into();
                 node.fqn = vec![package.name().to_owned(), "hooks".into(), name];
                 node.raw_code.clone_from(sql);
                 let found = nodes::references(self.shared, node.clone())?;
-                node.config = config::typed(config::Raw::new(), ResourceType::Operation).map_err(
-                    |message| Error::Config {
-                        location: None,
-                        message,
-                        hint: None,
-                    },
-                )?;
-                node.config.tags = vec![label.to_owned()];
-                node.refs = found.refs;
-                node.source_refs = found.sources;
-                node.depends_on.macros = found.macros;
+                node.tags = vec![label.to_owned()];
+                nodes::finish(package, &mut node, None, &found)?;
                 let list = match label {
                     "on-run-start" => &mut self.done.on_run_start,
                     _ => &mut self.done.on_run_end,

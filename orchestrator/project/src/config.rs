@@ -180,11 +180,11 @@ pub(crate) fn with_defaults(raw: &Raw, of: ResourceType) -> Raw {
 
 fn default_materialized(of: ResourceType) -> &'static str {
     match of {
-        ResourceType::Model | ResourceType::Analysis => "view",
+        ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => "view",
         ResourceType::Test => "test",
         ResourceType::Seed => "seed",
         ResourceType::Snapshot => "snapshot",
-        ResourceType::Operation | ResourceType::Source => "",
+        ResourceType::Source => "",
     }
 }
 
@@ -265,7 +265,7 @@ fn indexes(raw: &Raw) -> Result<Vec<IndexConfig>, String> {
 }
 
 /// The typed view of `raw` for a node of kind `of`.
-pub(crate) fn typed(raw: Raw, of: ResourceType) -> Result<NodeConfig, String> {
+pub(crate) fn typed(mut raw: Raw, of: ResourceType) -> Result<NodeConfig, String> {
     let severity = text(&raw, "severity")?
         .unwrap_or_else(|| "error".into())
         .to_lowercase();
@@ -292,6 +292,10 @@ pub(crate) fn typed(raw: Raw, of: ResourceType) -> Result<NodeConfig, String> {
         Some("ephemeral") => Some(false),
         Some(_) => Some(true),
     };
+    if let (ResourceType::Test, None, Some(keep)) = (of, &store_as, store_failures) {
+        let kept_as = if keep { "table" } else { "ephemeral" };
+        raw.insert("store_failures_as".into(), Json::from(kept_as));
+    }
     let meta = match raw.get("meta") {
         Some(Json::Object(map)) => map.clone().into_iter().collect(),
         None | Some(Json::Null) => IndexMap::new(),

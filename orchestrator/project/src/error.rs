@@ -88,7 +88,7 @@ pub enum Error {
         /// `model fct_rides`, `macro cents_to_units`, ….
         subject: String,
         /// Where.
-        location: Location,
+        location: Box<Location>,
         /// What is wrong.
         message: String,
         /// Macro calls, innermost first: `macro x (macros/x.sql:4)`.
@@ -106,7 +106,7 @@ pub enum Error {
         /// `was not found` or `is disabled`.
         reason: String,
         /// Where the name stands.
-        location: Location,
+        location: Box<Location>,
         /// The closest existing name.
         hint: Option<String>,
     },
@@ -193,9 +193,10 @@ impl Error {
     #[must_use]
     pub fn location(&self) -> Option<&Location> {
         match self {
+            Self::Template { location, .. } | Self::UnknownDependency { location, .. } => {
+                Some(location)
+            }
             Self::Yaml { location, .. }
-            | Self::Template { location, .. }
-            | Self::UnknownDependency { location, .. }
             | Self::Duplicate {
                 first: location, ..
             }

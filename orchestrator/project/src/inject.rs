@@ -22,7 +22,11 @@ pub(crate) fn inject(sql: &str, ctes: &[Cte]) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     match own_with(sql) {
-        Some(at) => format!("{}{joined}, {}", &sql[..at], &sql[at..]),
+        Some(at) => {
+            // dbt keeps the blanks behind the keyword in front of its own CTEs
+            let at = sql.len() - sql[at..].trim_start().len();
+            format!("{}{joined}, {}", &sql[..at], &sql[at..])
+        }
         None => {
             // dbt puts it before a leading comment too
             let start = sql.len() - sql.trim_start().len();
@@ -86,11 +90,11 @@ mod tests {
         );
         check(
             "-- note\nwith x as (select 1)\nselect * from x",
-            "-- note\nwith a as (\nselect 1\n),  b as (\nselect 1\n),  x as (select 1)\nselect * from x",
+            "-- note\nwith  a as (\nselect 1\n),  b as (\nselect 1\n), x as (select 1)\nselect * from x",
         );
         check(
             "WITH RECURSIVE x as (select 1) select 1",
-            "WITH RECURSIVE a as (\nselect 1\n),  b as (\nselect 1\n),  x as (select 1) select 1",
+            "WITH RECURSIVE  a as (\nselect 1\n),  b as (\nselect 1\n), x as (select 1) select 1",
         );
         check(
             "select withx from a",

@@ -274,7 +274,10 @@ fn check_macros(shared: &Shared) -> Result<(), Error> {
             .check_macro(&found.unique_id)
             .map_err(|error| Error::Template {
                 subject: format!("macro {}", found.name),
-                location: Location::line(&*found.path, error.line.unwrap_or(found.block.line)),
+                location: Box::new(Location::line(
+                    &*found.path,
+                    error.line.unwrap_or(found.block.line),
+                )),
                 message: error.message,
                 stack: Vec::new(),
                 hint: None,

@@ -76,6 +76,8 @@ pub struct Node {
     pub raw_code: String,
     /// Effective configuration.
     pub config: NodeConfig,
+    /// Every tag: those of the configuration, for tests also those of their column.
+    pub tags: Vec<String>,
     /// Text from property files.
     pub description: String,
     /// Column properties, in order.

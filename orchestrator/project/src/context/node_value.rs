@@ -58,7 +58,7 @@ pub(crate) fn value(node: &Node) -> Value {
         ("language", "sql".into()),
         ("description", node.description.as_str().into()),
         ("columns", dict(columns)),
-        ("tags", texts(&node.config.tags)),
+        ("tags", texts(&node.tags)),
         ("meta", to_value(&meta)),
         ("config", config_value(node)),
         ("refs", list(refs)),

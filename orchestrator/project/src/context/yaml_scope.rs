@@ -72,10 +72,13 @@ pub(crate) fn render(
     )
 }
 
+/// Renders one string that stands below the given keys.
+type Leaf<'l> = dyn FnMut(&str, &[&str]) -> Result<Json, Error> + 'l;
+
 fn walk<'a>(
     value: &'a Json,
     keys: &mut Vec<&'a str>,
-    leaf: &mut dyn FnMut(&str, &[&str]) -> Result<Json, Error>,
+    leaf: &mut Leaf<'_>,
     late: &dyn Fn(&[&str]) -> bool,
 ) -> Result<Json, Error> {
     if !keys.is_empty() && late(keys) {

@@ -127,13 +127,15 @@ impl Tests<'_> {
         let (short, full) = match arguments.shift_remove("name") {
             Some(name) => (python_text(&name), python_text(&name)),
             None => {
-                let mut label = kind.clone();
-                if matches!(target, Target::Source(..)) {
-                    label = format!("source_{label}");
-                }
-                if let Some(namespace) = &namespace {
-                    label = format!("{namespace}_{label}");
-                }
+                let of = if matches!(target, Target::Source(..)) {
+                    "source_"
+                } else {
+                    ""
+                };
+                let label = match &namespace {
+                    Some(namespace) => format!("{namespace}_{of}{kind}"),
+                    None => format!("{of}{kind}"),
+                };
                 let (short, full) = synthesized(&label, &target.label(), &arguments);
                 if short != full && !config.contains_key("alias") {
                     config.insert("alias".into(), Json::from(short.clone()));
@@ -169,20 +171,12 @@ impl Tests<'_> {
             namespace,
             kwargs: arguments,
         });
-        let mut found = self.references(&node, patch)?;
-        found.config = config;
+        let found = self.references(&node, patch, config)?;
+        node.tags = column_tags.to_vec();
+        node.tags.extend(yaml::texts(found.config.get("tags")));
+        node.tags.sort();
+        node.tags.dedup();
         finish(self.package, &mut node, None, &found)?;
-        let mut tags: Vec<String> = column_tags.to_vec();
-        tags.extend(yaml::texts(found.config.get("tags")));
-        tags.sort();
-        tags.dedup();
-        let own = std::mem::take(&mut node.config.tags);
-        tags.extend(
-            own.into_iter()
-                .filter(|tag| !tags.contains(tag))
-                .collect::<Vec<_>>(),
-        );
-        node.config.tags = tags;
         node.patch_path = None;
         Ok(node)
     }
@@ -219,7 +213,7 @@ impl Tests<'_> {
     }
 
     /// What the test refers to: its node, what its arguments name, and what its macro does.
-    fn references(&self, node: &Node, patch: &Patch) -> Result<Found, Error> {
+    fn references(&self, node: &Node, patch: &Patch, config: Raw) -> Result<Found, Error> {
         let Some(metadata) = &node.test_metadata else {
             return Ok(Found::default());
         };
@@ -252,7 +246,8 @@ impl Tests<'_> {
         if called.package == INTERNAL_PACKAGE
             && matches!(metadata.name.as_str(), "not_null" | "unique")
         {
-            return Ok(known_target(node, vec![called.unique_id.clone()]));
+            let known = known_target(node, vec![called.unique_id.clone()]);
+            return Ok(Found { config, ..known });
         }
         let draft = Arc::new(node.clone());
         let internal = called.package == INTERNAL_PACKAGE;
@@ -273,6 +268,14 @@ impl Tests<'_> {
                 .map(|rendered| rendered.macros)
         })
         .map_err(|error| template_error(self.shared, node, error))?;
+        // the test's template repeats its configuration, behind what its macro says
+        let captured = if internal {
+            config.clone()
+        } else {
+            std::mem::take(&mut found.config)
+        };
+        found.config = config;
+        crate::config::merge(&mut found.config, captured);
         let own = called.unique_id.clone();
         found.macros.retain(|id| *id != own);
         found.macros.insert(0, own);

@@ -21,7 +21,7 @@ pub(crate) fn add(
     let shown = path.to_string_lossy();
     let found = blocks(text, &shown).map_err(|error| Error::Template {
         subject: "macro file".into(),
-        location: Location::line(path, error.line.unwrap_or(0)),
+        location: Box::new(Location::line(path, error.line.unwrap_or(0))),
         message: error.message,
         stack: Vec::new(),
         hint: None,

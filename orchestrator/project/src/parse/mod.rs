@@ -123,7 +123,7 @@ pub(crate) fn template_error(shared: &Shared, node: &Node, error: jinja::Error) 
     };
     Error::Template {
         subject,
-        location: Location::line(&node.original_file_path, line),
+        location: Box::new(Location::line(&node.original_file_path, line)),
         message: error.message,
         stack,
         hint,

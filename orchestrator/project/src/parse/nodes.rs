@@ -15,6 +15,11 @@ use crate::parse::{Found, Package, capture, template_error};
 
 /// A node of `package` with nothing but its name and place.
 pub(crate) fn draft(package: &Package, kind: ResourceType, name: &str) -> Node {
+    bare(package.name(), kind, name)
+}
+
+/// A node of the package called `package`.
+pub(crate) fn bare(package: &str, kind: ResourceType, name: &str) -> Node {
     let prefix = match kind {
         ResourceType::Model => "model",
         ResourceType::Test => "test",
@@ -25,16 +30,17 @@ pub(crate) fn draft(package: &Package, kind: ResourceType, name: &str) -> Node {
         ResourceType::Source => "source",
     };
     Node {
-        unique_id: format!("{prefix}.{}.{name}", package.name()),
+        unique_id: format!("{prefix}.{package}.{name}"),
         resource_type: kind,
         name: name.to_owned(),
         alias: name.to_owned(),
-        package_name: package.name().to_owned(),
+        package_name: package.to_owned(),
         path: PathBuf::new(),
         original_file_path: PathBuf::new(),
         fqn: Vec::new(),
         raw_code: String::new(),
         config: NodeConfig::default(),
+        tags: Vec::new(),
         description: String::new(),
         columns: indexmap::IndexMap::new(),
         relation_name: None,
@@ -141,10 +147,9 @@ fn node(
     node.path.clone_from(&file.path);
     node.original_file_path.clone_from(&file.original);
     node.fqn = vec![package.name().to_owned()];
-    match kind {
-        ResourceType::Analysis => node.fqn.push("analysis".into()),
-        ResourceType::Test => {}
-        _ => {}
+    if kind == ResourceType::Analysis {
+        node.fqn.push("analysis".into());
+        node.path = Path::new("analysis").join(&file.path);
     }
     node.fqn.extend(file.folders());
     node.fqn.push(node.name.clone());
@@ -206,6 +211,11 @@ pub(crate) fn finish(
             hint: None,
         }
     })?;
+    for tag in &node.config.tags {
+        if !node.tags.contains(tag) {
+            node.tags.push(tag.clone());
+        }
+    }
     if let Some(patch) = patch {
         node.description.clone_from(&patch.description);
         node.columns.clone_from(&patch.columns);

@@ -29,7 +29,7 @@ impl Asker<'_> {
             subject: self.subject.clone(),
             wanted,
             reason: reason.into(),
-            location: Location::line(self.path, line),
+            location: Box::new(Location::line(self.path, line)),
             hint,
         }
     }
@@ -48,6 +48,20 @@ impl Asker<'_> {
                 ids.push(id);
             }
         };
+        for wanted in sources {
+            match lookup.find_source(project, self.package, wanted) {
+                Some(id) => push(id),
+                None => {
+                    let name = wanted.join(".");
+                    let known: Vec<String> = lookup.source_names().collect();
+                    let hint = closest(&name, known.iter().map(String::as_str))
+                        .map(|found| format!("did you mean '{found}'?"));
+                    let table = wanted.last().map_or("", String::as_str);
+                    let wanted = format!("a source named '{name}'");
+                    return Err(self.unknown(wanted, table, "was not found", hint));
+                }
+            }
+        }
         for wanted in refs {
             let name = wanted.last().map_or("", String::as_str);
             match lookup.find_ref(project, self.package, wanted) {
@@ -65,20 +79,6 @@ impl Asker<'_> {
                     let hint = hint.map(|found| format!("did you mean '{found}'?"));
                     let wanted = format!("a node named '{name}'");
                     return Err(self.unknown(wanted, name, "was not found", hint));
-                }
-            }
-        }
-        for wanted in sources {
-            match lookup.find_source(project, self.package, wanted) {
-                Some(id) => push(id),
-                None => {
-                    let name = wanted.join(".");
-                    let known: Vec<String> = lookup.source_names().collect();
-                    let hint = closest(&name, known.iter().map(String::as_str))
-                        .map(|found| format!("did you mean '{found}'?"));
-                    let table = wanted.last().map_or("", String::as_str);
-                    let wanted = format!("a source named '{name}'");
-                    return Err(self.unknown(wanted, table, "was not found", hint));
                 }
             }
         }

@@ -64,7 +64,12 @@ fn one(
             config::merge_one(&mut level, key, value.clone());
         }
     }
-    config::merge(&mut level, patch.config.clone());
+    // null takes back the source's freshness, but not its column
+    let own = patch.config.clone().into_iter();
+    config::merge(
+        &mut level,
+        own.filter(|(key, value)| key != "loaded_at_field" || !value.is_null()),
+    );
     let raw = package.configure("sources", &fqn, &level.into_iter().collect(), &Raw::new());
 
     let text = |key: &str| raw.get(key).and_then(Json::as_str).map(str::to_owned);

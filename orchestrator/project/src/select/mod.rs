@@ -1,22 +1,21 @@
-//! `--select` and `--exclude`: which nodes. Pure.
+//! `--select` and `--exclude`: which nodes.
 //!
-//! The rules are dbt's: blanks and repeated arguments unite, commas intersect, `+m`, `m+`, `2+m+3`
-//! and `@m` reach along the graph, `method:value` chooses how a value is matched, and tests follow
-//! the nodes they stand on as [`Indirect`] says.
-
-mod criterion;
-mod fqn;
-mod method;
+//! A selection is a union of intersections of criteria. Every step keeps two sets: what is selected,
+//! and tests that would be if their other parents were ([`Indirect`]).
 
 use std::collections::HashSet;
 
 use indexmap::IndexSet;
 
-use self::criterion::Criterion;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::load::Project;
 use crate::manifest::{Manifest, ResourceType, UniqueId};
+use crate::select::criteria::Criteria;
+
+mod criteria;
+mod methods;
+mod pattern;
 
 /// Which tests come with selected nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,13 +38,20 @@ pub struct Spec {
     pub select: Vec<String>,
     /// `--exclude` arguments.
     pub exclude: Vec<String>,
-    /// Kinds that the verb handles; empty = every kind.
+    /// Kinds that the verb handles; empty = every kind, exposures included.
     pub resource_types: Vec<ResourceType>,
     /// How tests follow their nodes.
     pub indirect: Indirect,
 }
 
-/// The nodes that `spec` means: in file order, sources behind them. Exposures are never among them.
+/// What is selected, and what else would be once all its parents are.
+#[derive(Debug, Clone, Default)]
+struct Bundle {
+    direct: HashSet<UniqueId>,
+    indirect: HashSet<UniqueId>,
+}
+
+/// The nodes that `spec` means, in file order.
 ///
 /// # Errors
 /// [`Error::Selection`] for an unknown method or malformed selector.
@@ -53,170 +59,211 @@ pub fn select(project: &Project, spec: &Spec) -> Result<IndexSet<UniqueId>, Erro
     select_in(&project.manifest, &project.graph, spec)
 }
 
-/// [`select`] on the parts of a project that it reads.
 fn select_in(manifest: &Manifest, graph: &Graph, spec: &Spec) -> Result<IndexSet<UniqueId>, Error> {
-    let scope = Scope {
+    let selection = Selection {
         manifest,
         graph,
         indirect: spec.indirect,
     };
-    let mut chosen = if spec.select.iter().all(|arg| arg.trim().is_empty()) {
-        Chosen {
-            direct: scope.everything(),
-            waiting: HashSet::new(),
-        }
+    let included = if spec.select.is_empty() {
+        selection.union(&["fqn:*", "source:*", "exposure:*"].map(str::to_owned))?
     } else {
-        scope.union(&spec.select)?
+        selection.union(&spec.select)?
     };
-    if !spec.exclude.is_empty() {
-        let excluded = scope.union(&spec.exclude)?;
-        let excluded = scope.settle(excluded);
-        chosen.direct.retain(|id| !excluded.contains(id));
-        chosen.waiting.retain(|id| !excluded.contains(id));
-    }
-    let settled = scope.settle(chosen);
-    let wanted = |kind| spec.resource_types.is_empty() || spec.resource_types.contains(&kind);
+    let excluded = selection.union(&spec.exclude)?;
+    let wanted =
+        |kind: ResourceType| spec.resource_types.is_empty() || spec.resource_types.contains(&kind);
+    let chosen = |id: &UniqueId| included.direct.contains(id) && !excluded.direct.contains(id);
     let nodes = manifest
         .nodes
         .values()
-        .map(|node| (&node.unique_id, node.resource_type));
-    let sources = manifest.sources.keys().map(|id| (id, ResourceType::Source));
+        .filter(|node| wanted(node.resource_type))
+        .map(|node| &node.unique_id);
+    let sources = manifest
+        .sources
+        .keys()
+        .filter(|_| wanted(ResourceType::Source));
+    let exposures = manifest
+        .exposures
+        .keys()
+        .filter(|_| spec.resource_types.is_empty());
     Ok(nodes
         .chain(sources)
-        .filter(|(id, kind)| settled.contains(*id) && wanted(*kind))
-        .map(|(id, _)| id.clone())
+        .chain(exposures)
+        .filter(|id| chosen(id))
+        .cloned()
         .collect())
 }
 
-/// What a selection has so far, and tests that join once all their parents are in.
-struct Chosen {
-    direct: HashSet<UniqueId>,
-    waiting: HashSet<UniqueId>,
-}
-
-struct Scope<'a> {
+struct Selection<'a> {
     manifest: &'a Manifest,
     graph: &'a Graph,
     indirect: Indirect,
 }
 
-impl Scope<'_> {
-    fn everything(&self) -> HashSet<UniqueId> {
-        let exposures = self.manifest.exposures.keys();
-        self.manifest
-            .nodes
-            .keys()
-            .chain(self.manifest.sources.keys())
-            .chain(exposures)
-            .cloned()
-            .collect()
-    }
-
-    fn union(&self, arguments: &[String]) -> Result<Chosen, Error> {
-        let mut united = Chosen {
-            direct: HashSet::new(),
-            waiting: HashSet::new(),
-        };
-        for group in arguments
+impl Selection<'_> {
+    /// Arguments, each split at blanks, added up.
+    fn union(&self, arguments: &[String]) -> Result<Bundle, Error> {
+        let parts = arguments
             .iter()
-            .flat_map(|argument| argument.split_whitespace())
-        {
-            let part = self.intersection(group)?;
-            united.direct.extend(part.direct);
-            united.waiting.extend(part.waiting);
-        }
-        Ok(united)
+            .flat_map(|argument| argument.split_whitespace());
+        let bundles = parts
+            .map(|part| self.intersection(part))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.combine(&bundles, |sets| {
+            sets.iter().flat_map(|set| set.iter().cloned()).collect()
+        }))
     }
 
-    fn intersection(&self, group: &str) -> Result<Chosen, Error> {
-        let mut parts = group
+    /// `a,b`: what every part selects.
+    fn intersection(&self, text: &str) -> Result<Bundle, Error> {
+        let bundles = text
             .split(',')
-            .map(|text| self.one(&Criterion::parse(text)?));
-        let mut common = match parts.next() {
-            Some(first) => first?,
-            None => Chosen {
-                direct: HashSet::new(),
-                waiting: HashSet::new(),
-            },
-        };
-        for part in parts {
-            let part = part?;
-            common.direct.retain(|id| part.direct.contains(id));
-            common.waiting.retain(|id| part.waiting.contains(id));
-        }
-        Ok(common)
+            .map(|part| self.criterion(part))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.combine(&bundles, |sets| {
+            let Some((first, rest)) = sets.split_first() else {
+                return HashSet::new();
+            };
+            first
+                .iter()
+                .filter(|id| rest.iter().all(|set| set.contains(*id)))
+                .cloned()
+                .collect()
+        }))
     }
 
-    /// What one criterion chooses, with what its signs reach and the tests that follow.
-    fn one(&self, criterion: &Criterion) -> Result<Chosen, Error> {
-        let mut direct = method::matching(self.manifest, criterion)?;
-        let reached = self.reach(&direct, criterion);
-        direct.extend(reached);
-        let mut waiting = HashSet::new();
-        if self.indirect == Indirect::Empty {
-            return Ok(Chosen { direct, waiting });
-        }
-        let at_hand: HashSet<UniqueId> = match self.indirect {
-            Indirect::Buildable => {
-                let above = self
-                    .graph
-                    .ancestors(direct.iter().map(String::as_str), None);
-                direct.iter().cloned().chain(above).collect()
-            }
-            Indirect::Eager | Indirect::Cautious | Indirect::Empty => direct.clone(),
+    /// Joins parts by `join`, direct and possible sets each, then takes in what has become direct.
+    fn combine(
+        &self,
+        bundles: &[Bundle],
+        join: fn(&[HashSet<UniqueId>]) -> HashSet<UniqueId>,
+    ) -> Bundle {
+        let direct: Vec<_> = bundles.iter().map(|bundle| bundle.direct.clone()).collect();
+        let possible: Vec<_> = bundles
+            .iter()
+            .map(|bundle| &bundle.direct | &bundle.indirect)
+            .collect();
+        let (direct, indirect) = (join(&direct), join(&possible));
+        let direct = self.take_in(direct, &indirect);
+        Bundle { direct, indirect }
+    }
+
+    /// `direct` and those tests of `indirect` whose parents it holds.
+    fn take_in(
+        &self,
+        mut direct: HashSet<UniqueId>,
+        indirect: &HashSet<UniqueId>,
+    ) -> HashSet<UniqueId> {
+        let mut enough = match self.indirect {
+            Indirect::Eager | Indirect::Empty => return direct,
+            Indirect::Cautious | Indirect::Buildable => direct.clone(),
         };
-        let mut followers = Vec::new();
-        for id in &direct {
-            for child in self.graph.children(id) {
-                let Some(node) = self.manifest.nodes.get(child) else {
-                    continue;
+        if self.indirect == Indirect::Buildable {
+            enough.extend(self.parents(&direct, None));
+        }
+        for id in indirect {
+            if self.parents_in(id, &enough) {
+                direct.insert(id.clone());
+            }
+        }
+        direct
+    }
+
+    /// Whether every parent of node `id` is in `set`.
+    fn parents_in(&self, id: &str, set: &HashSet<UniqueId>) -> bool {
+        self.manifest.nodes.get(id).is_some_and(|node| {
+            node.depends_on
+                .nodes
+                .iter()
+                .all(|parent| set.contains(parent))
+        })
+    }
+
+    fn parents(&self, of: &HashSet<UniqueId>, depth: Option<usize>) -> HashSet<UniqueId> {
+        self.layers(of, depth, |graph, id| graph.parents(id))
+    }
+
+    fn children(&self, of: &HashSet<UniqueId>, depth: Option<usize>) -> HashSet<UniqueId> {
+        self.layers(of, depth, |graph, id| graph.children(id))
+    }
+
+    /// Everything at most `depth` steps from `of`; a member of `of` only if another leads to it.
+    fn layers(
+        &self,
+        of: &HashSet<UniqueId>,
+        depth: Option<usize>,
+        next: for<'g> fn(&'g Graph, &str) -> Vec<&'g str>,
+    ) -> HashSet<UniqueId> {
+        let mut found: HashSet<UniqueId> = HashSet::new();
+        let mut layer: Vec<&str> = of.iter().map(String::as_str).collect();
+        let mut steps = 0;
+        while !layer.is_empty() && depth.is_none_or(|depth| steps < depth) {
+            let mut reached = Vec::new();
+            for id in layer {
+                for neighbour in next(self.graph, id) {
+                    if found.insert(neighbour.to_owned()) {
+                        reached.push(neighbour);
+                    }
+                }
+            }
+            layer = reached;
+            steps += 1;
+        }
+        found
+    }
+
+    /// One criterion with its `+` and `@`, and the tests that follow it.
+    fn criterion(&self, text: &str) -> Result<Bundle, Error> {
+        let criteria = Criteria::parse(text)?;
+        let mut selected = methods::search(self.manifest, &criteria)?;
+        let mut more = HashSet::new();
+        if criteria.childrens_parents {
+            let down = &self.children(&selected, None) | &selected;
+            more.extend(self.parents(&down, None));
+            more.extend(down);
+        }
+        if criteria.parents {
+            more.extend(self.parents(&selected, criteria.parents_depth));
+        }
+        if criteria.children {
+            more.extend(self.children(&selected, criteria.children_depth));
+        }
+        selected.extend(more);
+        Ok(self.with_tests(selected))
+    }
+
+    fn with_tests(&self, selected: HashSet<UniqueId>) -> Bundle {
+        let mut enough = selected.clone();
+        match self.indirect {
+            Indirect::Empty => {
+                return Bundle {
+                    direct: selected,
+                    indirect: HashSet::new(),
                 };
-                if node.resource_type != ResourceType::Test || direct.contains(child) {
-                    continue;
-                }
-                let complete = node
-                    .depends_on
-                    .nodes
-                    .iter()
-                    .all(|parent| at_hand.contains(parent));
-                if self.indirect == Indirect::Eager || complete {
-                    followers.push(child.to_owned());
-                } else {
-                    waiting.insert(child.to_owned());
-                }
+            }
+            Indirect::Buildable => {
+                enough.extend(self.parents(&selected, None));
+                enough.extend(self.manifest.sources.keys().cloned());
+            }
+            Indirect::Eager | Indirect::Cautious => {}
+        }
+        let mut bundle = Bundle {
+            direct: selected.clone(),
+            indirect: HashSet::new(),
+        };
+        for id in selected.iter().flat_map(|id| self.graph.children(id)) {
+            let test = self.manifest.nodes.get(id);
+            if test.is_none_or(|node| node.resource_type != ResourceType::Test) {
+                continue;
+            }
+            if self.indirect == Indirect::Eager || self.parents_in(id, &enough) {
+                bundle.direct.insert(id.to_owned());
+            } else {
+                bundle.indirect.insert(id.to_owned());
             }
         }
-        direct.extend(followers);
-        Ok(Chosen { direct, waiting })
-    }
-
-    fn reach(&self, from: &HashSet<UniqueId>, criterion: &Criterion) -> Vec<UniqueId> {
-        let roots = || from.iter().map(String::as_str);
-        let mut reached = Vec::new();
-        if criterion.build_subtree {
-            // @m: m, all below it, and all that those need
-            let below = self.graph.descendants(roots(), None);
-            let family = roots().chain(below.iter().map(String::as_str));
-            reached.extend(self.graph.ancestors(family, None));
-            reached.extend(below);
-        }
-        if let Some(depth) = criterion.parents {
-            reached.extend(self.graph.ancestors(roots(), depth));
-        }
-        if let Some(depth) = criterion.children {
-            reached.extend(self.graph.descendants(roots(), depth));
-        }
-        reached
-    }
-
-    /// Lets those tests in that wait for parents which are all there.
-    fn settle(&self, chosen: Chosen) -> HashSet<UniqueId> {
-        let complete = |id: &&UniqueId| {
-            let parents = &self.manifest.nodes[*id].depends_on.nodes;
-            parents.iter().all(|parent| chosen.direct.contains(parent))
-        };
-        let joining: Vec<UniqueId> = chosen.waiting.iter().filter(complete).cloned().collect();
-        chosen.direct.into_iter().chain(joining).collect()
+        bundle
     }
 }
 

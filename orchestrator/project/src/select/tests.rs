@@ -1,184 +1,150 @@
-//! Selections over one small project: raw.orders -> stg -> (orders, left) -> mart, and their tests.
+//! Selection over a small manifest, and its algebra over random ones.
 
-use super::*;
-use crate::manifest::{Node, Source, TestMetadata};
+use proptest::prelude::*;
 
-fn node(manifest: &mut Manifest, kind: ResourceType, name: &str, folder: &str, parents: &[&str]) {
-    let prefix = if kind == ResourceType::Test {
-        "test"
-    } else {
-        "model"
+use super::{Indirect, Spec, select_in};
+use crate::graph::Graph;
+use crate::manifest::{Manifest, Node, ResourceType};
+use crate::parse::nodes::bare;
+
+fn node(id: &str, folder: &str, tags: &[&str], parents: &[&str]) -> Node {
+    let (kind, name) = id.split_once('.').unwrap();
+    let kind = match kind {
+        "test" => ResourceType::Test,
+        "seed" => ResourceType::Seed,
+        _ => ResourceType::Model,
     };
-    let unique_id = format!("{prefix}.shop.{name}");
-    let mut node = Node {
-        unique_id: unique_id.clone(),
-        resource_type: kind,
-        name: name.to_owned(),
-        package_name: "shop".to_owned(),
-        original_file_path: format!("models/{folder}/{name}.sql").into(),
-        fqn: vec!["shop".to_owned(), folder.to_owned(), name.to_owned()],
-        ..Node::default()
-    };
-    node.depends_on.nodes = parents.iter().map(|parent| (*parent).to_owned()).collect();
-    node.config.materialized = if folder == "staging" { "view" } else { "table" }.to_owned();
-    if folder == "marts" {
-        node.config.tags = vec!["nightly".to_owned()];
-    }
-    if kind == ResourceType::Test && name.starts_with("unique") {
-        node.test_metadata = Some(TestMetadata {
-            name: "unique".to_owned(),
-            namespace: None,
-            kwargs: Default::default(),
-        });
-    }
-    manifest.nodes.insert(unique_id, node);
+    let mut node = bare("p", kind, name);
+    node.unique_id = id.to_owned();
+    node.original_file_path = format!("models/{folder}/{name}.sql").into();
+    node.fqn = ["p", folder, name].map(str::to_owned).to_vec();
+    node.tags = tags.iter().map(|&tag| tag.to_owned()).collect();
+    node.depends_on.nodes = parents.iter().map(|&parent| parent.to_owned()).collect();
+    node
 }
 
-fn shop() -> Manifest {
-    let mut m = Manifest {
-        project_name: "shop".to_owned(),
+/// a, b -> c -> d, with a test on c and one on both c and b.
+fn manifest() -> Manifest {
+    let mut manifest = Manifest {
+        project_name: "p".into(),
         ..Manifest::default()
     };
-    let source: Source = serde_json::from_value(serde_json::json!({
-        "unique_id": "source.shop.raw.orders", "source_name": "raw", "name": "orders",
-        "package_name": "shop", "original_file_path": "models/src.yml", "fqn": ["shop", "raw", "orders"],
-        "description": "", "relation_name": {"database": "d", "schema": "raw", "identifier": "orders"},
-        "loaded_at_field": null, "freshness": null, "tags": [], "meta": {}, "columns": {}
-    }))
-    .unwrap();
-    m.sources.insert(source.unique_id.clone(), source);
-    let model = ResourceType::Model;
-    node(&mut m, model, "stg", "staging", &["source.shop.raw.orders"]);
-    node(&mut m, model, "orders", "marts", &["model.shop.stg"]);
-    node(&mut m, model, "left", "marts", &["model.shop.stg"]);
-    node(
-        &mut m,
-        model,
-        "mart",
-        "marts",
-        &["model.shop.orders", "model.shop.left"],
-    );
-    node(
-        &mut m,
-        ResourceType::Test,
-        "unique_stg",
-        "staging",
-        &["model.shop.stg"],
-    );
-    node(
-        &mut m,
-        ResourceType::Test,
-        "related",
-        "marts",
-        &["model.shop.orders", "model.shop.left"],
-    );
-    m
+    for node in [
+        node("model.a", "staging", &["nightly"], &[]),
+        node("model.b", "staging", &[], &[]),
+        node(
+            "model.c",
+            "marts",
+            &["nightly", "core"],
+            &["model.a", "model.b"],
+        ),
+        node("model.d", "marts", &[], &["model.c"]),
+        node("test.on_c", "marts", &[], &["model.c"]),
+        node("test.on_b_c", "marts", &[], &["model.c", "model.b"]),
+    ] {
+        manifest.nodes.insert(node.unique_id.clone(), node);
+    }
+    manifest
 }
 
-fn check_with(spec: &Spec, expected: &str) {
-    let manifest = shop();
+fn ids(select: &[&str], exclude: &[&str], indirect: Indirect) -> String {
+    let manifest = manifest();
     let graph = Graph::of(&manifest).unwrap();
-    let shown = match select_in(&manifest, &graph, spec) {
-        Ok(ids) => {
-            let names: Vec<&str> = ids
-                .iter()
-                .filter_map(|id| id.splitn(3, '.').nth(2))
-                .collect();
-            names.join(" ")
-        }
-        Err(error) => error.to_string(),
-    };
-    assert_eq!(shown, expected, "{spec:?}");
-}
-
-fn check(select: &str, expected: &str) {
+    let texts = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
     let spec = Spec {
-        select: vec![select.to_owned()],
-        ..Spec::default()
-    };
-    check_with(&spec, expected);
-}
-
-#[test]
-fn names_and_signs() {
-    check("stg", "stg unique_stg");
-    check(
-        "+mart",
-        "stg orders left mart unique_stg related raw.orders",
-    );
-    check("1+mart", "orders left mart related");
-    check("stg+1", "stg orders left unique_stg related");
-    check(
-        "@left",
-        "stg orders left mart unique_stg related raw.orders",
-    );
-    check("source:raw+1", "stg unique_stg raw.orders");
-    check("nothing", "");
-}
-
-#[test]
-fn union_and_intersection() {
-    check("stg mart", "stg mart unique_stg");
-    check("+mart,tag:nightly", "orders left mart related");
-    check("tag:nightly,config.materialized:view", "");
-}
-
-#[test]
-fn methods() {
-    check("path:models/staging", "stg unique_stg");
-    check("path:models/*/orders.sql", "orders related");
-    check("models/staging/stg.sql", "stg unique_stg");
-    check("file:mart", "mart");
-    check("tag:night*", "orders left mart related");
-    check("package:this,resource_type:source", "raw.orders");
-    check("resource_type:test", "unique_stg related");
-    check("test_type:singular", "related");
-    check("test_name:unique", "unique_stg");
-    check("shop.staging.*", "stg unique_stg");
-    check(
-        "colour:red",
-        "cannot select by 'colour:red': 'colour' is no selector method",
-    );
-}
-
-#[test]
-fn excluding_takes_tests_along() {
-    let spec = |select: &[&str], exclude: &str| Spec {
-        select: select.iter().map(|s| (*s).to_owned()).collect(),
-        exclude: vec![exclude.to_owned()],
-        ..Spec::default()
-    };
-    check_with(&spec(&[], "stg"), "orders left mart related raw.orders");
-    check_with(
-        &spec(&["+mart"], "left"),
-        "stg orders mart unique_stg raw.orders",
-    );
-}
-
-#[test]
-fn tests_follow_as_told() {
-    let spec = |indirect, select: &str| Spec {
-        select: vec![select.to_owned()],
+        select: texts(select),
+        exclude: texts(exclude),
         indirect,
-        ..Spec::default()
+        resource_types: Vec::new(),
     };
-    check_with(&spec(Indirect::Eager, "orders"), "orders related");
-    check_with(&spec(Indirect::Cautious, "orders"), "orders");
-    check_with(
-        &spec(Indirect::Cautious, "orders left"),
-        "orders left related",
-    );
-    check_with(&spec(Indirect::Buildable, "orders"), "orders");
-    check_with(&spec(Indirect::Buildable, "mart"), "mart");
-    check_with(&spec(Indirect::Empty, "orders left"), "orders left");
-    check_with(&spec(Indirect::Empty, "related"), "related");
+    let found = select_in(&manifest, &graph, &spec).unwrap();
+    found
+        .iter()
+        .map(|id| id.split_once('.').unwrap().1)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[track_caller]
+fn check(select: &str, expected: &str) {
+    assert_eq!(ids(&[select], &[], Indirect::Eager), expected, "{select}");
 }
 
 #[test]
-fn kinds_are_filtered_last() {
-    let spec = Spec {
-        resource_types: vec![ResourceType::Test],
-        ..Spec::default()
-    };
-    check_with(&spec, "unique_stg related");
+fn methods_and_relatives() {
+    check("a", "a");
+    check("a+", "a c d on_c on_b_c");
+    check("+c", "a b c on_c on_b_c");
+    check("1+d", "c d on_c on_b_c");
+    check("a+1", "a c on_c on_b_c");
+    check("@a", "a b c d on_c on_b_c");
+    check("tag:nightly", "a c on_c on_b_c");
+    check("tag:nightly,staging", "a on_b_c");
+    check("a b", "a b on_b_c");
+    check("marts", "c d on_c on_b_c");
+    check("p.staging.*", "a b on_b_c");
+    check("path:models/staging", "a b on_b_c");
+    check("models/marts/c.sql", "c on_c on_b_c");
+    check("c.sql", "c on_c on_b_c");
+    check("resource_type:test", "on_c on_b_c");
+    check("test_type:singular", "on_c on_b_c");
+    check("config.materialized:view", "a b c d on_c on_b_c");
+    check("nothing_of_that_name", "");
+    check("package:this", "a b c d on_c on_b_c");
+}
+
+#[test]
+fn tests_follow_as_asked() {
+    assert_eq!(ids(&["c"], &[], Indirect::Cautious), "c on_c");
+    assert_eq!(ids(&["c b"], &[], Indirect::Cautious), "b c on_c on_b_c");
+    assert_eq!(ids(&["c"], &[], Indirect::Buildable), "c on_c on_b_c");
+    assert_eq!(ids(&["b"], &[], Indirect::Buildable), "b");
+    assert_eq!(ids(&["c"], &[], Indirect::Empty), "c");
+    assert_eq!(ids(&["c"], &["on_c"], Indirect::Eager), "c on_b_c");
+    assert_eq!(ids(&[], &["marts"], Indirect::Eager), "a b");
+    assert_eq!(ids(&[], &["c+"], Indirect::Empty), "a b");
+}
+
+/// A random layered graph: node `i` may depend on lower ones.
+fn graphs() -> impl Strategy<Value = Manifest> {
+    prop::collection::vec(
+        prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        1..12,
+    )
+    .prop_map(|parents| {
+        let mut manifest = Manifest {
+            project_name: "p".into(),
+            ..Manifest::default()
+        };
+        for (i, chosen) in parents.iter().enumerate() {
+            let chosen = chosen
+                .iter()
+                .filter(|_| i > 0)
+                .map(|c| format!("model.m{}", c.index(i)));
+            let chosen: Vec<String> = chosen.collect();
+            let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+            let node = node(&format!("model.m{i}"), "f", &[], &chosen);
+            manifest.nodes.insert(node.unique_id.clone(), node);
+        }
+        manifest
+    })
+}
+
+proptest! {
+    #[test]
+    fn unions_intersections_and_exclusions_obey_set_algebra(manifest in graphs(), a in 0..12usize, b in 0..12usize) {
+        let graph = Graph::of(&manifest).unwrap();
+        let find = |select: &str, exclude: &str| {
+            let list = |text: &str| if text.is_empty() { vec![] } else { vec![text.to_owned()] };
+            select_in(&manifest, &graph, &Spec { select: list(select), exclude: list(exclude), ..Spec::default() }).unwrap()
+        };
+        let (x, y) = (format!("+m{a}"), format!("m{b}+"));
+        let (sx, sy) = (find(&x, ""), find(&y, ""));
+        let union = find(&format!("{x} {y}"), "");
+        prop_assert!(union.iter().all(|id| sx.contains(id) || sy.contains(id)));
+        prop_assert_eq!(union.len(), sx.union(&sy).count());
+        prop_assert_eq!(find(&format!("{x},{y}"), "").len(), sx.intersection(&sy).count());
+        prop_assert_eq!(find(&x, &y).len(), sx.difference(&sy).count());
+        prop_assert_eq!(find(&format!("+m{a}+"), "").len(), find(&format!("+m{a} m{a}+"), "").len());
+    }
 }
