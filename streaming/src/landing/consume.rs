@@ -6,7 +6,7 @@
 //! so the member stays in the group however slow Postgres is.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -104,6 +104,7 @@ pub(super) fn run(
         consumer.dispatch(now, stopping);
         consumer.hand_over(now);
         consumer.hint(now, false);
+        consumer.publish_drained();
         if stopping {
             let by = *stop_by.get_or_insert(now + consumer.shared.stop_grace);
             let idle =
@@ -214,6 +215,7 @@ impl Consumer {
                         waiting += assigned.lane.waiting_bytes() - before;
                         turn += 1;
                     }
+                    Some(Err(KafkaError::PartitionEOF(_))) => assigned.lane.reached_end(),
                     // The offset is not in the log any more: judge anew what that means.
                     Some(Err(KafkaError::MessageConsumption(
                         RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
@@ -285,6 +287,23 @@ impl Consumer {
             tracing::debug!(%error, "kafka did not take the hint");
         }
         fail::fail_point!("landing::hinted");
+    }
+
+    /// Says which partitions are landed to the end of their log, when that has changed.
+    fn publish_drained(&mut self) {
+        let drained = self
+            .assigned
+            .iter()
+            .filter(|(_, a)| a.lane.is_drained())
+            .map(|(key, _)| *key);
+        let mut shown = self
+            .shared
+            .drained
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !drained.clone().eq(shown.iter().copied()) {
+            *shown = drained.collect();
+        }
     }
 
     /// How long to sleep when there is nothing to read: until a batch is due at the latest.

@@ -26,6 +26,8 @@ pub(super) struct Lane {
     since: Option<Instant>,
     mode: Mode,
     in_flight: bool,
+    /// Whether the client has said that the log holds nothing more, since the last record.
+    at_end: bool,
     /// Counts the times reading started anew; an answer about an earlier one is void.
     generation: u64,
 }
@@ -38,6 +40,7 @@ impl Lane {
             since: None,
             mode: Mode::Open,
             in_flight: false,
+            at_end: false,
             generation,
         }
     }
@@ -75,9 +78,21 @@ impl Lane {
         value: Option<&[u8]>,
     ) {
         self.batch.push(offset, timestamp, key, value);
+        self.at_end = false;
         if !self.batch.is_empty() {
             self.since.get_or_insert(now);
         }
+    }
+
+    /// The client has read the log to its end. That is not an offset: the last ones of a log may be markers that are
+    /// never delivered.
+    pub(super) fn reached_end(&mut self) {
+        self.at_end = self.mode == Mode::Open;
+    }
+
+    /// Whether all there is to land is landed, as far as the client knows.
+    pub(super) fn is_drained(&self) -> bool {
+        self.at_end && self.batch.is_empty() && !self.in_flight
     }
 
     /// Since when a batch that should be written now has been waiting. `flush`: write it however small it is.
@@ -217,6 +232,24 @@ mod tests {
         assert!(lane.landed(1));
         assert!(lane.is_idle());
         assert_eq!(lane.ready(now + LINGER, &LIMITS, LINGER, true), None);
+    }
+
+    #[test]
+    fn a_lane_is_drained_when_the_log_ends_and_all_of_it_is_landed() {
+        let now = Instant::now();
+        let mut lane = Lane::reading(0, 1);
+        assert!(!lane.is_drained());
+        push(&mut lane, now, 0..3);
+        lane.reached_end();
+        assert!(!lane.is_drained());
+        lane.take();
+        assert!(!lane.is_drained());
+        lane.landed(1);
+        assert!(lane.is_drained());
+        push(&mut lane, now, 3..4);
+        assert!(!lane.is_drained());
+        lane.restart(9);
+        assert!(!lane.is_drained());
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod watch;
 mod write;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -137,6 +138,8 @@ pub(crate) struct Shared {
     probe: probe::Probe,
     metrics: Arc<Metrics>,
     days: partitions::Days,
+    /// Partitions of this process that are landed to the end of their log.
+    drained: std::sync::Mutex<BTreeSet<place::Key>>,
     limits: Limits,
     linger: Duration,
     writers: usize,
@@ -158,6 +161,7 @@ impl Shared {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false")
             .set("topic.metadata.refresh.interval.ms", "10000")
             .set("queued.max.messages.kbytes", FETCHED_KIB)
@@ -305,6 +309,7 @@ async fn prepare(args: &StreamArgs) -> Result<Shared, Error> {
         probe,
         metrics: Arc::default(),
         days: partitions::Days::default(),
+        drained: std::sync::Mutex::default(),
         limits: Limits {
             rows: args.batch_rows.max(1),
             bytes: BATCH_BYTES,

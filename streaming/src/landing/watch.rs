@@ -1,7 +1,7 @@
 //! Looks at the whole from outside, every few seconds: lag, re-created topics, days ahead, caught up or not.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -151,6 +151,15 @@ pub(super) async fn caught_up(
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot read progress yet"),
+        }
+        // The end was taken before reading began, so whoever has read to the end of the log since is past it, even if
+        // the last offsets are markers that never come.
+        for (n, partition) in &*shared
+            .drained
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            ends.remove(&(shared.topics[*n].logical.clone(), *partition));
         }
         for (topic, partition, _) in shared.metrics.alarms() {
             ends.remove(&(topic, partition));

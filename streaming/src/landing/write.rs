@@ -234,7 +234,7 @@ pub(super) async fn copy_carefully(
     .await?;
     let mut sorted = Sorted::default();
     // Halves a range until the rows that are refused stand alone. Last in, first out: rows keep their order.
-    let mut ranges = Vec::from([0..encoded.rows()]);
+    let mut ranges: Vec<_> = std::iter::once(0..encoded.rows()).collect();
     while let Some(range) = ranges.pop() {
         let mut savepoint = conn.begin().await?;
         match copy_range(&mut savepoint, topic, encoded, range.clone()).await {

@@ -9,6 +9,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use tokio::time::Instant;
 
 use super::cluster::{self, ANSWER};
+use super::identity;
 use super::{Change, Declared, Error, TopicsArgs};
 
 /// How long the brokers may take to show a change they accepted.
@@ -17,7 +18,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) async fn apply(args: &TopicsArgs, changes: &[Change]) -> Result<usize, Error> {
-    let mut admin = cluster::admin(&args.kafka)?;
+    let admin = cluster::admin(&args.kafka)?;
     let options = AdminOptions::new()
         .request_timeout(Some(ANSWER))
         .operation_timeout(Some(ANSWER));
@@ -68,31 +69,51 @@ pub(super) async fn apply(args: &TopicsArgs, changes: &[Change]) -> Result<usize
         }
     }
     for change in changes {
-        let (topic, partitions) = match change {
-            Change::Create(topic) => (&topic.name, topic.partitions),
-            Change::Widen { topic, to, .. } => (topic, *to),
-            Change::Configure { .. } | Change::Drift { .. } => continue,
-        };
-        let deadline = Instant::now() + SEEN_WITHIN;
-        loop {
-            let (same, topics) = cluster::shapes(&args.kafka, admin).await?;
-            admin = same;
-            if topics
-                .iter()
-                .any(|seen| seen.name == *topic && seen.partitions >= partitions)
-            {
-                break;
-            }
-            if Instant::now() > deadline {
-                return Err(Error::NotSeen {
-                    topic: topic.clone(),
-                    seconds: SEEN_WITHIN.as_secs(),
-                });
-            }
-            tokio::time::sleep(ASK_EVERY).await;
-        }
+        wait_for(args, change).await?;
     }
     Ok(made)
+}
+
+/// Waits until the brokers show a change; they learn of it one after the other.
+async fn wait_for(args: &TopicsArgs, change: &Change) -> Result<(), Error> {
+    let topic = match change {
+        Change::Create(topic) => &topic.name,
+        Change::Widen { topic, .. } | Change::Configure { topic, .. } => topic,
+        Change::Drift { .. } => return Ok(()),
+    };
+    let deadline = Instant::now() + SEEN_WITHIN;
+    // The client asks whichever broker it likes for a configuration: so ask as often as there are brokers.
+    let mut times = args.kafka.brokers.split(',').count();
+    loop {
+        let seen = match change {
+            Change::Create(declared) => {
+                identity::is_seen_by_all(&args.kafka, topic, declared.partitions).await
+            }
+            Change::Widen { to, .. } => identity::is_seen_by_all(&args.kafka, topic, *to).await,
+            Change::Configure { differs, .. } => {
+                let now = cluster::describe(&args.kafka, &[topic.as_str()]).await?;
+                let set = |(key, _, then): &(_, _, String)| {
+                    now.first()
+                        .is_some_and(|now| now.effective.get(key) == Some(then))
+                };
+                let seen = differs.iter().all(set);
+                times -= usize::from(seen);
+                seen && times == 0
+            }
+            Change::Drift { .. } => true,
+        };
+        if seen {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let seconds = SEEN_WITHIN.as_secs();
+            return Err(Error::NotSeen {
+                topic: topic.clone(),
+                seconds,
+            });
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
 }
 
 fn new_topic(topic: &Declared) -> NewTopic<'_> {

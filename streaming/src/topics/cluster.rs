@@ -58,10 +58,7 @@ pub(super) async fn describe(kafka: &KafkaArgs, names: &[&str]) -> Result<Vec<Ex
 
 /// All topics with partitions and replicas, without configuration. Hands the client back: the question blocks,
 /// so it is asked on a thread that may.
-pub(super) async fn shapes(
-    kafka: &KafkaArgs,
-    admin: Admin,
-) -> Result<(Admin, Vec<Existing>), Error> {
+async fn shapes(kafka: &KafkaArgs, admin: Admin) -> Result<(Admin, Vec<Existing>), Error> {
     let failed = unreachable(kafka);
     tokio::task::spawn_blocking(move || {
         let metadata = admin.inner().fetch_metadata(None, ANSWER).map_err(failed)?;

@@ -22,27 +22,31 @@ pub(crate) struct Identity {
     pub(crate) topic_id: Uuid,
 }
 
+/// A topic as one broker sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    identity: Identity,
+    partitions: usize,
+}
+
 /// How long one broker may take before the next is asked.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Larger answers are not metadata of a few topics.
 const ANSWER_MAX: usize = 4 << 20;
 
-/// Identities of those of `names` that exist.
+/// Identities of those of `names` that exist, from the first broker that answers.
 pub(crate) async fn identities(
     kafka: &KafkaArgs,
     names: &[String],
 ) -> Result<HashMap<String, Identity>, Error> {
     let mut failures = Vec::new();
-    for broker in kafka
-        .brokers
-        .split(',')
-        .map(str::trim)
-        .filter(|b| !b.is_empty())
-    {
-        match tokio::time::timeout(ANSWER, ask(broker, names)).await {
-            Ok(Ok(found)) => return Ok(found),
-            Ok(Err(message)) => failures.push(format!("{broker}: {message}")),
-            Err(_) => failures.push(format!("{broker}: no answer within {} s", ANSWER.as_secs())),
+    for broker in brokers(kafka) {
+        match ask(broker, names).await {
+            Ok(found) => {
+                let identities = found.into_iter().map(|(name, seen)| (name, seen.identity));
+                return Ok(identities.collect());
+            }
+            Err(failure) => failures.push(format!("{broker}: {failure}")),
         }
     }
     Err(Error::Identity {
@@ -51,7 +55,40 @@ pub(crate) async fn identities(
     })
 }
 
-async fn ask(broker: &str, names: &[String]) -> Result<HashMap<String, Identity>, String> {
+/// Whether every broker of the list that answers knows the topic with at least so many partitions. Brokers learn of
+/// a change one after the other.
+pub(super) async fn is_seen_by_all(kafka: &KafkaArgs, topic: &str, partitions: i32) -> bool {
+    let names = [topic.to_owned()];
+    let mut seen = false;
+    for broker in brokers(kafka) {
+        if let Ok(found) = ask(broker, &names).await {
+            seen = found
+                .get(topic)
+                .is_some_and(|seen| seen.partitions as i32 >= partitions);
+            if !seen {
+                return false;
+            }
+        }
+    }
+    seen
+}
+
+fn brokers(kafka: &KafkaArgs) -> impl Iterator<Item = &str> {
+    kafka
+        .brokers
+        .split(',')
+        .map(str::trim)
+        .filter(|broker| !broker.is_empty())
+}
+
+async fn ask(broker: &str, names: &[String]) -> Result<HashMap<String, Seen>, String> {
+    let late = |_| format!("no answer within {} s", ANSWER.as_secs());
+    tokio::time::timeout(ANSWER, exchange(broker, names))
+        .await
+        .map_err(late)?
+}
+
+async fn exchange(broker: &str, names: &[String]) -> Result<HashMap<String, Seen>, String> {
     let words = |e: std::io::Error| e.to_string();
     let mut stream = TcpStream::connect(broker).await.map_err(words)?;
     stream.write_all(&request(names)).await.map_err(words)?;
@@ -98,7 +135,7 @@ fn uvarint(out: &mut Vec<u8>, mut value: usize) {
 }
 
 /// Reads a Metadata response, version 12, without its length prefix. `None`: it is something else.
-fn response(bytes: &[u8]) -> Option<HashMap<String, Identity>> {
+fn response(bytes: &[u8]) -> Option<HashMap<String, Seen>> {
     let mut r = Reader { bytes };
     r.take(4)?; // correlation id
     r.tags()?;
@@ -118,7 +155,8 @@ fn response(bytes: &[u8]) -> Option<HashMap<String, Identity>> {
         let name = r.text()?;
         let topic_id = Uuid::from_slice(r.take(16)?).ok()?;
         r.take(1)?; // internal
-        for _ in 0..r.array()? {
+        let partitions = r.array()?;
+        for _ in 0..partitions {
             r.take(2 + 4 + 4 + 4)?; // error, partition, leader, leader epoch
             for _ in 0..3 {
                 let nodes = r.array()?; // replicas, in sync, offline
@@ -129,11 +167,15 @@ fn response(bytes: &[u8]) -> Option<HashMap<String, Identity>> {
         r.take(4)?; // authorized operations
         r.tags()?;
         if let (0, Some(name)) = (error, name) {
+            let identity = Identity {
+                cluster_id: cluster_id.clone(),
+                topic_id,
+            };
             found.insert(
                 name,
-                Identity {
-                    cluster_id: cluster_id.clone(),
-                    topic_id,
+                Seen {
+                    identity,
+                    partitions,
                 },
             );
         }
@@ -223,11 +265,18 @@ mod tests {
         answer.extend([0, 1, 0, 0, 0, 0, 0]);
         answer.push(0);
         let found = response(&answer).unwrap();
-        let expected = Identity {
+        let identity = Identity {
             cluster_id: "c1".to_owned(),
             topic_id: Uuid::from_bytes([7; 16]),
         };
-        assert_eq!(found, HashMap::from([("t1".to_owned(), expected)]));
+        let expected = HashMap::from([(
+            "t1".to_owned(),
+            Seen {
+                identity,
+                partitions: 1,
+            },
+        )]);
+        assert_eq!(found, expected);
         for cut in 0..answer.len() {
             assert_eq!(response(&answer[..cut]), None);
         }

@@ -33,6 +33,15 @@ pub(crate) struct Bed {
     pub(crate) pool: PgPool,
     pub(crate) kafka: KafkaArgs,
     admin: PgPool,
+    replicas: Option<i32>,
+}
+
+/// Where a bed is made.
+pub(crate) struct Servers {
+    pub(crate) database_url: String,
+    pub(crate) brokers: String,
+    /// Instead of what the topics file says.
+    pub(crate) replicas: Option<i32>,
 }
 
 fn env(name: &str, default: &str) -> String {
@@ -40,29 +49,40 @@ fn env(name: &str, default: &str) -> String {
 }
 
 impl Bed {
-    /// A fresh database and freshly made topics.
+    /// A fresh database and freshly made topics on the servers that the environment names.
     pub(crate) async fn new() -> Self {
+        let replicas = std::env::var("RIDEHAIL_REPLICATION_FACTOR").ok();
+        Self::on(&Servers {
+            database_url: env(
+                "RIDEHAIL_DATABASE_URL",
+                "postgres://ridehail:ridehail@127.0.0.1:15032/warehouse",
+            ),
+            brokers: env(
+                "RIDEHAIL_KAFKA_BROKERS",
+                "127.0.0.1:15092,127.0.0.1:15093,127.0.0.1:15094",
+            ),
+            replicas: replicas.map(|n| n.parse().unwrap()),
+        })
+        .await
+    }
+
+    /// A fresh database and freshly made topics.
+    pub(crate) async fn on(servers: &Servers) -> Self {
         static N: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "it{}_{}",
             std::process::id(),
             N.fetch_add(1, Ordering::SeqCst)
         );
-        let admin_url = env(
-            "RIDEHAIL_DATABASE_URL",
-            "postgres://ridehail:ridehail@127.0.0.1:15032/warehouse",
+        let admin = pool(&servers.database_url).await;
+        let create = AssertSqlSafe(format!("create database {name}"));
+        sqlx::raw_sql(create).execute(&admin).await.unwrap();
+        let url = format!(
+            "{}/{name}",
+            servers.database_url.rsplit_once('/').unwrap().0
         );
-        let admin = pool(&admin_url).await;
-        sqlx::raw_sql(AssertSqlSafe(format!("create database {name}")))
-            .execute(&admin)
-            .await
-            .unwrap();
-        let url = format!("{}/{name}", admin_url.rsplit_once('/').unwrap().0);
         let kafka = KafkaArgs {
-            brokers: env(
-                "RIDEHAIL_KAFKA_BROKERS",
-                "127.0.0.1:15092,127.0.0.1:15093,127.0.0.1:15094",
-            ),
+            brokers: servers.brokers.clone(),
             topic_prefix: format!("{name}_"),
             topics_file: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/topics.yml")),
         };
@@ -72,6 +92,7 @@ impl Bed {
             url,
             kafka,
             admin,
+            replicas: servers.replicas,
         };
         streaming::migrate(&bed.pool).await.unwrap();
         bed.apply_topics().await;
@@ -79,10 +100,9 @@ impl Bed {
     }
 
     pub(crate) fn topics_args(&self) -> TopicsArgs {
-        let replication_factor = std::env::var("RIDEHAIL_REPLICATION_FACTOR").ok();
         TopicsArgs {
             kafka: self.kafka.clone(),
-            replication_factor: replication_factor.map(|n| n.parse().unwrap()),
+            replication_factor: self.replicas,
         }
     }
 

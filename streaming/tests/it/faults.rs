@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rdkafka::admin::AdminOptions;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use streaming::landing::{Alarm, Error, OnDataLoss, ResetArgs, To};
 use streaming::rejects::{self, Filter, LsArgs, Output, ReplayArgs};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, DEADLINE};
 use crate::events::{event_at, events, now};
 
 /// Deletes a partition's records before an offset, as retention would.
@@ -331,12 +332,49 @@ async fn what_was_read_is_landed_on_a_graceful_stop() {
     // Read but not due: only the stop makes it land. The first records are read within moments of the assignment.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     cancel.cancel();
-    let summary = tokio::time::timeout(crate::bed::DEADLINE, landing)
+    let summary = tokio::time::timeout(DEADLINE, landing)
         .await
         .unwrap()
         .unwrap()
         .unwrap();
     assert_eq!(summary.rows, 500);
     bed.assert_exactly_once().await;
+    bed.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_that_the_log_skips_are_recorded_and_the_end_is_still_found() {
+    let bed = Bed::new().await;
+    let mut config = bed.kafka.client();
+    config.set("transactional.id", &bed.name);
+    let producer: BaseProducer = config.create().unwrap();
+    producer.init_transactions(DEADLINE).unwrap();
+    let topic = bed.kafka.physical("ride_events");
+    for round in 0..3_u32 {
+        producer.begin_transaction().unwrap();
+        for (key, value) in events(round * 20..round * 20 + 20) {
+            let record = BaseRecord::to(&topic)
+                .partition(4)
+                .key(&key)
+                .payload(value.as_ref().unwrap());
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        // The aborted one's records are in the log too, and are not to be delivered.
+        if round == 1 {
+            producer.flush(DEADLINE).unwrap();
+            producer.abort_transaction(DEADLINE).unwrap();
+        } else {
+            producer.commit_transaction(DEADLINE).unwrap();
+        }
+    }
+    // Log: 20 records, marker, 20 aborted records, marker, 20 records, marker.
+    let summary = bed.land().await;
+    assert_eq!((summary.rows, summary.gaps), (40, 1));
+    let gap: (i64, i64, String) =
+        sqlx::query_as("select expected_offset, got_offset, cause from raw.landing_gaps")
+            .fetch_one(&bed.pool)
+            .await
+            .unwrap();
+    assert_eq!(gap, (20, 42, "missing".to_owned()));
     bed.clean().await;
 }
