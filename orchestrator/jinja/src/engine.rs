@@ -7,7 +7,7 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::format;
 use crate::functions;
 use crate::macros::{Macro, Macros};
@@ -62,7 +62,7 @@ impl Engine {
         let environment = |behavior| {
             let mut env = Environment::new();
             env.set_undefined_behavior(behavior);
-            env.set_debug(false);
+            env.set_debug(true); // undefined values remember their names
             env.set_syntax(syntax());
             env.set_auto_escape_callback(|_| AutoEscape::None);
             env.set_formatter(|out, _state, value| {
@@ -218,19 +218,21 @@ impl Engine {
                 }
                 _ => {}
             }
-            let mut told = Error::of(request.name, error);
-            told.stack = root.trail().stack();
-            return Err(self.locate(told));
+            return Err(self.locate(Error::of(request.name, error)));
         }
     }
 
-    /// Turns a macro template's line into its file's.
+    /// Turns the lines of macro templates into their files', and drops frames that are no macros.
     fn locate(&self, mut error: Error) -> Error {
+        error.stack = std::mem::take(&mut error.stack)
+            .into_iter()
+            .filter_map(|(id, line)| {
+                let found = self.by_id.get(&id)?;
+                Some((id, line.map(|line| found.file_line(line))))
+            })
+            .collect();
         if let Some(found) = self.by_id.get(&error.template) {
             error.line = error.line.map(|line| found.file_line(line));
-            if error.kind == Kind::Syntax && error.stack.is_empty() {
-                error.stack.push((found.unique_id.clone(), error.line));
-            }
         }
         error
     }

@@ -10,13 +10,13 @@ use minijinja::ErrorKind;
 pub struct Error {
     /// What is wrong, one line or more.
     pub message: String,
-    /// Template the line belongs to: the name given to render, or a macro's unique id.
+    /// The name given to render; the line is its own.
     pub template: String,
     /// Line, from 1, when known.
     pub line: Option<usize>,
     /// Kind of trouble.
     pub kind: Kind,
-    /// Macros that were running, innermost first: unique id and the line of the call's failure.
+    /// Macros that were running, innermost first: unique id, and the line of its file it was at.
     pub stack: Vec<(String, Option<usize>)>,
     pub(crate) cause: Option<Arc<minijinja::Error>>,
 }
@@ -46,13 +46,16 @@ impl Error {
         }
     }
 
+    /// What `error` of rendering `template` says. Every macro on the way to the failure wrapped it
+    /// once, so the chain is the stack: the template's own line first, the failing macro's last.
     pub(crate) fn of(template: &str, error: minijinja::Error) -> Self {
-        let mut cause: &minijinja::Error = &error;
-        while let Some(inner) =
-            std::error::Error::source(cause).and_then(|s| s.downcast_ref::<minijinja::Error>())
+        let mut chain = vec![&error];
+        while let Some(inner) = std::error::Error::source(chain[chain.len() - 1])
+            .and_then(|source| source.downcast_ref::<minijinja::Error>())
         {
-            cause = inner;
+            chain.push(inner);
         }
+        let cause = chain[chain.len() - 1];
         let raised = std::error::Error::source(cause).and_then(|s| s.downcast_ref::<Raised>());
         let kind = match (cause.kind(), raised) {
             (_, Some(_)) => Kind::Raised,
@@ -60,16 +63,22 @@ impl Error {
             (ErrorKind::UndefinedError | ErrorKind::UnknownFunction, _) => Kind::Undefined,
             _ => Kind::Other,
         };
-        let mut told = Self {
-            message: raised.map_or_else(|| plain_message(cause), |r| r.0.clone()),
-            template: cause.name().unwrap_or(template).to_owned(),
-            line: cause.line(),
+        let own = |error: &&&minijinja::Error| error.name() == Some(template);
+        let line = chain.iter().find(own).and_then(|error| error.line());
+        let others = chain.iter().filter(|error| !own(error));
+        let mut stack: Vec<_> = others
+            .filter_map(|error| Some((error.name()?.to_owned(), error.line())))
+            .collect();
+        stack.reverse();
+        let message = raised.map_or_else(|| plain_message(cause), |raised| raised.0.clone());
+        Self {
+            message,
+            template: template.to_owned(),
+            line,
             kind,
-            stack: Vec::new(),
-            cause: None,
-        };
-        told.cause = Some(Arc::new(error));
-        told
+            stack,
+            cause: Some(Arc::new(error)),
+        }
     }
 
     /// The error of type `T` that a host function failed with, if that is what happened.

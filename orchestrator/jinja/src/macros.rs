@@ -194,10 +194,9 @@ impl Object for MacroValue {
         self.root.leave();
         match result {
             Ok(text) => Ok(Value::from(text)),
-            Err(error) => return_value::take(&error).ok_or_else(|| {
-                self.root.failed_in(called, &error);
-                error
-            }),
+            // without a line of its own, the new error takes that of the call
+            Err(error) => return_value::take(&error)
+                .ok_or_else(|| Error::new(error.kind(), "macro failed").with_source(error)),
         }
     }
 
@@ -348,12 +347,11 @@ impl Object for Caller {
     }
 }
 
-/// Macros that ran directly from a template, and where a failure passed through.
+/// How deep macros are nested, and which of them the template itself called.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     depth: AtomicUsize,
     called: Mutex<IndexMap<String, ()>>,
-    stack: Mutex<Vec<(String, Option<usize>)>>,
 }
 
 impl Trail {
@@ -370,23 +368,8 @@ impl Trail {
         self.depth.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn failed_in(&self, called: &Macro, error: &Error) {
-        let line = (error.name() == Some(called.unique_id.as_str()))
-            .then(|| error.line().map(|line| called.file_line(line)))
-            .flatten();
-        let mut stack = self.stack.lock().unwrap_or_else(PoisonError::into_inner);
-        stack.push((called.unique_id.clone(), line));
-    }
-
     pub(crate) fn called(&self) -> Vec<String> {
         let seen = self.called.lock().unwrap_or_else(PoisonError::into_inner);
         seen.keys().cloned().collect()
-    }
-
-    pub(crate) fn stack(&self) -> Vec<(String, Option<usize>)> {
-        self.stack
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }

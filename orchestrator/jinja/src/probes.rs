@@ -299,7 +299,7 @@ fn failures_name_the_macro_and_its_line() {
     let text = render(m, "select\n{{ outer() }}");
     assert_eq!(
         text,
-        "ERROR undefined value line Some(4) stack [(\"macro.proj.inner\", Some(4)), (\"macro.proj.outer\", None)]"
+        "ERROR `x.foo` is undefined line Some(2) stack [(\"macro.proj.inner\", Some(4)), (\"macro.proj.outer\", Some(7))]"
     );
     check_macro(
         "{% macro r() %}{{ r() }}{% endmacro %}",

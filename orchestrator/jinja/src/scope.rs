@@ -92,10 +92,6 @@ impl Root {
         self.trail.leave();
     }
 
-    pub(crate) fn failed_in(&self, called: &Macro, error: &Error) {
-        self.trail.failed_in(called, error);
-    }
-
     pub(crate) fn trail(&self) -> &Trail {
         &self.trail
     }

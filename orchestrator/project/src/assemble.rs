@@ -207,13 +207,13 @@ impl Assembly<'_> {
             &patches.analyses,
         ] {
             for patch in entries.values() {
-                found.extend(tests.of(patch, Target::Node(&patch.name))?);
+                found.extend(tests.of(patch, Target::Node(&patch.name), &[])?);
             }
         }
         for table in tables.iter().filter(|table| table.enabled) {
             let source = &table.source;
             let target = Target::Source(&source.source_name, &source.name);
-            found.extend(tests.of(&table.patch, target)?);
+            found.extend(tests.of(&table.patch, target, &table.test_tags)?);
         }
         for node in found {
             self.keep(node)?;

@@ -17,7 +17,7 @@ use crate::inject::{Cte, inject};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, UniqueId};
 use crate::parse::generic::{rendered_arguments, with_arguments};
-use crate::parse::nodes::compiled_path;
+use crate::parse::nodes::{compiled_path, kind_name};
 use crate::parse::template_error;
 
 /// What a node runs.
@@ -147,7 +147,7 @@ impl<'a> Rendering<'a> {
     fn error(&self, error: jinja::Error) -> Error {
         match error.find_cause::<AdapterError>().cloned() {
             Some(source) => Error::Adapter {
-                subject: format!("{} {}", kind_name(self.node), self.node.name),
+                subject: format!("{} {}", kind_name(self.node.resource_type), self.node.name),
                 location: Location::file(&self.node.original_file_path),
                 source,
             },
@@ -184,18 +184,5 @@ impl<'a> Rendering<'a> {
             .iter()
             .map(|hook| Ok((self.render(&hook.sql)?, hook.transaction)))
             .collect()
-    }
-}
-
-fn kind_name(node: &Node) -> &'static str {
-    use crate::manifest::ResourceType as Kind;
-    match node.resource_type {
-        Kind::Model => "model",
-        Kind::Test => "test",
-        Kind::Seed => "seed",
-        Kind::Snapshot => "snapshot",
-        Kind::Analysis => "analysis",
-        Kind::Operation => "operation",
-        Kind::Source => "source",
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jinja::arguments::Arguments;
 use jinja::json;
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use serde_json::Value as Json;
 
 use crate::config;
 use crate::context::{Mode, NodeScope, lock};
+
+const WRONG: &str = "invalid inline config: give keywords or one dict";
 
 /// The callable `config` of a rendering.
 #[derive(Debug)]
@@ -31,6 +33,9 @@ impl Config {
         match (arguments.count(), given.is_empty()) {
             (1, true) => {
                 let only = arguments.required(0, "config")?;
+                if only.kind() != ValueKind::Map {
+                    return Err(jinja::raise(WRONG));
+                }
                 for key in only.try_iter()? {
                     let value = only.get_item(&key)?;
                     given.insert(jinja::format::text(&key).into_owned(), value);

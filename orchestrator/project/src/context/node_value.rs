@@ -7,13 +7,13 @@ use serde_json::Value as Json;
 
 use crate::config;
 use crate::manifest::Node;
+use crate::parse::nodes::kind_name;
 
 /// `node` as a dict with dbt's keys.
 pub(crate) fn value(node: &Node) -> Value {
     let texts = |items: &[String]| list(items.iter().map(|item| Value::from(item.as_str())));
     let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
     let relation = node.relation_name.as_ref();
-    let kind = serde_json::to_value(node.resource_type).unwrap_or(Json::Null);
     let columns = node.columns.iter().map(|(name, column)| {
         let column = serde_json::to_value(column).unwrap_or(Json::Null);
         (Value::from(name.as_str()), to_value(&column))
@@ -38,7 +38,7 @@ pub(crate) fn value(node: &Node) -> Value {
     let meta = Json::Object(node.config.meta.clone().into_iter().collect());
     let pairs: Vec<(&str, Value)> = vec![
         ("unique_id", node.unique_id.as_str().into()),
-        ("resource_type", to_value(&kind)),
+        ("resource_type", kind_name(node.resource_type).into()),
         ("name", node.name.as_str().into()),
         ("alias", node.alias.as_str().into()),
         ("package_name", node.package_name.as_str().into()),

@@ -72,15 +72,21 @@ pub(crate) struct Tests<'a> {
 
 impl Tests<'_> {
     /// Every test that `patch` puts on `target`: those of columns first.
-    pub(crate) fn of(&self, patch: &Patch, target: Target<'_>) -> Result<Vec<Node>, Error> {
+    pub(crate) fn of(
+        &self,
+        patch: &Patch,
+        target: Target<'_>,
+        tags: &[String],
+    ) -> Result<Vec<Node>, Error> {
         let mut found = Vec::new();
         for column in &patch.column_tests {
             for test in &column.tests {
-                found.push(self.one(test, patch, target, Some(&column.column), &column.tags)?);
+                let tags = [tags, &column.tags].concat();
+                found.push(self.one(test, patch, target, Some(&column.column), &tags)?);
             }
         }
         for test in &patch.tests {
-            found.push(self.one(test, patch, target, None, &[])?);
+            found.push(self.one(test, patch, target, None, tags)?);
         }
         Ok(found)
     }
@@ -91,7 +97,7 @@ impl Tests<'_> {
         patch: &Patch,
         target: Target<'_>,
         column: Option<&str>,
-        column_tags: &[String],
+        tags: &[String],
     ) -> Result<Node, Error> {
         let wrong = |message: String| Error::Yaml {
             location: patch.location(),
@@ -172,7 +178,7 @@ impl Tests<'_> {
             kwargs: arguments,
         });
         let found = self.references(&node, patch, config)?;
-        node.tags = column_tags.to_vec();
+        node.tags = tags.to_vec();
         node.tags.extend(yaml::texts(found.config.get("tags")));
         node.tags.sort();
         node.tags.dedup();

@@ -100,8 +100,7 @@ pub(crate) fn capture(
 
 /// A template's failure as an error about `node`.
 pub(crate) fn template_error(shared: &Shared, node: &Node, error: jinja::Error) -> Error {
-    let kind = serde_json::to_value(node.resource_type).unwrap_or(Json::Null);
-    let subject = format!("{} {}", kind.as_str().unwrap_or("node"), node.name);
+    let subject = format!("{} {}", nodes::kind_name(node.resource_type), node.name);
     let frame = |(id, line): &(String, Option<usize>)| match shared.engine.macro_by_id(id) {
         Some(found) => {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();

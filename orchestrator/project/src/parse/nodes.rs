@@ -12,6 +12,20 @@ use crate::files::{self, SourceFile};
 use crate::manifest::{DependsOn, Node, NodeConfig, ResourceType};
 use crate::parse::properties::{Patch, Patches};
 use crate::parse::{Found, Package, capture, template_error};
+use crate::yaml::texts;
+
+/// dbt's word for a kind of node, as ids and messages use it.
+pub(crate) fn kind_name(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Model => "model",
+        ResourceType::Test => "test",
+        ResourceType::Seed => "seed",
+        ResourceType::Snapshot => "snapshot",
+        ResourceType::Analysis => "analysis",
+        ResourceType::Operation => "operation",
+        ResourceType::Source => "source",
+    }
+}
 
 /// A node of `package` with nothing but its name and place.
 pub(crate) fn draft(package: &Package, kind: ResourceType, name: &str) -> Node {
@@ -20,15 +34,7 @@ pub(crate) fn draft(package: &Package, kind: ResourceType, name: &str) -> Node {
 
 /// A node of the package called `package`.
 pub(crate) fn bare(package: &str, kind: ResourceType, name: &str) -> Node {
-    let prefix = match kind {
-        ResourceType::Model => "model",
-        ResourceType::Test => "test",
-        ResourceType::Seed => "seed",
-        ResourceType::Snapshot => "snapshot",
-        ResourceType::Analysis => "analysis",
-        ResourceType::Operation => "operation",
-        ResourceType::Source => "source",
-    };
+    let prefix = kind_name(kind);
     Node {
         unique_id: format!("{prefix}.{package}.{name}"),
         resource_type: kind,
@@ -203,17 +209,23 @@ pub(crate) fn finish(
         &found.config,
     );
     let kind = node.resource_type;
-    node.config = config::typed(raw, kind).map_err(|message| {
-        let location = Location::line(&node.original_file_path, 0);
-        Error::Config {
-            location: Some(location),
-            message,
-            hint: None,
-        }
+    node.config = config::typed(raw, kind).map_err(|message| Error::Config {
+        location: Some(Location::line(&node.original_file_path, node.line)),
+        message: format!("{} '{}': {message}", kind_name(kind), node.name),
+        hint: None,
     })?;
-    for tag in &node.config.tags {
-        if !node.tags.contains(tag) {
-            node.tags.push(tag.clone());
+    // dbt learns of the property file's tags last, though they merge below those of the SQL file
+    let first = match patch.filter(|patch| patch.config.contains_key("tags")) {
+        Some(_) => {
+            let tree = tree_of(kind);
+            let without = package.configure(tree, &node.fqn, &nothing, &found.config);
+            texts(without.get("tags"))
+        }
+        None => Vec::new(),
+    };
+    for tag in first.into_iter().chain(node.config.tags.iter().cloned()) {
+        if !node.tags.contains(&tag) {
+            node.tags.push(tag);
         }
     }
     if let Some(patch) = patch {

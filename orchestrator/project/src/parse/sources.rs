@@ -19,6 +19,8 @@ pub(crate) struct SourceTable {
     pub(crate) source: Source,
     pub(crate) enabled: bool,
     pub(crate) patch: Patch,
+    /// Tags that its tests inherit.
+    pub(crate) test_tags: Vec<String>,
 }
 
 /// The sources of `package`.
@@ -102,9 +104,12 @@ fn one(
         columns: patch.columns.clone(),
     };
     let enabled = raw.get("enabled") != Some(&Json::Bool(false));
+    let mut test_tags = texts(entry.map.get("tags"));
+    test_tags.extend(texts(table.map.get("tags")));
     Ok(SourceTable {
         source,
         enabled,
         patch,
+        test_tags,
     })
 }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::config;
 use crate::error::Error;
 use crate::manifest::{Exposure, Manifest, Node, ResourceType, Source, UniqueId};
+use crate::parse::nodes::kind_name;
 use crate::select::criteria::{Criteria, Method};
 use crate::select::pattern::{matches, path_matches};
 
@@ -63,15 +64,7 @@ impl<'a> Item<'a> {
     /// dbt's word for its kind.
     fn kind(self) -> &'static str {
         match self {
-            Self::Node(node) => match node.resource_type {
-                ResourceType::Model => "model",
-                ResourceType::Test => "test",
-                ResourceType::Seed => "seed",
-                ResourceType::Snapshot => "snapshot",
-                ResourceType::Analysis => "analysis",
-                ResourceType::Operation => "operation",
-                ResourceType::Source => "source",
-            },
+            Self::Node(node) => kind_name(node.resource_type),
             Self::Source(_) => "source",
             Self::Exposure(_) => "exposure",
         }

@@ -38,7 +38,8 @@ pub struct Spec {
     pub select: Vec<String>,
     /// `--exclude` arguments.
     pub exclude: Vec<String>,
-    /// Kinds that the verb handles; empty = every kind, exposures included.
+    /// Kinds that the verb handles; empty = what `dbt ls` lists: everything, exposures included,
+    /// but analyses and hooks.
     pub resource_types: Vec<ResourceType>,
     /// How tests follow their nodes.
     pub indirect: Indirect,
@@ -71,8 +72,10 @@ fn select_in(manifest: &Manifest, graph: &Graph, spec: &Spec) -> Result<IndexSet
         selection.union(&spec.select)?
     };
     let excluded = selection.union(&spec.exclude)?;
-    let wanted =
-        |kind: ResourceType| spec.resource_types.is_empty() || spec.resource_types.contains(&kind);
+    let wanted = |kind: ResourceType| match spec.resource_types.as_slice() {
+        [] => !matches!(kind, ResourceType::Analysis | ResourceType::Operation),
+        kinds => kinds.contains(&kind),
+    };
     let chosen = |id: &UniqueId| included.direct.contains(id) && !excluded.direct.contains(id);
     let nodes = manifest
         .nodes

@@ -1,0 +1,9 @@
+//! Whole projects: loaded, selected from and compiled, compared with what dbt recorded.
+
+#![expect(clippy::unwrap_used, reason = "a failing helper fails its test")]
+
+mod broken;
+mod database;
+mod recorded;
+mod size;
+mod support;
