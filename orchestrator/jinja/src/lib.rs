@@ -12,6 +12,8 @@ pub mod error;
 mod expression;
 pub mod format;
 pub mod functions;
+#[cfg(test)]
+mod invariants;
 pub mod json;
 pub mod list;
 pub mod macros;

@@ -1,6 +1,7 @@
 //! Packages to a manifest: everything parsed, named and resolved.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jinja::{Request, Scope};
@@ -162,21 +163,22 @@ impl Assembly<'_> {
 
     /// Warns of entries that describe nothing.
     fn unused(&mut self, patches: &Patches) {
+        let manifest = &self.done.manifest;
+        let described: HashSet<(&str, &PathBuf)> = manifest
+            .nodes
+            .values()
+            .chain(manifest.disabled.values())
+            .filter_map(|node| Some((node.name.as_str(), node.patch_path.as_ref()?)))
+            .collect();
+        let mut warnings = Vec::new();
         for (kind, entries) in [
             ("model", &patches.models),
             ("seed", &patches.seeds),
             ("analysis", &patches.analyses),
         ] {
             for patch in entries.values() {
-                let known = |nodes: &indexmap::IndexMap<UniqueId, Node>| {
-                    nodes.values().any(|node| {
-                        node.name == patch.name
-                            && node.patch_path.as_ref() == Some(&patch.file.path)
-                    })
-                };
-                let manifest = &self.done.manifest;
-                if !known(&manifest.nodes) && !known(&manifest.disabled) {
-                    self.done.warnings.push(format!(
+                if !described.contains(&(patch.name.as_str(), &patch.file.path)) {
+                    warnings.push(format!(
                         "Did not find matching node for patch with name '{}' in the '{kind}s' \
                          section of file '{}'",
                         patch.name,
@@ -185,6 +187,7 @@ impl Assembly<'_> {
                 }
             }
         }
+        self.done.warnings.extend(warnings);
     }
 
     /// Generic tests of one package.

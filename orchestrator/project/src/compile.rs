@@ -16,9 +16,10 @@ use crate::error::{Error, Location};
 use crate::inject::{Cte, inject};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, UniqueId};
-use crate::parse::generic::{rendered_arguments, with_arguments};
+
 use crate::parse::nodes::{compiled_path, kind_name};
 use crate::parse::template_error;
+use crate::parse::test_arguments::{rendered_arguments, with_arguments};
 
 /// What a node runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! YAML files as JSON values, with line and column of what does not parse.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
@@ -43,26 +44,38 @@ fn first_line(text: &str) -> String {
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
-/// The line of the first `name: wanted` after which nothing closer is known; 0 when not found.
-#[must_use]
-pub fn line_of_name(text: &str, wanted: &str) -> usize {
-    line_of(text, "name", wanted)
+/// The value of a line `key: value` or `- key: value`, quotes and comment taken off.
+fn value_of<'t>(line: &'t str, key: &str) -> Option<&'t str> {
+    let line = line.trim_start().trim_start_matches("- ").trim_start();
+    let value = line.strip_prefix(key)?.trim_start().strip_prefix(':')?;
+    Some(
+        value
+            .split(" #")
+            .next()
+            .unwrap_or(value)
+            .trim()
+            .trim_matches(['"', '\'']),
+    )
 }
 
-/// The line that says `key: wanted`; 0 when none does.
+/// The first line that says `name: wanted`; 0 when none does.
 #[must_use]
-pub fn line_of(text: &str, key: &str, wanted: &str) -> usize {
+pub fn line_of_name(text: &str, wanted: &str) -> usize {
     text.lines()
-        .position(|line| {
-            let line = line.trim_start().trim_start_matches("- ").trim_start();
-            line.strip_prefix(key)
-                .and_then(|rest| rest.trim_start().strip_prefix(':'))
-                .is_some_and(|rest| {
-                    let value = rest.split(" #").next().unwrap_or(rest).trim();
-                    value.trim_matches(['"', '\'']) == wanted
-                })
-        })
+        .position(|line| value_of(line, "name") == Some(wanted))
         .map_or(0, |index| index + 1)
+}
+
+/// The first line of every `name: …` of a file.
+#[must_use]
+pub fn lines_of_names(text: &str) -> HashMap<String, usize> {
+    let mut lines = HashMap::new();
+    for (index, line) in text.lines().enumerate() {
+        if let Some(name) = value_of(line, "name") {
+            lines.entry(name.to_owned()).or_insert(index + 1);
+        }
+    }
+    lines
 }
 
 /// Words for what a value is, for messages.

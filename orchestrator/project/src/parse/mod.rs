@@ -20,6 +20,7 @@ pub(crate) mod nodes;
 pub(crate) mod properties;
 pub(crate) mod resolve;
 pub(crate) mod sources;
+pub(crate) mod test_arguments;
 pub(crate) mod test_names;
 
 /// One package: the root project or a dependency.

@@ -1,5 +1,6 @@
 //! Property files: what YAML says about models, seeds, sources, exposures and macros.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub(crate) struct PropertyFile {
     pub(crate) folders: Vec<String>,
     pub(crate) text: String,
     pub(crate) content: Json,
+    /// Line of every name in the file.
+    lines: HashMap<String, usize>,
 }
 
 /// Tests of one column, and what they inherit.
@@ -49,10 +52,8 @@ pub(crate) struct Patch {
 impl Patch {
     /// Where it stands.
     pub(crate) fn location(&self) -> Location {
-        Location::line(
-            &self.file.path,
-            yaml::line_of_name(&self.file.text, &self.name),
-        )
+        let line = self.file.lines.get(&self.name).copied().unwrap_or(0);
+        Location::line(&self.file.path, line)
     }
 }
 
@@ -138,6 +139,7 @@ fn read_file(
     Ok(PropertyFile {
         path: found.original.clone(),
         folders: found.folders(),
+        lines: yaml::lines_of_names(&text),
         text,
         content,
     })

@@ -1,0 +1,191 @@
+//! `datetime.datetime`, `datetime.date`, `datetime.timedelta`: how values are made.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use super::zone::Zone;
+use super::{Moment, Span, wrong};
+use crate::arguments::Arguments;
+use crate::functions::function;
+use crate::list::dict;
+
+fn now(state: &State<'_, '_>) -> Result<Moment, Error> {
+    state
+        .lookup("run_started_at")
+        .and_then(|value| value.downcast_object_ref::<Moment>().cloned())
+        .ok_or_else(|| wrong("the time of this run is not known here"))
+}
+
+fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
+    let part = |at: usize, name: &str, default: Option<u32>| match arguments.get(at, name) {
+        Some(value) => value
+            .as_usize()
+            .and_then(|v| u32::try_from(v).ok())
+            .ok_or_else(|| wrong(format!("{name} must be an integer"))),
+        None => default.ok_or_else(|| wrong(format!("missing argument '{name}'"))),
+    };
+    let year = i32::try_from(part(0, "year", None)?).unwrap_or(i32::MAX);
+    let date = NaiveDate::from_ymd_opt(year, part(1, "month", None)?, part(2, "day", None)?)
+        .ok_or_else(|| wrong("no such date"))?;
+    let time = if date_only {
+        NaiveTime::MIN
+    } else {
+        NaiveTime::from_hms_micro_opt(
+            part(3, "hour", Some(0))?,
+            part(4, "minute", Some(0))?,
+            part(5, "second", Some(0))?,
+            part(6, "microsecond", Some(0))?,
+        )
+        .ok_or_else(|| wrong("no such time"))?
+    };
+    let zone = arguments
+        .keyword("tzinfo")
+        .and_then(|zone| zone.downcast_object_ref::<Zone>().map(|zone| zone.0));
+    Ok(Value::from_object(Moment {
+        local: date.and_time(time),
+        zone,
+        date_only,
+    }))
+}
+
+fn parse_iso(text: &str) -> Result<NaiveDateTime, Error> {
+    [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ]
+    .iter()
+    .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
+    .or_else(|| {
+        DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|at| at.naive_utc())
+    })
+    .or_else(|| {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()
+            .map(|d| d.and_time(NaiveTime::MIN))
+    })
+    .ok_or_else(|| wrong(format!("'{text}' is no ISO date or time")))
+}
+
+/// A class: callable, with class methods.
+#[derive(Debug)]
+struct Class {
+    date_only: bool,
+}
+
+impl Object for Class {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        build(&Arguments::of(args), self.date_only)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
+        let date_only = self.date_only;
+        let moment = match method {
+            "now" | "utcnow" | "today" => {
+                let now = now(state)?;
+                match arguments
+                    .get(0, "tz")
+                    .and_then(|z| z.downcast_object::<Zone>())
+                {
+                    Some(zone) => Moment {
+                        local: zone.0.from_utc_datetime(&now.instant()).naive_local(),
+                        zone: Some(zone.0),
+                        date_only,
+                    },
+                    None => Moment {
+                        zone: None,
+                        date_only,
+                        ..now
+                    },
+                }
+            }
+            "fromisoformat" => Moment {
+                date_only,
+                ..Moment::naive(parse_iso(&arguments.text(0, "date_string")?)?)
+            },
+            "strptime" => {
+                let (text, pattern) = (
+                    arguments.text(0, "date_string")?,
+                    arguments.text(1, "format")?,
+                );
+                let parsed = NaiveDateTime::parse_from_str(&text, &pattern).or_else(|_| {
+                    NaiveDate::parse_from_str(&text, &pattern).map(|d| d.and_time(NaiveTime::MIN))
+                });
+                Moment::naive(parsed.map_err(|_| {
+                    wrong(format!(
+                        "time data '{text}' does not match format '{pattern}'"
+                    ))
+                })?)
+            }
+            "combine" => {
+                let date = arguments.required(0, "date")?;
+                let date = date
+                    .downcast_object_ref::<Moment>()
+                    .ok_or_else(|| wrong("not a date"))?;
+                Moment::naive(date.local)
+            }
+            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        };
+        let local = if date_only {
+            moment.local.date().and_time(NaiveTime::MIN)
+        } else {
+            moment.local
+        };
+        Ok(Value::from_object(Moment { local, ..moment }))
+    }
+}
+
+/// `modules.datetime`.
+pub(crate) fn module() -> Value {
+    let timedelta = function("timedelta", |_, arguments| {
+        const UNITS: [(&str, f64); 7] = [
+            ("days", 86_400e6),
+            ("seconds", 1e6),
+            ("microseconds", 1.0),
+            ("milliseconds", 1e3),
+            ("minutes", 60e6),
+            ("hours", 3600e6),
+            ("weeks", 604_800e6),
+        ];
+        let mut micros = 0.0;
+        for (i, (name, factor)) in UNITS.iter().enumerate() {
+            if let Some(value) = arguments.get(i, name) {
+                micros += f64::try_from(value)? * factor;
+            }
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "Python rounds to microseconds too"
+        )]
+        Ok(Value::from_object(Span(chrono::TimeDelta::microseconds(
+            micros.round() as i64,
+        ))))
+    });
+    dict([
+        (
+            Value::from("datetime"),
+            Value::from_object(Class { date_only: false }),
+        ),
+        (
+            Value::from("date"),
+            Value::from_object(Class { date_only: true }),
+        ),
+        (Value::from("timedelta"), timedelta),
+    ])
+}
