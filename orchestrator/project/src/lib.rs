@@ -20,6 +20,7 @@ mod inject;
 pub mod load;
 mod lookup;
 pub mod manifest;
+mod packages;
 mod parse;
 pub mod profile;
 mod project_file;

@@ -17,6 +17,7 @@ use crate::files;
 use crate::graph::Graph;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, UniqueId};
+use crate::packages::packages;
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::ProjectFile;
@@ -127,6 +128,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let mut warnings = Vec::new();
     for package in &packages {
         warnings.extend(version_warning(&package.file));
+        warnings.extend(unread(&package.file)?);
     }
     let mut macros = Macros::new(&root.name);
     builtin::read(&mut macros)?;
@@ -211,35 +213,6 @@ fn profile_name(options: &LoadOptions, engine: &Engine, yaml: &YamlScope) -> Res
         })
 }
 
-/// The root project and every installed dependency.
-fn packages(
-    root: &Arc<ProjectFile>,
-    engine: &Engine,
-    yaml: &YamlScope,
-) -> Result<Vec<Package>, Error> {
-    let mut found = vec![Package {
-        file: Arc::clone(root),
-        root: Arc::clone(root),
-    }];
-    for folder in files::folders(&root.root.join(&root.packages_path))? {
-        if folder.join("dbt_project.yml").is_file() {
-            let file = Arc::new(ProjectFile::load(&folder, engine, yaml)?);
-            if found.iter().any(|package| package.name() == file.name) {
-                return Err(Error::Duplicate {
-                    what: format!("package '{}'", file.name),
-                    first: Location::file("dbt_project.yml"),
-                    second: Location::file(folder.join("dbt_project.yml")),
-                });
-            }
-            found.push(Package {
-                file,
-                root: Arc::clone(root),
-            });
-        }
-    }
-    Ok(found)
-}
-
 /// Vars of the root project: those of the command line on top of the file's.
 fn root_vars(
     root: &ProjectFile,
@@ -284,6 +257,17 @@ fn check_macros(shared: &Shared) -> Result<(), Error> {
             })?;
     }
     Ok(())
+}
+
+/// Files that this engine does not read, in one line a kind.
+fn unread(file: &ProjectFile) -> Result<Option<String>, Error> {
+    let snapshots = files::find(&file.root, &file.snapshot_paths, &["sql"])?.len();
+    Ok((snapshots > 0).then(|| {
+        format!(
+            "package '{}': {snapshots} snapshot files are left out, snapshots are not built",
+            file.name
+        )
+    }))
 }
 
 /// `require-dbt-version` that the followed dbt does not meet.

@@ -361,3 +361,27 @@ ERROR model.p.a references 'other' only where parsing does not see it (inside a 
   in model a (models/a.sql:1)
 "#);
 }
+
+#[test]
+fn packages_that_are_not_there() {
+    assert_snapshot!(told(&[
+        &[("packages.yml", "packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.3.0\n")],
+        &[("packages.yml", "packages:\n  - local: ../nowhere\n")],
+        &[
+            ("packages.yml", "packages:\n  - local: sub\n"),
+            ("sub/dbt_project.yml", "name: sub\n"),
+            ("sub/macros/m.sql", "{% macro m() %}1{% endmacro %}"),
+            ("models/a.sql", "select {{ sub.m() }}"),
+        ],
+    ]), @r#"
+# 1
+1 packages are wanted (dbt-labs/dbt_utils), but 0 are installed in dbt_packages
+  in packages.yml
+hint: put them there: 'dbt deps' on a machine with network does, or copy them to dbt_packages/
+# 2
+no dbt_project.yml found in DIR/../nowhere
+hint: run this in a project's folder, or name it with --project-dir
+# 3
+it loads
+"#);
+}
