@@ -85,6 +85,16 @@ stop_process() {
   rm -f "$(pid_file "$name")"
 }
 
+# wait_gone PID: until the kernel has forgotten it. A killed process stays as a zombie until init asks for its status (some
+# seconds in a few containers), and meanwhile whoever finds its pid in a lock file takes it for running.
+wait_gone() {
+  local i
+  for ((i = 0; i < 500; i++)); do
+    [ -e "/proc/$1" ] || return 0
+    sleep 0.02
+  done
+}
+
 # memory_mb PID: proportional set size of the process and its children, so that shared pages count once
 memory_mb() {
   local pids kb=0 part p

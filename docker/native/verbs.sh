@@ -192,7 +192,7 @@ verb_kill() {
   for process in $(expand "$@"); do
     pid=$(alive "$process") || fail "$process does not run"
     kill -KILL "$pid"
-    while alive "$process" >/dev/null; do sleep 0.02; done
+    wait_gone "$pid"
   done
 }
 

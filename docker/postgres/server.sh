@@ -54,6 +54,8 @@ postgres_prepare() {
       --data-checksums >"$dir/initdb.log" 2>&1 || fail "initdb failed" "its log: $dir/initdb.log"
     rm -f "$password" "$dir/initdb-unfinished"
   fi
+  # after a crash: as long as that pid exists, Postgres believes that the old postmaster runs
+  if [ -f "$data/postmaster.pid" ]; then wait_gone "$(head -n 1 "$data/postmaster.pid")"; fi
   # no Unix socket: its path would have to be short, and everything here speaks TCP
   {
     cat "$DOCKER_DIR/postgres/postgresql.conf"
