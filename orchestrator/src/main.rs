@@ -1,1 +1,27 @@
-fn main(){}
+//! `ridehail`: arguments, log, dispatch.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use orchestrator::cli::{self, Cli};
+use orchestrator::telemetry;
+
+fn main() -> ExitCode {
+    let matches = cli::grouped(Cli::command()).get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    telemetry::start(&cli.log, cli.verb.stays());
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return cli::fail(&anyhow::Error::from(error), 2),
+    };
+    let code = runtime.block_on(Box::pin(cli::dispatch(cli)));
+    // a thread that still waits for a cancelled statement must not hold up the exit
+    runtime.shutdown_background();
+    code
+}

@@ -1,0 +1,54 @@
+//! The JSON files dbt leaves in `target/`: other tools read them.
+
+pub mod lineage;
+pub mod manifest;
+pub mod run_results;
+
+use std::io;
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+/// What every artifact says about the invocation that wrote it.
+#[derive(Debug, Clone, Copy)]
+pub struct Invocation {
+    /// Invocation.
+    pub invocation_id: Uuid,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When the artifact was made.
+    pub generated_at: DateTime<Utc>,
+    /// The verb.
+    pub which: &'static str,
+}
+
+/// The `metadata` of an artifact of `schema`, e.g. `manifest/v12`.
+fn metadata(about: &Invocation, schema: &str) -> Json {
+    json!({
+        "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
+        // readers compare this with dbt's releases to know what to expect; it is the contract followed
+        "dbt_version": "1.11.0",
+        "generated_at": time(about.generated_at),
+        "invocation_id": about.invocation_id,
+        "invocation_started_at": time(about.started_at),
+        "env": {},
+    })
+}
+
+/// dbt's way to write an instant.
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Writes one artifact, whole or not at all: a reader never sees half a file.
+///
+/// # Errors
+/// The folder cannot be made or written to.
+pub fn write(target: &Path, name: &str, artifact: &Json) -> io::Result<()> {
+    std::fs::create_dir_all(target)?;
+    let aside = target.join(format!(".{name}.{}", std::process::id()));
+    std::fs::write(&aside, serde_json::to_vec(artifact)?)?;
+    std::fs::rename(aside, target.join(name))
+}

@@ -1,0 +1,371 @@
+//! dbt's console lines.
+//!
+//! `HH:MM:SS` in UTC, two blanks, the line; dots fill result lines up to column 80. People and scripts read
+//! these; they are kept to the letter, but for the program's own name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::printer::{Color, Printer};
+use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
+use crate::run::plan::NodeIx;
+use crate::run::prepare::PlannedNode;
+use crate::run::state::RunState;
+
+/// Column that dots run to.
+const WIDTH: usize = 80;
+
+/// Prints events as dbt does.
+#[derive(Debug)]
+pub struct Console {
+    printer: Printer,
+    quiet: bool,
+    nodes: Arc<[PlannedNode]>,
+    tally: Tally,
+    /// What the summary repeats: failures and warnings, in the order they happened.
+    problems: Vec<(NodeIx, Report)>,
+}
+
+impl Console {
+    /// Prints through `printer`; when `quiet`, only failures.
+    #[must_use]
+    pub fn new(printer: Printer, quiet: bool) -> Self {
+        Self {
+            printer,
+            quiet,
+            nodes: Arc::from([]),
+            tally: Tally::default(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn line(&self, at: DateTime<Utc>, text: &str) {
+        if !self.quiet {
+            self.always(at, text);
+        }
+    }
+
+    fn always(&self, at: DateTime<Utc>, text: &str) {
+        self.printer
+            .line(&format!("{}  {text}", at.format("%H:%M:%S")));
+    }
+
+    fn node(&self, node: NodeIx) -> &PlannedNode {
+        &self.nodes[node as usize]
+    }
+
+    fn result(
+        &self,
+        at: DateTime<Utc>,
+        index: usize,
+        words: &str,
+        color: Option<Color>,
+        status: &str,
+        took: Option<Duration>,
+    ) {
+        let status = color.map_or_else(
+            || status.to_owned(),
+            |color| self.printer.paint(color, status),
+        );
+        let took = took
+            .map(|took| format!(" in {:.2}s", took.as_secs_f64()))
+            .unwrap_or_default();
+        let mut line = format!("{index} of {} {words} ", self.nodes.len());
+        // count characters, not bytes: names may hold any letter
+        for _ in line.chars().count()..WIDTH {
+            line.push('.');
+        }
+        let text = format!("{line} [{status}{took}]");
+        if color == Some(Color::Red) {
+            self.always(at, &text);
+        } else {
+            self.line(at, &text);
+        }
+    }
+
+    fn finished(&mut self, at: DateTime<Utc>, node: NodeIx, index: usize, report: &Report) {
+        self.tally.count(report.ending);
+        let planned = Arc::clone(&self.nodes);
+        let planned = &planned[node as usize];
+        let took = Some(report.took);
+        let failures = report.failures.unwrap_or_default();
+        match (planned.resource_type, report.ending) {
+            ("test", Ending::Success) => {
+                let words = format!("PASS {}", planned.name);
+                self.result(at, index, &words, Some(Color::Green), "PASS", took);
+            }
+            ("test", Ending::Warned) => {
+                let status = format!("WARN {failures}");
+                let words = format!("{status} {}", planned.name);
+                self.result(at, index, &words, Some(Color::Yellow), &status, took);
+            }
+            ("test", Ending::Failed) if report.failures.is_some() => {
+                let status = format!("FAIL {failures}");
+                let words = format!("{status} {}", planned.name);
+                self.result(at, index, &words, Some(Color::Red), &status, took);
+            }
+            ("test", Ending::Failed) => {
+                let words = format!("ERROR {}", planned.name);
+                self.result(at, index, &words, Some(Color::Red), "ERROR", took);
+            }
+            (_, Ending::Cancelled) => {
+                // dbt names the connection here; ours are not tied to nodes
+                let words = format!("CANCEL query {}", planned.unique_id);
+                self.result(at, index, &words, Some(Color::Red), "CANCEL", took);
+            }
+            (kind, Ending::Success | Ending::Warned) => {
+                let verb = match kind {
+                    "seed" => "OK loaded",
+                    "snapshot" => "OK snapshotted",
+                    _ => "OK created",
+                };
+                let words = format!("{verb} {}", label(planned));
+                self.result(at, index, &words, Some(Color::Green), &report.message, took);
+            }
+            (kind, Ending::Failed) => {
+                let verb = match kind {
+                    "seed" => "ERROR loading",
+                    "snapshot" => "ERROR snapshotting",
+                    _ => "ERROR creating",
+                };
+                let words = format!("{verb} {}", label(planned));
+                self.result(at, index, &words, Some(Color::Red), "ERROR", took);
+            }
+        }
+        match report.ending {
+            Ending::Failed | Ending::Warned => self.problems.push((node, report.clone())),
+            Ending::Success | Ending::Cancelled => {}
+        }
+    }
+
+    fn summary(&self, at: DateTime<Utc>, state: RunState, error: Option<&str>, took: Duration) {
+        self.line(at, "");
+        self.line(
+            at,
+            &format!(
+                "Finished running {} in {}.",
+                kinds(&self.nodes),
+                duration(took)
+            ),
+        );
+        let errors = self.tally.error;
+        let warnings = plural(self.tally.warn, "warning");
+        let line = match (state, error) {
+            (RunState::Cancelled, Some(error)) => format!("Cancelled: the run {error}"),
+            (RunState::Cancelled, None) => "Exited because of keyboard interrupt".to_owned(),
+            _ if errors > 0 => {
+                format!(
+                    "Completed with {}, 0 partial successes, and {warnings}:",
+                    plural(errors, "error")
+                )
+            }
+            _ if self.tally.warn > 0 => format!("Completed with {warnings}:"),
+            _ => "Completed successfully".to_owned(),
+        };
+        let color = match (errors, self.tally.warn, state) {
+            (_, _, RunState::Cancelled) => Color::Yellow,
+            (0, 0, _) => Color::Green,
+            (0, _, _) => Color::Yellow,
+            _ => Color::Red,
+        };
+        self.line(at, "");
+        self.line(at, &self.printer.paint(color, &line));
+        let (failed, warned): (Vec<_>, Vec<_>) = self
+            .problems
+            .iter()
+            .partition(|(_, report)| report.ending == Ending::Failed);
+        for (node, report) in failed {
+            self.problem(at, "Failure", Color::Red, *node, report);
+        }
+        if !self.quiet {
+            for (node, report) in warned {
+                self.problem(at, "Warning", Color::Yellow, *node, report);
+            }
+        }
+        let Tally {
+            pass,
+            warn,
+            error,
+            skip,
+        } = self.tally;
+        self.line(at, "");
+        self.line(
+            at,
+            &format!(
+                "Done. PASS={pass} WARN={warn} ERROR={error} SKIP={skip} NO-OP=0 TOTAL={}",
+                self.tally.total()
+            ),
+        );
+    }
+
+    fn problem(&self, at: DateTime<Utc>, word: &str, color: Color, node: NodeIx, report: &Report) {
+        let node = self.node(node);
+        let heading = format!(
+            "{word} in {} {} ({})",
+            node.resource_type, node.name, node.path
+        );
+        self.always(at, "");
+        self.always(at, &self.printer.paint(color, &heading));
+        let text = report.error.as_deref().unwrap_or(&report.message);
+        self.always(at, &format!("  {text}"));
+        if let Some(hint) = &report.hint {
+            self.always(at, &format!("  hint: {hint}"));
+        }
+        if let Some(path) = &report.compiled_path {
+            self.always(at, "");
+            self.always(at, &format!("  compiled code at {path}"));
+        }
+    }
+}
+
+impl Renderer for Console {
+    fn render(&mut self, happened: &Happened) {
+        let at = happened.at;
+        match &happened.event {
+            Event::Invoked => {
+                let version = env!("CARGO_PKG_VERSION");
+                self.line(at, &format!("Running with ridehail={version}"));
+                self.line(at, &format!("Registered adapter: postgres={version}"));
+            }
+            Event::Found { counts } => {
+                let found: Vec<String> = counts
+                    .iter()
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(kind, count)| plural(*count, declared(kind)))
+                    .collect();
+                self.line(at, &format!("Found {}", found.join(", ")));
+                self.line(at, "");
+            }
+            Event::Warning { text } => {
+                self.line(
+                    at,
+                    &format!("{} {text}", self.printer.paint(Color::Yellow, "[WARNING]:")),
+                );
+            }
+            Event::NothingToDo => self.line(
+                at,
+                "Nothing to do. Try checking your model configs and model specification args",
+            ),
+            Event::Began {
+                nodes,
+                threads,
+                target,
+                ..
+            } => {
+                self.nodes = Arc::clone(nodes);
+                self.line(
+                    at,
+                    &format!("Concurrency: {threads} threads (target='{target}')"),
+                );
+                self.line(at, "");
+            }
+            // a further attempt has its own line already: the one that announced it
+            Event::NodeStarted { attempt: 2.., .. } => {}
+            Event::NodeStarted { node, index, .. } => {
+                let words = format!("START {}", label(self.node(*node)));
+                self.result(at, *index, &words, None, "RUN", None);
+            }
+            Event::NodeRetrying {
+                node,
+                attempt,
+                index,
+                report,
+                at: again,
+            } => {
+                let wait = (*again - at).to_std().unwrap_or_default();
+                let words = format!(
+                    "RETRY {} (attempt {attempt} failed)",
+                    label(self.node(*node))
+                );
+                let status = format!("RETRY in {:.1}s", wait.as_secs_f64());
+                self.result(at, *index, &words, Some(Color::Yellow), &status, None);
+                if let Some(error) = &report.error {
+                    self.line(at, &format!("  {error}"));
+                }
+            }
+            Event::NodeFinished {
+                node,
+                index,
+                report,
+                ..
+            } => {
+                self.finished(at, *node, *index, report);
+            }
+            Event::NodeSkipped { node, index, .. } => {
+                self.tally.skip += 1;
+                let node = self.node(*node);
+                let words = match (node.resource_type, &node.relation) {
+                    ("model" | "seed" | "snapshot", Some(relation)) => {
+                        format!("SKIP relation {relation}")
+                    }
+                    (kind, _) => format!("SKIP {kind} {}", node.name),
+                };
+                self.result(at, *index, &words, Some(Color::Yellow), "SKIP", None);
+            }
+            Event::Cancelling { .. } => {}
+            Event::RunFinished { state, error, took } => {
+                self.summary(at, *state, error.as_deref(), *took);
+            }
+        }
+    }
+}
+
+/// `sql view model analytics.stg_orders`, `seed file analytics.raw_orders`, `test not_null_orders_id`.
+#[must_use]
+pub fn label(node: &PlannedNode) -> String {
+    let relation = node.relation.as_deref().unwrap_or(&node.name);
+    match node.resource_type {
+        "model" => {
+            let how = node
+                .materialized
+                .as_deref()
+                .unwrap_or("view")
+                .replace('_', " ");
+            format!("sql {how} model {relation}")
+        }
+        "seed" => format!("seed file {relation}"),
+        "snapshot" => format!("snapshot {relation}"),
+        kind => format!("{kind} {}", node.name),
+    }
+}
+
+/// dbt's word for what a project declares.
+fn declared(kind: &str) -> &str {
+    if kind == "test" { "data test" } else { kind }
+}
+
+/// `3 seeds, 2 table models, 20 data tests`: sorted by dbt's internal word for each.
+fn kinds(nodes: &[PlannedNode]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for node in nodes {
+        let kind = match (&node.materialized, node.resource_type) {
+            (Some(how), "model") => format!("{how} model"),
+            (_, kind) => kind.to_owned(),
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    let words: Vec<String> = counts
+        .iter()
+        .map(|(kind, count)| plural(*count, declared(kind)).replace('_', " "))
+        .collect();
+    words.join(", ")
+}
+
+fn plural(count: usize, word: &str) -> String {
+    match (count, word) {
+        (1, _) => format!("1 {word}"),
+        (_, "analysis") => format!("{count} analyses"),
+        _ => format!("{count} {word}s"),
+    }
+}
+
+/// `0 hours 0 minutes and 2.28 seconds (2.28s)`.
+fn duration(took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let (hours, minutes) = (took.as_secs() / 3_600, took.as_secs() % 3_600 / 60);
+    let rest = seconds - f64::from(u32::try_from(hours * 3_600 + minutes * 60).unwrap_or_default());
+    format!("{hours} hours {minutes} minutes and {rest:.2} seconds ({seconds:.2}s)")
+}

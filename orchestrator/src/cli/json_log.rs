@@ -1,0 +1,207 @@
+//! `--log-format json`: one object a line, shaped as dbt's structured log, which other tools parse.
+
+use std::sync::Arc;
+
+use chrono::SecondsFormat;
+use serde_json::{Value as Json, json};
+
+use super::console::label;
+use super::printer::Printer;
+use crate::artifacts::run_results::status;
+use crate::run::events::{Event, Happened, Renderer, Tally};
+use crate::run::plan::NodeIx;
+use crate::run::prepare::PlannedNode;
+
+/// Prints events as JSON.
+#[derive(Debug)]
+pub(super) struct JsonLog {
+    printer: Printer,
+    nodes: Arc<[PlannedNode]>,
+    tally: Tally,
+}
+
+impl JsonLog {
+    /// Prints through `printer`.
+    #[must_use]
+    pub(super) fn new(printer: Printer) -> Self {
+        Self {
+            printer,
+            nodes: Arc::from([]),
+            tally: Tally::default(),
+        }
+    }
+
+    fn info(&self, node: NodeIx, status: &str) -> Json {
+        let node = &self.nodes[node as usize];
+        json!({
+            "unique_id": node.unique_id,
+            "node_name": node.name,
+            "node_path": node.path,
+            "resource_type": node.resource_type,
+            "materialized": node.materialized.as_deref().unwrap_or("test"),
+            "node_status": status,
+            "node_relation": { "relation_name": node.relation, "schema": node.schema },
+        })
+    }
+}
+
+impl Renderer for JsonLog {
+    fn render(&mut self, happened: &Happened) {
+        let total = self.nodes.len();
+        // (code, name, level, message, data): dbt's codes and names of the same events
+        let (code, name, level, message, data) = match &happened.event {
+            Event::Invoked => {
+                let version = env!("CARGO_PKG_VERSION");
+                let message = format!("Running with ridehail={version}");
+                (
+                    "A001",
+                    "MainReportVersion",
+                    "info",
+                    message,
+                    json!({ "version": version }),
+                )
+            }
+            Event::Found { counts } => {
+                let text: Vec<_> = counts
+                    .iter()
+                    .map(|(kind, n)| format!("{n} {kind}"))
+                    .collect();
+                let line = text.join(", ");
+                (
+                    "W006",
+                    "FoundStats",
+                    "info",
+                    format!("Found {line}"),
+                    json!({ "stat_line": line }),
+                )
+            }
+            Event::Warning { text } => {
+                ("Z049", "Note", "warn", text.clone(), json!({ "msg": text }))
+            }
+            Event::NothingToDo => {
+                let message =
+                    "Nothing to do. Try checking your model configs and model specification args";
+                ("Q035", "NothingToDo", "warn", message.to_owned(), json!({}))
+            }
+            Event::Began {
+                nodes,
+                threads,
+                target,
+                run_id,
+            } => {
+                self.nodes = Arc::clone(nodes);
+                let message = format!("Concurrency: {threads} threads (target='{target}')");
+                let data =
+                    json!({ "num_threads": threads, "target_name": target, "run_id": run_id });
+                ("Q027", "ConcurrencyLine", "info", message, data)
+            }
+            Event::NodeStarted {
+                node,
+                index,
+                attempt,
+            } => {
+                let description = label(&self.nodes[*node as usize]);
+                let data = json!({
+                    "description": description, "index": index, "total": total, "attempt": attempt,
+                    "node_info": self.info(*node, "started"),
+                });
+                let message = format!("{index} of {total} START {description}");
+                ("Q011", "LogStartLine", "info", message, data)
+            }
+            Event::NodeRetrying {
+                node,
+                index,
+                attempt,
+                report,
+                at,
+            } => {
+                let data = json!({
+                    "index": index, "total": total, "attempt": attempt, "retry_at": at,
+                    "error": report.error, "node_info": self.info(*node, "up for retry"),
+                });
+                let message = format!(
+                    "{index} of {total} RETRY {}",
+                    label(&self.nodes[*node as usize])
+                );
+                ("Q091", "LogNodeRetry", "warn", message, data)
+            }
+            Event::NodeFinished {
+                node,
+                index,
+                report,
+                attempt,
+            } => {
+                self.tally.count(report.ending);
+                let planned = &self.nodes[*node as usize];
+                let (code, name) = match planned.resource_type {
+                    "test" => ("Q007", "LogTestResult"),
+                    "seed" => ("Q016", "LogSeedResult"),
+                    "snapshot" => ("Q015", "LogSnapshotResult"),
+                    _ => ("Q012", "LogModelResult"),
+                };
+                let word = status(planned, report);
+                let level = match word {
+                    "success" | "pass" => "info",
+                    "warn" => "warn",
+                    _ => "error",
+                };
+                let data = json!({
+                    "description": label(planned), "index": index, "total": total, "attempt": attempt,
+                    "status": if word == "success" { report.message.as_str() } else { word },
+                    "execution_time": report.took.as_secs_f64(),
+                    "num_failures": report.failures.unwrap_or_default(),
+                    "error": report.error,
+                    "node_info": self.info(*node, word),
+                });
+                (
+                    code,
+                    name,
+                    level,
+                    format!("{index} of {total} {word} {}", label(planned)),
+                    data,
+                )
+            }
+            Event::NodeSkipped { node, index, .. } => {
+                self.tally.skip += 1;
+                let planned = &self.nodes[*node as usize];
+                let data = json!({
+                    "resource_type": planned.resource_type, "schema": planned.schema,
+                    "node_name": planned.name, "index": index, "total": total,
+                    "node_info": self.info(*node, "skipped"),
+                });
+                let message = format!("{index} of {total} SKIP {}", label(planned));
+                ("Q034", "SkippingDetails", "info", message, data)
+            }
+            Event::Cancelling { nodes } => {
+                let message = format!("cancelling {} statements", nodes.len());
+                ("Z001", "MainKeyboardInterrupt", "info", message, json!({}))
+            }
+            Event::RunFinished { state, error, took } => {
+                let Tally {
+                    pass,
+                    warn,
+                    error: failed,
+                    skip,
+                } = self.tally;
+                let message = format!(
+                    "Done. PASS={pass} WARN={warn} ERROR={failed} SKIP={skip} NO-OP=0 TOTAL={}",
+                    self.tally.total()
+                );
+                let data = json!({
+                    "stats": { "pass": pass, "warn": warn, "error": failed, "skip": skip, "noop": 0,
+                               "total": self.tally.total() },
+                    "state": state.word(), "error": error, "elapsed": took.as_secs_f64(),
+                });
+                ("Z023", "StatsLine", "info", message, data)
+            }
+        };
+        self.printer.json(&json!({
+            "info": {
+                "category": "", "code": code, "name": name, "level": level, "msg": message,
+                "pid": std::process::id(), "thread": "MainThread",
+                "ts": happened.at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            },
+            "data": data,
+        }));
+    }
+}

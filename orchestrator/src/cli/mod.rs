@@ -1,0 +1,200 @@
+//! The command line: one file a verb. A verb gets its arguments, does its work through the rest of the crate
+//! and returns an exit code: 0 all well, 1 a handled failure (a node failed), 2 anything unhandled or misused.
+
+mod build;
+mod compile;
+pub mod console;
+mod jobs;
+mod json_log;
+mod ls;
+pub mod printer;
+mod reconcile;
+mod run;
+mod runs;
+mod seed;
+mod signals;
+mod test;
+mod walk;
+
+use std::process::ExitCode;
+
+use clap::{Command, Parser, Subcommand};
+
+use crate::config::LogArgs;
+use printer::Printer;
+
+/// Builds dbt projects on Postgres, on a schedule, and feeds them from Kafka.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ridehail",
+    version,
+    max_term_width = 100,
+    subcommand_value_name = "VERB"
+)]
+pub struct Cli {
+    /// Verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Output.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do. A new verb is a file, a line here, and a word in [`GROUPS`].
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build seeds and models and test them, in dependency order
+    Build(build::BuildArgs),
+    /// Build models
+    Run(run::RunArgs),
+    /// Run data tests
+    Test(test::TestArgs),
+    /// Load CSV seeds
+    Seed(seed::SeedArgs),
+    /// Write the SQL of nodes to target/compiled without running it
+    Compile(compile::CompileArgs),
+    /// List nodes
+    #[command(visible_alias = "list")]
+    Ls(ls::LsArgs),
+    /// List, show and cancel recorded runs
+    Runs(runs::RunsArgs),
+    /// List and trigger the jobs of jobs.yml
+    Jobs(jobs::JobsArgs),
+    /// Compare the figures of all systems with what was acknowledged
+    Reconcile(reconcile::ReconcileArgs),
+}
+
+/// The verbs by purpose, as `--help` lists them.
+pub const GROUPS: &[(&str, &[&str])] = &[
+    ("Build", &["build", "run", "test", "seed", "compile", "ls"]),
+    ("Runs", &["runs", "jobs", "serve"]),
+    ("Streams", &["generate", "topics", "stream", "druid"]),
+    ("Check", &["reconcile"]),
+];
+
+impl Verb {
+    /// Whether it goes on until told to stop; then its log says what it does.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        match self {
+            Self::Build(_)
+            | Self::Run(_)
+            | Self::Test(_)
+            | Self::Seed(_)
+            | Self::Compile(_)
+            | Self::Ls(_)
+            | Self::Runs(_)
+            | Self::Jobs(_)
+            | Self::Reconcile(_) => false,
+        }
+    }
+}
+
+/// Carries out the verb.
+pub async fn dispatch(cli: Cli) -> ExitCode {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let printer = Printer::new(cli.log.no_use_colors, no_color);
+    let log = cli.log;
+    let done = match cli.verb {
+        Verb::Build(args) => build::execute(args, &log, &printer).await,
+        Verb::Run(args) => run::execute(args, &log, &printer).await,
+        Verb::Test(args) => test::execute(args, &log, &printer).await,
+        Verb::Seed(args) => seed::execute(args, &log, &printer).await,
+        Verb::Compile(args) => compile::execute(args, &log, &printer).await,
+        Verb::Ls(args) => ls::execute(args, &printer).await,
+        Verb::Runs(args) => runs::execute(args, &printer).await,
+        Verb::Jobs(args) => jobs::execute(args, &printer).await,
+        Verb::Reconcile(args) => reconcile::execute(args, &printer).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error, 2),
+    }
+}
+
+/// Says on standard error what failed and what to do about it.
+#[expect(clippy::print_stderr, reason = "this is where errors are told")]
+#[must_use]
+pub fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("error: {error:#}");
+    if let Some(hint) = hint(error) {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::from(code)
+}
+
+/// The advice of the first error in the chain that has some.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let owned = ToOwned::to_owned;
+        None.or_else(|| cause.downcast_ref::<crate::run::invoke::Error>()?.hint())
+            .or_else(|| cause.downcast_ref::<project::Error>()?.hint())
+            .or_else(|| cause.downcast_ref::<Box<project::Error>>()?.hint())
+            .or_else(|| cause.downcast_ref::<warehouse::Error>()?.hint().map(owned))
+            .or_else(|| Some(owned(cause.downcast_ref::<crate::store::Error>()?.hint())))
+            .or_else(|| Some(owned(cause.downcast_ref::<crate::jobs::Error>()?.hint())))
+            .or_else(|| Some(cause.downcast_ref::<Advice>()?.hint.clone()))
+    })
+}
+
+/// A failure of a verb itself, with advice.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Advice {
+    /// What failed, on what.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// `command` with its verbs listed by purpose instead of in one row.
+#[must_use]
+pub fn grouped(command: Command) -> Command {
+    let about = |name: &str| {
+        let verb = command.find_subcommand(name)?;
+        Some(
+            verb.get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        )
+    };
+    let mut listing = String::new();
+    for (purpose, verbs) in GROUPS {
+        let lines: Vec<String> = verbs
+            .iter()
+            .filter_map(|name| Some(format!("  {name:<10} {}\n", about(name)?)))
+            .collect();
+        if !lines.is_empty() {
+            listing.push_str(&format!("{purpose}:\n{}\n", lines.concat()));
+        }
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{listing}Options:\n{{options}}\n\n\
+         `ridehail VERB --help` tells the options of a verb."
+    );
+    command.help_template(template)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_verb_has_a_purpose() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for verb in command
+            .get_subcommands()
+            .map(Command::get_name)
+            .filter(|name| *name != "help")
+        {
+            let groups = GROUPS
+                .iter()
+                .filter(|(_, verbs)| verbs.contains(&verb))
+                .count();
+            assert_eq!(groups, 1, "{verb}");
+        }
+    }
+}

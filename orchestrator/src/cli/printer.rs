@@ -1,0 +1,106 @@
+//! The one place that writes to standard output. A reader that hangs up (`ridehail ls | head`) is no error.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Colours of status words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// Went well.
+    Green,
+    /// Look at it some time.
+    Yellow,
+    /// Look at it now.
+    Red,
+    /// Beside the point.
+    Dim,
+}
+
+/// Standard output. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Printer {
+    colors: bool,
+    hung_up: Arc<AtomicBool>,
+    /// What tests read instead of a terminal.
+    captured: Option<Arc<Mutex<Vec<u8>>>>,
+}
+
+impl Printer {
+    /// Colours only for a person: not when piped, not with `NO_COLOR`, not when `plain`.
+    #[must_use]
+    pub fn new(plain: bool, no_color: bool) -> Self {
+        let colors = !plain && !no_color && io::stdout().is_terminal();
+        Self {
+            colors,
+            hung_up: Arc::default(),
+            captured: None,
+        }
+    }
+
+    /// Keeps what is printed, for tests.
+    #[must_use]
+    pub fn capturing() -> Self {
+        Self {
+            colors: false,
+            hung_up: Arc::default(),
+            captured: Some(Arc::default()),
+        }
+    }
+
+    /// What was printed so far, when capturing.
+    #[must_use]
+    pub fn captured(&self) -> String {
+        let bytes = self
+            .captured
+            .as_ref()
+            .map(|bytes| bytes.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+    }
+
+    /// Writes one line.
+    pub fn line(&self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
+    /// Writes a value as JSON, for scripts.
+    pub fn json(&self, value: &impl serde::Serialize) {
+        self.line(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    /// Writes `text` as it is.
+    pub fn write(&self, text: &str) {
+        if let Some(captured) = &self.captured {
+            let mut bytes = captured.lock().unwrap_or_else(PoisonError::into_inner);
+            bytes.extend_from_slice(text.as_bytes());
+            return;
+        }
+        if self.hung_up.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut out = io::stdout().lock();
+        if out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            self.hung_up.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// `text` in `color`, when colours are on.
+    #[must_use]
+    pub fn paint(&self, color: Color, text: &str) -> String {
+        let code = match color {
+            Color::Green => "32",
+            Color::Yellow => "33",
+            Color::Red => "31",
+            Color::Dim => "2",
+        };
+        if self.colors {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}

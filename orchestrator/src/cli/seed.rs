@@ -1,0 +1,25 @@
+//! `ridehail seed`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::printer::Printer;
+use super::walk::{WalkArgs, walk};
+use crate::config::LogArgs;
+use crate::run::request::Command;
+
+/// CSV files into tables.
+#[derive(Debug, Args)]
+pub struct SeedArgs {
+    #[command(flatten)]
+    walk: WalkArgs,
+}
+
+pub(super) async fn execute(
+    args: SeedArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    walk(Command::Seed, args.walk, log, printer).await
+}

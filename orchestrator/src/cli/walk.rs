@@ -1,0 +1,82 @@
+//! What `build`, `run`, `test` and `seed` share: options, and the walk over nodes they ask for.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::console::Console;
+use super::json_log::JsonLog;
+use super::printer::Printer;
+use super::signals;
+use crate::clock::SystemClock;
+use crate::config::{
+    EmptySelection, ExecutionArgs, LogArgs, LogFormat, ProjectArgs, SelectionArgs, StoreArgs,
+};
+use crate::run::events::Renderer;
+use crate::run::execute::Stopped;
+use crate::run::invoke::{Context, Recording, Which, invoke};
+use crate::run::request::{Command, Trigger};
+use crate::run::state::RunState;
+use crate::store::leases::Holder;
+
+/// Options of a verb that executes nodes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WalkArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Do not record the run; for when the run store is away
+    #[arg(long, help_heading = "Run store")]
+    no_record: bool,
+}
+
+/// Executes the nodes and says how it went.
+pub(super) async fn walk(
+    command: Command,
+    args: WalkArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let request = args.execution.request(command);
+    let request = args.selection.apply(args.project.apply(request));
+    let recording = if args.no_record {
+        Recording::Off
+    } else {
+        Recording::At(args.store.address())
+    };
+    let context = Context {
+        place: args.project.place(),
+        recording,
+        holder: Holder::this_process(),
+        clock: SystemClock::shared(),
+        artifacts: !args.execution.no_write_json,
+    };
+    let mut renderer: Box<dyn Renderer> = match log.log_format {
+        LogFormat::Text => Box::new(Console::new(printer.clone(), log.quiet)),
+        LogFormat::Json => Box::new(JsonLog::new(printer.clone())),
+    };
+    let cancel = signals::cancel_on_signal()?;
+    let which = Which::New(Trigger::Cli);
+    let finished = Box::pin(invoke(&context, request, which, renderer.as_mut(), cancel)).await?;
+    if finished.nothing_to_do {
+        return Ok(match args.execution.empty_selection {
+            EmptySelection::Ok => ExitCode::SUCCESS,
+            EmptySelection::Warn => {
+                tracing::warn!("nothing is selected");
+                ExitCode::SUCCESS
+            }
+            EmptySelection::Error => ExitCode::from(1),
+        });
+    }
+    Ok(match (finished.state, finished.stopped) {
+        (RunState::Success, _) => ExitCode::SUCCESS,
+        // dbt exits with 2 when a person interrupts it; a timeout is a failure that was foreseen
+        (_, Some(Stopped::Cancelled | Stopped::Fenced)) => ExitCode::from(2),
+        (_, Some(Stopped::TimedOut(_)) | None) => ExitCode::from(1),
+    })
+}

@@ -1,0 +1,319 @@
+//! Every option of the engine's verbs: a flag, its variable, its default. One struct a concern; verbs combine
+//! them. Options that dbt has too are named as dbt names them and read dbt's variables.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use project::Secret;
+use project::manifest::ResourceType;
+use serde_json::{Map, Value as Json};
+
+use crate::retry::RetryLimits;
+use crate::run::prepare::Place;
+use crate::run::request::{Command, IndirectSelection, Request};
+use crate::store::Address;
+
+/// What is written, and how much of it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LogArgs {
+    /// Print failures only
+    #[arg(short, long, global = true, env = "DBT_QUIET", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub quiet: bool,
+    /// Log what the program does to standard error
+    #[arg(short, long, global = true, env = "DBT_DEBUG", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub debug: bool,
+    /// Lines for people, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        env = "DBT_LOG_FORMAT",
+        hide_env = true,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    /// Print no colours; NO_COLOR does the same
+    #[arg(long, global = true)]
+    pub no_use_colors: bool,
+}
+
+/// Shape of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the project is and how it is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Project")]
+pub struct ProjectArgs {
+    /// Folder of dbt_project.yml [default: here, or ./models when that holds one]
+    #[arg(long, value_name = "DIR", env = "RIDEHAIL_PROJECT_DIR")]
+    pub project_dir: Option<PathBuf>,
+    /// Folder of profiles.yml [default: the project's folder, then ~/.dbt]
+    #[arg(long, value_name = "DIR", env = "DBT_PROFILES_DIR")]
+    pub profiles_dir: Option<PathBuf>,
+    /// Profile to use [default: the project's]
+    #[arg(long, value_name = "NAME", env = "DBT_PROFILE")]
+    pub profile: Option<String>,
+    /// Output of the profile [default: the profile's]
+    #[arg(short, long, value_name = "NAME", env = "DBT_TARGET")]
+    pub target: Option<String>,
+    /// Folder for compiled SQL and artifacts [default: target]
+    #[arg(long, value_name = "DIR", env = "DBT_TARGET_PATH")]
+    pub target_path: Option<PathBuf>,
+    /// Variables, as a YAML mapping: '{lookback_days: 3}'
+    #[arg(long, value_name = "YAML", value_parser = yaml_mapping)]
+    pub vars: Option<Map<String, Json>>,
+}
+
+impl ProjectArgs {
+    /// The folders and the environment.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let env: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let given = self
+            .project_dir
+            .clone()
+            .or_else(|| env.get("DBT_PROJECT_DIR").map(PathBuf::from));
+        Place {
+            project_dir: given.unwrap_or_else(default_project),
+            profiles_dir: self.profiles_dir.clone(),
+            target_path: self.target_path.clone(),
+            env,
+        }
+    }
+
+    /// `request` with this project's profile, target and vars.
+    #[must_use]
+    pub fn apply(&self, request: Request) -> Request {
+        Request {
+            profile: self.profile.clone(),
+            target: self.target.clone(),
+            vars: self.vars.clone().unwrap_or_default(),
+            ..request
+        }
+    }
+}
+
+fn default_project() -> PathBuf {
+    let here = Path::new(".");
+    let models = Path::new("models");
+    let holds = |folder: &Path| folder.join("dbt_project.yml").is_file();
+    if !holds(here) && holds(models) {
+        models.to_owned()
+    } else {
+        here.to_owned()
+    }
+}
+
+fn yaml_mapping(text: &str) -> Result<Map<String, Json>, String> {
+    match serde_saphyr::from_str::<Json>(text) {
+        Ok(Json::Object(map)) => Ok(map),
+        Ok(Json::Null) => Ok(Map::new()),
+        Ok(other) => Err(format!("a mapping is expected, not {other}")),
+        Err(error) => Err(error.without_snippet().to_string()),
+    }
+}
+
+/// Which nodes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectionArgs {
+    /// Nodes to take: name, +name+, tag:x, path:dir, …; blanks unite, commas intersect [default: all]
+    #[arg(short, long, visible_short_alias = 'm', visible_alias = "models", value_name = "SELECTOR",
+          num_args = 1.., action = ArgAction::Append)]
+    pub select: Vec<String>,
+    /// Nodes to leave out, in the same words
+    #[arg(long, value_name = "SELECTOR", num_args = 1.., action = ArgAction::Append)]
+    pub exclude: Vec<String>,
+    /// Kinds of nodes to take [default: all that the verb handles]
+    #[arg(long, value_name = "KIND", num_args = 1.., env = "DBT_RESOURCE_TYPES", hide_env = true,
+          value_delimiter = ' ')]
+    pub resource_type: Vec<Kind>,
+    /// Which tests come with selected nodes
+    #[arg(
+        long,
+        value_name = "MODE",
+        env = "DBT_INDIRECT_SELECTION",
+        hide_env = true,
+        default_value = "eager"
+    )]
+    pub indirect_selection: IndirectSelection,
+}
+
+/// Kinds of nodes, as flags name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// SQL models.
+    Model,
+    /// Data tests.
+    Test,
+    /// CSV seeds.
+    Seed,
+    /// Snapshots.
+    Snapshot,
+    /// Sources (`ls` only).
+    Source,
+    /// Analyses (`ls` only).
+    Analysis,
+    /// Every kind.
+    All,
+}
+
+impl Kind {
+    fn resource_types(self) -> Vec<ResourceType> {
+        match self {
+            Self::Model => vec![ResourceType::Model],
+            Self::Test => vec![ResourceType::Test],
+            Self::Seed => vec![ResourceType::Seed],
+            Self::Snapshot => vec![ResourceType::Snapshot],
+            Self::Source => vec![ResourceType::Source],
+            Self::Analysis => vec![ResourceType::Analysis],
+            Self::All => Vec::new(),
+        }
+    }
+}
+
+impl SelectionArgs {
+    /// The kinds asked for; empty = every kind.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<ResourceType> {
+        if self.resource_type.contains(&Kind::All) {
+            return Vec::new();
+        }
+        self.resource_type
+            .iter()
+            .flat_map(|kind| kind.resource_types())
+            .collect()
+    }
+
+    /// `request` with this selection.
+    #[must_use]
+    pub fn apply(&self, request: Request) -> Request {
+        Request {
+            select: self.select.clone(),
+            exclude: self.exclude.clone(),
+            resource_types: self.kinds(),
+            indirect: self.indirect_selection,
+            ..request
+        }
+    }
+}
+
+/// How nodes are executed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Execution")]
+pub struct ExecutionArgs {
+    /// Nodes at once [default: the profile's]
+    #[arg(long, value_name = "N", env = "DBT_THREADS", hide_env = true)]
+    pub threads: Option<usize>,
+    /// Rebuild incremental models from nothing
+    #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub full_refresh: bool,
+    /// Stop at the first failure, cancelling what runs
+    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub fail_fast: bool,
+    /// Further attempts of a node whose failure may pass: deadlock, lost connection
+    #[arg(long, value_name = "N", env = "RIDEHAIL_RETRIES", default_value_t = RetryLimits::DEFAULT.retries)]
+    pub retries: u16,
+    /// Cancel the run when it takes longer than this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// What an empty selection means for the exit code
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "RIDEHAIL_EMPTY_SELECTION",
+        default_value = "ok"
+    )]
+    pub empty_selection: EmptySelection,
+    /// Write no target/*.json
+    #[arg(long, env = "DBT_NO_WRITE_JSON", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub no_write_json: bool,
+}
+
+/// What a selection of nothing means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmptySelection {
+    /// Exit 0, as dbt does.
+    Ok,
+    /// Exit 0 and say so on standard error.
+    Warn,
+    /// Exit 1.
+    Error,
+}
+
+impl ExecutionArgs {
+    /// A request for `command` with these options.
+    #[must_use]
+    pub fn request(&self, command: Command) -> Request {
+        Request {
+            threads: self.threads,
+            full_refresh: self.full_refresh,
+            fail_fast: self.fail_fast,
+            retries: self.retries,
+            timeout_seconds: self.timeout,
+            ..Request::new(command)
+        }
+    }
+}
+
+/// Where runs are recorded.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Run store")]
+pub struct StoreArgs {
+    /// Postgres that holds schema `ridehail` [default: the profile's database]
+    #[arg(long, value_name = "URL", env = "RIDEHAIL_DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    pub database_url: Option<Secret>,
+}
+
+impl StoreArgs {
+    /// The address given, if one was.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.database_url.clone().map(Address::Url)
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+/// The web page and the scheduler.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Serving")]
+pub struct ServeArgs {
+    /// Address of the web page; loopback only, as there is no login
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "RIDEHAIL_LISTEN",
+        default_value = "127.0.0.1:15080"
+    )]
+    pub listen: SocketAddr,
+    /// Runs at once
+    #[arg(long, value_name = "N", env = "RIDEHAIL_MAX_RUNS", default_value_t = 4)]
+    pub max_runs: usize,
+    /// Days that ended runs are kept with their nodes and events; 0 keeps them for good
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "RIDEHAIL_KEEP_RUNS_DAYS",
+        default_value_t = 30
+    )]
+    pub keep_runs_days: u16,
+}

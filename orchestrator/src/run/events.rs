@@ -1,0 +1,209 @@
+//! What happened in a run, once. Console lines, the JSON log, the store and the web are renderings of this
+//! one enum; whatever one of them shows, all of them can.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::plan::{NodeIx, SkipCause};
+use super::prepare::PlannedNode;
+use super::state::{NodeState, RunState};
+use crate::retry::FailureKind;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Built, loaded or passed.
+    Success,
+    /// A test found rows and only warns.
+    Warned,
+    /// Failed for good.
+    Failed,
+    /// Its statement was cancelled.
+    Cancelled,
+}
+
+/// What an attempt has to say for itself.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// How it ended.
+    pub ending: Ending,
+    /// dbt's bracket text: `SELECT 99`, `PASS`, `FAIL 5`; for failures of other kinds `ERROR`.
+    pub message: String,
+    /// Rows written.
+    pub rows: Option<u64>,
+    /// Rows a test found.
+    pub failures: Option<i64>,
+    /// The failure in full.
+    pub error: Option<String>,
+    /// Why it failed.
+    pub kind: Option<FailureKind>,
+    /// What a person can do.
+    pub hint: Option<String>,
+    /// SQL as compiled.
+    pub compiled_sql: Option<Arc<str>>,
+    /// Where that was written, below the working folder.
+    pub compiled_path: Option<String>,
+    /// When compiling began and ended.
+    pub compile: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// When executing began and ended.
+    pub execute: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Whole duration.
+    pub took: Duration,
+}
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The program started.
+    Invoked,
+    /// The project was read; counts by kind of what it declares, in the order to print.
+    Found {
+        /// `("model", 5)`.
+        counts: Vec<(&'static str, usize)>,
+    },
+    /// A person should know, nothing stops.
+    Warning {
+        /// What.
+        text: String,
+    },
+    /// The selection is empty.
+    NothingToDo,
+    /// Nodes are about to start.
+    Began {
+        /// Number in the run store, unless not recorded.
+        run_id: Option<i64>,
+        /// Who of them there are.
+        nodes: Arc<[PlannedNode]>,
+        /// Attempts at once.
+        threads: usize,
+        /// Output of the profile.
+        target: String,
+    },
+    /// An attempt starts.
+    NodeStarted {
+        /// Which.
+        node: NodeIx,
+        /// From 1.
+        attempt: u16,
+        /// Position among those started or skipped so far, from 1: dbt's `n of m`.
+        index: usize,
+    },
+    /// An attempt failed and another will follow.
+    NodeRetrying {
+        /// Which.
+        node: NodeIx,
+        /// The one that failed.
+        attempt: u16,
+        /// Position.
+        index: usize,
+        /// What it said.
+        report: Report,
+        /// Earliest start of the next.
+        at: DateTime<Utc>,
+    },
+    /// A node ended.
+    NodeFinished {
+        /// Which.
+        node: NodeIx,
+        /// Its last attempt.
+        attempt: u16,
+        /// Position.
+        index: usize,
+        /// What it said.
+        report: Report,
+    },
+    /// A node will not start.
+    NodeSkipped {
+        /// Which.
+        node: NodeIx,
+        /// Position.
+        index: usize,
+        /// Why.
+        cause: SkipCause,
+    },
+    /// Statements are being cancelled.
+    Cancelling {
+        /// Nodes that were running.
+        nodes: Vec<NodeIx>,
+    },
+    /// All nodes have ended.
+    RunFinished {
+        /// How.
+        state: RunState,
+        /// Why, when not simply that nodes failed.
+        error: Option<String>,
+        /// From [`Event::Invoked`] on.
+        took: Duration,
+    },
+}
+
+/// An event with its time.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub event: Event,
+}
+
+/// Shows events to someone. Called in the order they happened; must not block for long.
+pub trait Renderer: Send {
+    /// Shows one.
+    fn render(&mut self, happened: &Happened);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Renderer for Silent {
+    fn render(&mut self, _: &Happened) {}
+}
+
+/// Counts of `Done. PASS=…`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Built, loaded, passed.
+    pub pass: usize,
+    /// Tests that warn.
+    pub warn: usize,
+    /// Failed or cancelled.
+    pub error: usize,
+    /// Skipped.
+    pub skip: usize,
+}
+
+impl Tally {
+    /// Takes an ending into account.
+    pub fn count(&mut self, ending: Ending) {
+        match ending {
+            Ending::Success => self.pass += 1,
+            Ending::Warned => self.warn += 1,
+            Ending::Failed | Ending::Cancelled => self.error += 1,
+        }
+    }
+
+    /// Counts nodes that have ended.
+    #[must_use]
+    pub fn of(states: &[NodeState]) -> Self {
+        let mut tally = Self::default();
+        for state in states {
+            match state {
+                NodeState::Success => tally.pass += 1,
+                NodeState::Warned => tally.warn += 1,
+                NodeState::Failed | NodeState::Cancelled => tally.error += 1,
+                NodeState::Skipped => tally.skip += 1,
+                NodeState::Queued | NodeState::Running { .. } | NodeState::UpForRetry { .. } => {}
+            }
+        }
+        tally
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.pass + self.warn + self.error + self.skip
+    }
+}

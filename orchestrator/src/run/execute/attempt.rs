@@ -1,0 +1,273 @@
+//! One attempt at one node: wait for the mark, compile, run, report.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use project::Compiled;
+use project::manifest::Node;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use warehouse::{BlockingAdapter, OutcomeKind, RunOptions, Warehouse};
+
+use crate::clock::SharedClock;
+use crate::retry::FailureKind;
+use crate::run::events::{Ending, Report};
+use crate::run::failure::Failure;
+use crate::run::plan::NodeIx;
+use crate::run::prepare::{PlannedNode, Prepared};
+
+/// What attempts share.
+#[derive(Debug)]
+pub struct Worker {
+    /// Project and nodes.
+    pub prepared: Prepared,
+    /// The database.
+    pub warehouse: Warehouse,
+    /// Templates' view of it.
+    pub adapter: BlockingAdapter,
+    /// The time.
+    pub clock: SharedClock,
+    /// `--full-refresh`.
+    pub full_refresh: bool,
+    /// Ties statements in the server's log to this invocation.
+    pub invocation_id: Uuid,
+    /// Keep the compiled text of every node until the end, for run_results.json.
+    pub artifacts: bool,
+}
+
+impl Worker {
+    /// Whether executing `node` changes anything in the database.
+    #[must_use]
+    pub fn touches_data(&self, node: NodeIx) -> bool {
+        let planned = self.node(node);
+        planned.resource_type != "test"
+            || self
+                .manifest_node(planned)
+                .is_some_and(|node| node.config.store_failures == Some(true))
+    }
+
+    /// Whether reports keep their SQL until the end.
+    #[must_use]
+    pub fn keeps_sql(&self) -> bool {
+        self.artifacts
+    }
+
+    /// A node's names.
+    #[must_use]
+    pub fn node(&self, node: NodeIx) -> &PlannedNode {
+        &self.prepared.nodes[node as usize]
+    }
+
+    fn manifest_node(&self, planned: &PlannedNode) -> Option<&Node> {
+        self.prepared.project.manifest.nodes.get(&planned.unique_id)
+    }
+
+    /// A file below `target/`, and how to name it to a person who stands in the project's folder.
+    fn file(&self, folder: &str, path: &Path) -> (PathBuf, String) {
+        let project = &self.prepared.project;
+        let file = project.target_path.join(folder).join(path);
+        let shown = file
+            .strip_prefix(&project.root)
+            .unwrap_or(&file)
+            .display()
+            .to_string();
+        (file, shown)
+    }
+}
+
+/// Runs one attempt to its end and never panics.
+pub(super) async fn run_attempt(
+    worker: &Arc<Worker>,
+    node: NodeIx,
+    claimed: Option<oneshot::Receiver<()>>,
+    cancel: CancellationToken,
+) -> Report {
+    let began = worker.clock.now();
+    let planned = worker.node(node);
+    let span = tracing::debug_span!("node", id = %planned.unique_id);
+    let work = attempt(worker, node, claimed, cancel);
+    let mut report = {
+        use tracing::Instrument;
+        match AssertUnwindSafe(work.instrument(span)).catch_unwind().await {
+            Ok(report) => report,
+            Err(panic) => {
+                let words = panic.downcast_ref::<String>().map(String::as_str);
+                let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+                let message = format!("a bug: {}", words.unwrap_or("panic"));
+                failed(&Failure::unexpected(planned, &message))
+            }
+        }
+    };
+    report.took = (worker.clock.now() - began).to_std().unwrap_or_default();
+    report
+}
+
+async fn attempt(
+    worker: &Arc<Worker>,
+    node: NodeIx,
+    claimed: Option<oneshot::Receiver<()>>,
+    cancel: CancellationToken,
+) -> Report {
+    if let Some(claimed) = claimed
+        && claimed.await.is_err()
+    {
+        return cancelled();
+    }
+    if cancel.is_cancelled() {
+        return cancelled();
+    }
+    let planned = worker.node(node);
+    let Some(manifest_node) = worker.manifest_node(planned) else {
+        return failed(&Failure::unexpected(
+            planned,
+            "the project does not hold this node",
+        ));
+    };
+
+    let compile_began = worker.clock.now();
+    let compiled = {
+        let worker = Arc::clone(worker);
+        let cancel = cancel.clone();
+        spawn_blocking(move || compile(&worker, node, cancel)).await
+    };
+    let compiled = match compiled {
+        Ok(Ok(compiled)) => compiled,
+        Ok(Err(_)) | Err(_) if cancel.is_cancelled() => return cancelled(),
+        Ok(Err(failure)) => return failed(&failure),
+        Err(panic) => return failed(&Failure::unexpected(planned, &format!("a bug: {panic}"))),
+    };
+    let compile_ended = worker.clock.now();
+
+    let options = RunOptions {
+        full_refresh: worker.full_refresh,
+        native_partitions: worker.prepared.project.native_partitions(),
+        cancel,
+        query_comment: Some(comment(worker, planned)),
+        project_root: worker.prepared.project.root.clone(),
+    };
+    let result = worker
+        .warehouse
+        .run(manifest_node, &compiled, &options)
+        .await;
+    let (run_file, run_path) = worker.file("run", &compiled.path);
+    let mut report = match result {
+        Ok(outcome) => {
+            write(&run_file, &outcome.run_sql);
+            let (ending, kind) = match outcome.kind {
+                OutcomeKind::Success | OutcomeKind::Pass => (Ending::Success, None),
+                OutcomeKind::Warn => (Ending::Warned, None),
+                OutcomeKind::Fail => (Ending::Failed, Some(FailureKind::TestFailure)),
+            };
+            Report {
+                rows: outcome.rows,
+                failures: outcome.failures,
+                error: outcome.explanation,
+                kind,
+                ..blank(ending, outcome.message)
+            }
+        }
+        Err(error) => {
+            write(&run_file, &compiled.sql);
+            let failure = Failure::of_warehouse(planned, &error, &run_path);
+            match failure.kind {
+                FailureKind::Cancelled => cancelled(),
+                FailureKind::Conflict
+                | FailureKind::Connection
+                | FailureKind::Lost
+                | FailureKind::Database
+                | FailureKind::Project
+                | FailureKind::TestFailure => failed(&failure),
+            }
+        }
+    };
+    report.compile = Some((compile_began, compile_ended));
+    report.execute = Some((compile_ended, worker.clock.now()));
+    if planned.resource_type != "seed" {
+        report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
+        report.compiled_sql = Some(Arc::from(compiled.sql));
+    }
+    report
+}
+
+fn compile(worker: &Worker, node: NodeIx, cancel: CancellationToken) -> Result<Compiled, Failure> {
+    let planned = worker.node(node);
+    let adapter = worker.adapter.clone().with_cancel(cancel);
+    let compiled = worker
+        .prepared
+        .project
+        .compile(&planned.unique_id, &adapter)
+        .map_err(|error| Failure::of_project(planned, &error))?;
+    if planned.resource_type != "seed" {
+        write(&worker.file("compiled", &compiled.path).0, &compiled.sql);
+    }
+    Ok(compiled)
+}
+
+/// Files below `target/` are for people; a full disk or a read-only checkout must not fail a node.
+fn write(file: &Path, text: &str) {
+    let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    if let Err(error) = folder.and_then(|()| std::fs::write(file, text)) {
+        tracing::warn!(file = %file.display(), %error, "cannot write the compiled file");
+    }
+}
+
+/// dbt's habit of saying in the server's log who sent a statement.
+fn comment(worker: &Worker, planned: &PlannedNode) -> String {
+    let about = serde_json::json!({
+        "app": "ridehail",
+        "invocation_id": worker.invocation_id,
+        "node_id": planned.unique_id,
+    });
+    format!("/* {about} */")
+}
+
+fn blank(ending: Ending, message: String) -> Report {
+    Report {
+        ending,
+        message,
+        rows: None,
+        failures: None,
+        error: None,
+        kind: None,
+        hint: None,
+        compiled_sql: None,
+        compiled_path: None,
+        compile: None,
+        execute: None,
+        took: Duration::ZERO,
+    }
+}
+
+fn cancelled() -> Report {
+    Report {
+        kind: Some(FailureKind::Cancelled),
+        ..blank(Ending::Cancelled, "CANCEL".to_owned())
+    }
+}
+
+fn failed(failure: &Failure) -> Report {
+    Report {
+        error: Some(failure.text.clone()),
+        kind: Some(failure.kind),
+        hint: failure.hint.clone(),
+        ..blank(Ending::Failed, "ERROR".to_owned())
+    }
+}
+
+/// A report about an attempt that another process began and nobody ended.
+#[must_use]
+pub fn lost(planned: &PlannedNode, began: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Report {
+    let took = began
+        .and_then(|began| (now - began).to_std().ok())
+        .unwrap_or_default();
+    Report {
+        took,
+        ..failed(&Failure::lost(planned))
+    }
+}

@@ -1,0 +1,111 @@
+//! Why a node failed, as one text that console, store, web and artifacts share.
+
+use project::adapter::AdapterError;
+use warehouse::ErrorKind;
+
+use super::prepare::PlannedNode;
+use crate::retry::{self, FailureKind};
+
+/// A failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What `retry.rs` judges.
+    pub kind: FailureKind,
+    /// What failed, on what, and the server's words; several lines.
+    pub text: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// The database, or the way to it, failed while the node ran.
+    #[must_use]
+    pub fn of_warehouse(node: &PlannedNode, error: &warehouse::Error, run_path: &str) -> Self {
+        let kind = classify(error.kind(), error.sqlstate());
+        let mut text = headed(error.title(), node, &error.to_string());
+        if kind == FailureKind::Database {
+            text.push_str("\n  compiled code at ");
+            text.push_str(run_path);
+        }
+        Self::with(kind, text, error.hint())
+    }
+
+    /// The node's SQL could not be made.
+    #[must_use]
+    pub fn of_project(node: &PlannedNode, error: &project::Error) -> Self {
+        let (kind, title) = match error {
+            project::Error::Adapter { source, .. } => (of_adapter(source), "Database Error"),
+            project::Error::Io { .. }
+            | project::Error::Yaml { .. }
+            | project::Error::Config { .. }
+            | project::Error::Template { .. }
+            | project::Error::UnknownDependency { .. }
+            | project::Error::Duplicate { .. }
+            | project::Error::Cycle { .. }
+            | project::Error::Selection { .. }
+            | project::Error::NoSuchNode { .. } => (FailureKind::Project, "Compilation Error"),
+        };
+        Self::with(
+            kind,
+            headed(title, node, &error.to_string()),
+            error.hint().as_deref(),
+        )
+    }
+
+    /// The process that ran it is gone.
+    #[must_use]
+    pub fn lost(node: &PlannedNode) -> Self {
+        let text = headed("Runtime Error", node, "the process that ran it is gone");
+        Self::with(FailureKind::Lost, text, None)
+    }
+
+    /// Something this program should not have let happen.
+    #[must_use]
+    pub fn unexpected(node: &PlannedNode, message: &str) -> Self {
+        Self::with(
+            FailureKind::Project,
+            headed("Runtime Error", node, message),
+            None,
+        )
+    }
+
+    fn with(kind: FailureKind, text: String, hint: Option<&str>) -> Self {
+        let hint = hint.or_else(|| retry::hint(kind)).map(ToOwned::to_owned);
+        Self { kind, text, hint }
+    }
+}
+
+/// dbt's layout: a heading that names the node, then every line indented by two.
+fn headed(title: &str, node: &PlannedNode, message: &str) -> String {
+    let mut text = format!(
+        "{title} in {} {} ({})",
+        node.resource_type, node.name, node.path
+    );
+    for line in message.lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
+
+fn classify(kind: ErrorKind, sqlstate: Option<&str>) -> FailureKind {
+    match (kind, sqlstate) {
+        // 40xxx: serialization failure, deadlock; 55xxx: a lock not granted in time
+        (ErrorKind::Transient, Some(code)) if code.starts_with("40") || code.starts_with("55") => {
+            FailureKind::Conflict
+        }
+        (ErrorKind::Transient, _) | (ErrorKind::Connection, None) => FailureKind::Connection,
+        (ErrorKind::Cancelled, _) => FailureKind::Cancelled,
+        (ErrorKind::Database, _) => FailureKind::Database,
+        (ErrorKind::Config, _) | (ErrorKind::Connection, Some(_)) => FailureKind::Project,
+    }
+}
+
+/// What a template asked while it was compiled can meet the same deadlock.
+fn of_adapter(error: &AdapterError) -> FailureKind {
+    match error.sqlstate.as_deref() {
+        Some("40001" | "40P01" | "55P03") => FailureKind::Conflict,
+        Some(code) if code.starts_with("08") || code.starts_with("57P") => FailureKind::Connection,
+        Some(_) | None => FailureKind::Database,
+    }
+}

@@ -1,0 +1,309 @@
+//! A run from request to result: load, record, execute, write artifacts, end.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use project::Project;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::events::{Event, Happened, Renderer};
+use super::execute::{Stopped, in_background};
+use super::plan::{Limits, Plan};
+use super::prepare::{Place, Prepared, kind_word, load, prepare};
+use super::request::{Request, Trigger};
+use super::state::RunState;
+use crate::clock::SharedClock;
+use crate::store::journal::RunEnd;
+use crate::store::leases::Holder;
+use crate::store::{self, Address, Store};
+
+mod record_start;
+mod walk;
+
+use record_start::{Recorded, adopt, open_new};
+use walk::{Walk, why};
+
+/// Why a run could not be started or brought to its end. Failing nodes are no error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something is wrong with the project.
+    #[error(transparent)]
+    Project(#[from] Box<project::Error>),
+    /// The database to build in is out of reach, or refuses its schemas.
+    #[error(transparent)]
+    Warehouse(warehouse::Error),
+    /// The run store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The run is someone else's now.
+    #[error("run {run_id} was taken over by another process")]
+    Fenced {
+        /// Number.
+        run_id: i64,
+    },
+    /// The project is not what it was when the run began.
+    #[error("run {run_id} cannot go on: the project selects other nodes than when it began")]
+    ProjectChanged {
+        /// Number.
+        run_id: i64,
+    },
+    /// A bug in this program.
+    #[error("a bug in the scheduler: {0}")]
+    Bug(String),
+}
+
+impl Error {
+    /// What a person can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Project(error) => error.hint(),
+            Self::Warehouse(error) => error.hint().map(ToOwned::to_owned),
+            Self::Store(error) => Some(error.hint().to_owned()),
+            Self::Fenced { run_id } => Some(format!(
+                "`ridehail runs show {run_id}` tells what became of it"
+            )),
+            Self::ProjectChanged { .. } => Some("start a new run".to_owned()),
+            Self::Bug(_) => None,
+        }
+    }
+}
+
+/// Where a run is recorded.
+#[derive(Debug, Clone)]
+pub enum Recording {
+    /// Nowhere.
+    Off,
+    /// In a store that is open already.
+    In(Store),
+    /// Here; the profile's own database when `None`.
+    At(Option<Address>),
+}
+
+/// What every run of a process shares.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Folders and environment.
+    pub place: Place,
+    /// The run store.
+    pub recording: Recording,
+    /// This process.
+    pub holder: Holder,
+    /// The time.
+    pub clock: SharedClock,
+    /// Write `target/*.json`.
+    pub artifacts: bool,
+}
+
+/// Which run.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// A new one.
+    New(Trigger),
+    /// One that the store holds and nobody is at work on.
+    Stored(Box<store::runs::Run>),
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// State.
+    pub state: RunState,
+    /// Number, when recorded.
+    pub run_id: Option<i64>,
+    /// What stopped it, if something did.
+    pub stopped: Option<Stopped>,
+    /// The selection was empty.
+    pub nothing_to_do: bool,
+}
+
+/// Carries out `request`.
+///
+/// # Errors
+/// See [`Error`]; a run that was recorded is then marked as failed, unless it is someone else's.
+pub async fn invoke(
+    context: &Context,
+    request: Request,
+    which: Which,
+    renderer: &mut dyn Renderer,
+    cancel: CancellationToken,
+) -> Result<Finished, Error> {
+    let mut request = request;
+    let clock = Arc::clone(&context.clock);
+    let began = clock.now();
+    let started_at = *request.started_at.get_or_insert(began);
+    let invocation_id = match &which {
+        Which::New(_) => Uuid::new_v4(),
+        Which::Stored(run) => run.invocation_id,
+    };
+    let mut tell = |event: Event| {
+        renderer.render(&Happened {
+            at: clock.now(),
+            event,
+        })
+    };
+    tell(Event::Invoked);
+
+    let project = read(context, &request, started_at, invocation_id).await?;
+    for text in &project.warnings {
+        tell(Event::Warning { text: text.clone() });
+    }
+    tell(Event::Found {
+        counts: counts(&project),
+    });
+    let prepared = prepare(Arc::new(project), &request)?;
+    if prepared.nodes.is_empty() {
+        tell(Event::NothingToDo);
+    }
+
+    let Recorded {
+        recorder,
+        run_id,
+        plan,
+        lost,
+        recording,
+    } = begin(context, &request, which, invocation_id, &prepared, &cancel).await?;
+    let ended = async {
+        if let Some(task) = recording {
+            in_background(task);
+        }
+        let walk = Walk {
+            context,
+            request: &request,
+            prepared,
+            plan,
+            lost,
+            recorder: recorder.clone(),
+            run_id,
+            invocation_id,
+            began,
+            cancel,
+        };
+        walk.go(renderer).await
+    }
+    .await;
+    let (finished, end) = match ended {
+        Ok(finished) => {
+            let error = finished.stopped.and_then(why);
+            let end = RunEnd {
+                state: finished.state,
+                error,
+            };
+            (Ok(finished), end)
+        }
+        Err(error) => {
+            let end = RunEnd {
+                state: RunState::Failed,
+                error: Some(error.to_string()),
+            };
+            (Err(error), end)
+        }
+    };
+    if let Some(recorder) = recorder
+        && !recorder.end(end).await
+        && let Some(run_id) = run_id
+    {
+        return Err(Error::Fenced { run_id });
+    }
+    finished
+}
+
+async fn read(
+    context: &Context,
+    request: &Request,
+    started_at: DateTime<Utc>,
+    invocation_id: Uuid,
+) -> Result<Project, Error> {
+    let (place, request) = (context.place.clone(), request.clone());
+    spawn_blocking(move || {
+        load(
+            &place,
+            &request,
+            request.command.word(),
+            started_at,
+            invocation_id,
+        )
+    })
+    .await
+    .map_err(|panic| Error::Bug(panic.to_string()))?
+    .map_err(Error::from)
+}
+
+/// Opens the store if there is to be one, writes the run down, takes its lease.
+async fn begin(
+    context: &Context,
+    request: &Request,
+    which: Which,
+    invocation_id: Uuid,
+    prepared: &Prepared,
+    cancel: &CancellationToken,
+) -> Result<Recorded, Error> {
+    let limits = Limits {
+        threads: request.threads.unwrap_or(prepared.project.profile.threads),
+        fail_fast: request.fail_fast,
+    };
+    let store = match &context.recording {
+        Recording::Off => None,
+        Recording::In(store) => Some(store.clone()),
+        Recording::At(address) => {
+            let address = address.clone().unwrap_or_else(|| {
+                Address::Target(Box::new(prepared.project.profile.target.clone()))
+            });
+            Some(Store::open(&address, 2).await?)
+        }
+    };
+    let Some(store) = store else {
+        let plan =
+            Plan::new(&prepared.prerequisites, limits).map_err(|e| Error::Bug(e.to_string()))?;
+        return Ok(Recorded {
+            recorder: None,
+            run_id: None,
+            plan,
+            lost: Vec::new(),
+            recording: None,
+        });
+    };
+    match which {
+        Which::New(trigger) => {
+            open_new(
+                context,
+                &store,
+                request,
+                trigger,
+                invocation_id,
+                prepared,
+                limits,
+                cancel,
+            )
+            .await
+        }
+        Which::Stored(run) => adopt(context, &store, request, &run, prepared, limits, cancel).await,
+    }
+}
+
+/// What `Found …` counts, in dbt's order.
+fn counts(project: &Project) -> Vec<(&'static str, usize)> {
+    use project::manifest::ResourceType as T;
+    let nodes = project.manifest.nodes.values();
+    let of = |kind: T| {
+        nodes
+            .clone()
+            .filter(|node| node.resource_type == kind)
+            .count()
+    };
+    let mut counts: Vec<_> = [
+        T::Model,
+        T::Snapshot,
+        T::Analysis,
+        T::Seed,
+        T::Operation,
+        T::Test,
+    ]
+    .map(|kind| (kind_word(kind), of(kind)))
+    .to_vec();
+    counts.push(("source", project.manifest.sources.len()));
+    counts.push(("macro", project.manifest.macros.len()));
+    counts
+}

@@ -1,0 +1,211 @@
+//! The walk itself: connect, execute, tell, write the artifacts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use project::Project;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use warehouse::Warehouse;
+
+use super::{Context, Error, Finished};
+use crate::artifacts;
+use crate::retry::RetryLimits;
+use crate::run::events::{Event, Happened, Renderer, Report};
+use crate::run::execute::attempt::Worker;
+use crate::run::execute::{Executed, Execution, Stopped};
+use crate::run::plan::{NodeIx, Plan};
+use crate::run::prepare::{PlannedNode, Prepared};
+use crate::run::record::Recorder;
+use crate::run::request::Request;
+use crate::run::state::{NodeState, RunEvent, RunState};
+
+/// Everything between the first and the last mark in the store.
+pub(super) struct Walk<'a> {
+    pub(super) context: &'a Context,
+    pub(super) request: &'a Request,
+    pub(super) prepared: Prepared,
+    pub(super) plan: Plan,
+    /// Attempts that another process began and nobody ended.
+    pub(super) lost: Vec<(NodeIx, u16, Report)>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) run_id: Option<i64>,
+    pub(super) invocation_id: Uuid,
+    pub(super) began: DateTime<Utc>,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Walk<'_> {
+    pub(super) async fn go(self, renderer: &mut dyn Renderer) -> Result<Finished, Error> {
+        let clock = Arc::clone(&self.context.clock);
+        let recorder = self.recorder.clone();
+        let nothing_to_do = self.prepared.nodes.is_empty();
+        let project = Arc::clone(&self.prepared.project);
+        let nodes = Arc::clone(&self.prepared.nodes);
+        let tell = |renderer: &mut dyn Renderer, event: Event| {
+            let happened = Happened {
+                at: clock.now(),
+                event,
+            };
+            renderer.render(&happened);
+            if let Some(recorder) = &recorder {
+                recorder.note(happened);
+            }
+        };
+        let threads = self.request.threads.unwrap_or(project.profile.threads);
+        if !nothing_to_do {
+            let target = project.profile.target_name.clone();
+            let nodes = Arc::clone(&nodes);
+            tell(
+                renderer,
+                Event::Began {
+                    run_id: self.run_id,
+                    nodes,
+                    threads,
+                    target,
+                },
+            );
+        }
+        let executed = if nothing_to_do {
+            Executed {
+                states: Vec::new(),
+                reports: Vec::new(),
+                stopped: None,
+            }
+        } else {
+            self.execute(threads, renderer).await?
+        };
+        let state = ending(&executed)?;
+        let took = (clock.now() - self.began).to_std().unwrap_or_default();
+        if !nothing_to_do {
+            let error = executed.stopped.and_then(why);
+            tell(renderer, Event::RunFinished { state, error, took });
+        }
+        if self.context.artifacts {
+            self.write_artifacts(&project, &nodes, &executed, took)
+                .await;
+        }
+        let Executed { stopped, .. } = executed;
+        Ok(Finished {
+            state,
+            run_id: self.run_id,
+            stopped,
+            nothing_to_do,
+        })
+    }
+
+    async fn execute(
+        &self,
+        threads: usize,
+        renderer: &mut dyn Renderer,
+    ) -> Result<Executed, Error> {
+        let project = &self.prepared.project;
+        let warehouse = Warehouse::connect(&project.profile.target, threads)
+            .await
+            .map_err(Error::Warehouse)?;
+        let mut schemas: BTreeSet<String> = self
+            .prepared
+            .nodes
+            .iter()
+            .filter_map(|node| node.schema.clone())
+            .collect();
+        schemas.insert(project.profile.target.schema.clone());
+        warehouse
+            .prepare(&schemas)
+            .await
+            .map_err(Error::Warehouse)?;
+        let execution = Execution {
+            plan: self.plan.clone(),
+            worker: Arc::new(Worker {
+                prepared: Prepared {
+                    project: Arc::clone(project),
+                    nodes: Arc::clone(&self.prepared.nodes),
+                    prerequisites: Vec::new(),
+                },
+                adapter: warehouse.adapter(),
+                warehouse: warehouse.clone(),
+                clock: Arc::clone(&self.context.clock),
+                full_refresh: self.request.full_refresh,
+                invocation_id: self.invocation_id,
+                artifacts: self.context.artifacts,
+            }),
+            recorder: self.recorder.clone(),
+            renderer,
+            clock: Arc::clone(&self.context.clock),
+            cancel: self.cancel.clone(),
+            timeout: self.request.timeout(),
+            retries: RetryLimits {
+                retries: self.request.retries,
+            },
+            index: 0,
+            positions: vec![0; self.prepared.nodes.len()],
+        };
+        let executed = execution
+            .run(&self.lost)
+            .await
+            .map_err(|e| Error::Bug(e.to_string()))?;
+        warehouse.close().await;
+        Ok(executed)
+    }
+
+    async fn write_artifacts(
+        &self,
+        project: &Arc<Project>,
+        nodes: &Arc<[PlannedNode]>,
+        executed: &Executed,
+        took: Duration,
+    ) {
+        let about = artifacts::Invocation {
+            invocation_id: self.invocation_id,
+            started_at: self.began,
+            generated_at: self.context.clock.now(),
+            which: self.request.command.word(),
+        };
+        let results = artifacts::run_results::render(&about, self.request, nodes, executed, took);
+        let project = Arc::clone(project);
+        let written = spawn_blocking(move || {
+            artifacts::write(
+                &project.target_path,
+                "manifest.json",
+                &artifacts::manifest::render(&about, &project),
+            )?;
+            artifacts::write(&project.target_path, "run_results.json", &results)
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot write the artifacts"),
+            Err(panic) => tracing::error!(%panic, "cannot write the artifacts"),
+        }
+    }
+}
+
+/// The run's state by those of its nodes.
+fn ending(executed: &Executed) -> Result<RunState, Error> {
+    let bad = |state: &NodeState| match state {
+        NodeState::Failed | NodeState::Cancelled => true,
+        NodeState::Queued
+        | NodeState::Running { .. }
+        | NodeState::UpForRetry { .. }
+        | NodeState::Success
+        | NodeState::Warned
+        | NodeState::Skipped => false,
+    };
+    let failed = executed.states.iter().any(bad);
+    let state = match executed.stopped {
+        Some(_) => RunState::Running.next(RunEvent::CancelRequested),
+        None => Ok(RunState::Running),
+    };
+    state
+        .and_then(|state| state.next(RunEvent::Ended { failed }))
+        .map_err(|e| Error::Bug(e.to_string()))
+}
+
+pub(super) fn why(stopped: Stopped) -> Option<String> {
+    match stopped {
+        Stopped::Cancelled | Stopped::Fenced => None,
+        Stopped::TimedOut(limit) => Some(format!("took longer than {} seconds", limit.as_secs())),
+    }
+}

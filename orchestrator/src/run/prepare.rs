@@ -1,0 +1,184 @@
+//! From a request to the list of nodes and what each waits for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use indexmap::IndexSet;
+use project::manifest::{Node, ResourceType};
+use project::select::{Spec, select};
+use project::{LoadOptions, Project, UniqueId, execution_edges};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::plan::NodeIx;
+use super::request::{Command, Request};
+
+/// Where this machine keeps the project: what a request leaves out.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// Folder of `dbt_project.yml`.
+    pub project_dir: PathBuf,
+    /// Folder of `profiles.yml`.
+    pub profiles_dir: Option<PathBuf>,
+    /// Folder of artifacts.
+    pub target_path: Option<PathBuf>,
+    /// The environment, for `env_var`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A node as a run needs it: names and labels, no template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedNode {
+    /// `model.package.name`.
+    pub unique_id: UniqueId,
+    /// Its name.
+    pub name: String,
+    /// `model`, `seed`, `test`, `snapshot`.
+    pub resource_type: &'static str,
+    /// How it is built; `None` for tests.
+    pub materialized: Option<String>,
+    /// `schema.identifier`.
+    pub relation: Option<String>,
+    /// The schema it is built in.
+    pub schema: Option<String>,
+    /// File, below the project's root.
+    pub path: String,
+    /// Package.
+    pub package: String,
+    /// Positions of what it waits for.
+    pub waits_for: Vec<i32>,
+}
+
+/// A loaded project and what of it is to be executed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The project.
+    pub project: Arc<Project>,
+    /// The nodes in order; a position in this list is the node's number in the run.
+    pub nodes: Arc<[PlannedNode]>,
+    /// For each node, the numbers of those it waits for.
+    pub prerequisites: Vec<Vec<NodeIx>>,
+}
+
+/// The word for a kind of node.
+#[must_use]
+pub fn kind_word(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Model => "model",
+        ResourceType::Test => "test",
+        ResourceType::Seed => "seed",
+        ResourceType::Snapshot => "snapshot",
+        ResourceType::Analysis => "analysis",
+        ResourceType::Operation => "operation",
+        ResourceType::Source => "source",
+    }
+}
+
+/// The same word for one that came out of the store.
+#[must_use]
+pub fn known_kind(word: &str) -> &'static str {
+    ["model", "test", "seed", "snapshot", "analysis", "operation"]
+        .into_iter()
+        .find(|known| *known == word)
+        .unwrap_or("node")
+}
+
+/// Reads the project for `which` verb.
+///
+/// # Errors
+/// Whatever is wrong with the project.
+pub fn load(
+    place: &Place,
+    request: &Request,
+    which: &str,
+    started_at: DateTime<Utc>,
+    invocation_id: Uuid,
+) -> Result<Project, Box<project::Error>> {
+    project::load(&LoadOptions {
+        project_dir: place.project_dir.clone(),
+        profiles_dir: place.profiles_dir.clone(),
+        profile: request.profile.clone(),
+        target: request.target.clone(),
+        vars: request.vars.clone(),
+        threads: request.threads,
+        target_path: place.target_path.clone(),
+        full_refresh: request.full_refresh,
+        env: place.env.clone(),
+        started_at,
+        invocation_id: invocation_id.to_string(),
+        which: which.to_owned(),
+        ..LoadOptions::default()
+    })
+    .map_err(Box::new)
+}
+
+/// Chooses the nodes of `request` and orders them.
+///
+/// # Errors
+/// A selector that is not understood.
+pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box<project::Error>> {
+    let spec = Spec {
+        select: request.select.clone(),
+        exclude: request.exclude.clone(),
+        resource_types: request.kinds(),
+        indirect: request.indirect.into(),
+    };
+    let chosen: IndexSet<UniqueId> = select(&project, &spec)
+        .map_err(Box::new)?
+        .into_iter()
+        .filter(|id| project.manifest.nodes.get(id).is_some_and(is_executed))
+        .collect();
+    let edges = execution_edges(&project, &chosen, request.command == Command::Build);
+    let number: HashMap<&str, NodeIx> =
+        (0..).zip(&chosen).map(|(n, id)| (id.as_str(), n)).collect();
+    let prerequisites: Vec<Vec<NodeIx>> = chosen
+        .iter()
+        .map(|id| {
+            let inputs = edges.get(id).into_iter().flatten();
+            inputs
+                .filter_map(|input| number.get(input.as_str()).copied())
+                .collect()
+        })
+        .collect();
+    let nodes = chosen
+        .iter()
+        .zip(&prerequisites)
+        .filter_map(|(id, inputs)| Some(plan_node(project.manifest.nodes.get(id)?, inputs)))
+        .collect();
+    Ok(Prepared {
+        project,
+        nodes,
+        prerequisites,
+    })
+}
+
+/// Ephemeral models live in the SQL of others; nothing executes them.
+fn is_executed(node: &Node) -> bool {
+    node.resource_type != ResourceType::Model || node.config.materialized != "ephemeral"
+}
+
+fn plan_node(node: &Node, inputs: &[NodeIx]) -> PlannedNode {
+    let is_test = node.resource_type == ResourceType::Test;
+    PlannedNode {
+        unique_id: node.unique_id.clone(),
+        name: node.name.clone(),
+        resource_type: kind_word(node.resource_type),
+        materialized: (!is_test).then(|| node.config.materialized.clone()),
+        relation: node
+            .relation_name
+            .as_ref()
+            .map(project::relation::RelationName::display),
+        schema: node
+            .relation_name
+            .as_ref()
+            .map(|relation| relation.schema.clone()),
+        path: node.original_file_path.display().to_string(),
+        package: node.package_name.clone(),
+        waits_for: inputs
+            .iter()
+            .map(|&n| i32::try_from(n).unwrap_or(i32::MAX))
+            .collect(),
+    }
+}

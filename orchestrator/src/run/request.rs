@@ -1,0 +1,218 @@
+//! What someone wants done, as plain data: from flags, from jobs.yml, or from a stored row.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use project::manifest::ResourceType;
+use project::select::Indirect;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::retry::RetryLimits;
+
+/// The verbs that execute nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Seeds, models and their tests, in dependency order.
+    Build,
+    /// Models.
+    Run,
+    /// Tests.
+    Test,
+    /// Seeds.
+    Seed,
+}
+
+impl Command {
+    /// As typed and stored.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Run => "run",
+            Self::Test => "test",
+            Self::Seed => "seed",
+        }
+    }
+
+    /// The kinds of nodes it executes.
+    #[must_use]
+    pub fn resource_types(self) -> &'static [ResourceType] {
+        match self {
+            Self::Build => &[
+                ResourceType::Model,
+                ResourceType::Seed,
+                ResourceType::Snapshot,
+                ResourceType::Test,
+            ],
+            Self::Run => &[ResourceType::Model],
+            Self::Test => &[ResourceType::Test],
+            Self::Seed => &[ResourceType::Seed],
+        }
+    }
+}
+
+/// Who wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Someone at a terminal, who sees it end.
+    Cli,
+    /// jobs.yml.
+    Schedule,
+    /// `jobs trigger` or the web.
+    Manual,
+}
+
+impl Trigger {
+    /// As stored.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// How tests follow the nodes they stand on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum IndirectSelection {
+    /// Tests of which any parent is selected.
+    #[default]
+    Eager,
+    /// Tests of which every parent is selected.
+    Cautious,
+    /// Like cautious, and parents may also be ancestors of what is selected.
+    Buildable,
+    /// Only tests that are selected themselves.
+    Empty,
+}
+
+impl From<IndirectSelection> for Indirect {
+    fn from(mode: IndirectSelection) -> Self {
+        match mode {
+            IndirectSelection::Eager => Self::Eager,
+            IndirectSelection::Cautious => Self::Cautious,
+            IndirectSelection::Buildable => Self::Buildable,
+            IndirectSelection::Empty => Self::Empty,
+        }
+    }
+}
+
+/// What to do. Everything that decides the outcome is in here, dates included, and nothing that belongs to
+/// a machine (folders, passwords): another process can carry it out, later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Verb.
+    pub command: Command,
+    /// Selectors; empty = everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub select: Vec<String>,
+    /// Selectors taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Narrows the verb's kinds; empty = all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource_types: Vec<ResourceType>,
+    /// How tests follow.
+    #[serde(default)]
+    pub indirect: IndirectSelection,
+    /// `--vars`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub vars: Map<String, Json>,
+    /// Rebuild incremental models from nothing.
+    #[serde(default)]
+    pub full_refresh: bool,
+    /// Stop at the first failure.
+    #[serde(default)]
+    pub fail_fast: bool,
+    /// Attempts at once; the profile's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Profile, when not the project's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Output of the profile, when not its default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Further attempts of a node whose failure may pass.
+    pub retries: u16,
+    /// The run is cancelled when it takes longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Job of jobs.yml.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// The tick that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<DateTime<Utc>>,
+    /// `run_started_at` of templates. Set when the run is first taken; kept by whoever goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+impl Request {
+    /// Everything, with defaults.
+    #[must_use]
+    pub fn new(command: Command) -> Self {
+        Self {
+            command,
+            select: Vec::new(),
+            exclude: Vec::new(),
+            resource_types: Vec::new(),
+            indirect: IndirectSelection::default(),
+            vars: Map::new(),
+            full_refresh: false,
+            fail_fast: false,
+            threads: None,
+            profile: None,
+            target: None,
+            retries: RetryLimits::DEFAULT.retries,
+            timeout_seconds: None,
+            job: None,
+            due_at: None,
+            started_at: None,
+        }
+    }
+
+    /// The limit on the whole run.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_seconds.map(Duration::from_secs)
+    }
+
+    /// The kinds of nodes it executes.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<ResourceType> {
+        let of_verb = self.command.resource_types();
+        if self.resource_types.is_empty() {
+            return of_verb.to_vec();
+        }
+        of_verb
+            .iter()
+            .copied()
+            .filter(|kind| self.resource_types.contains(kind))
+            .collect()
+    }
+
+    /// The selection in one line: `everything`, `tag:mart --exclude x`.
+    #[must_use]
+    pub fn selection(&self) -> String {
+        let mut text = if self.select.is_empty() {
+            "everything".to_owned()
+        } else {
+            self.select.join(" ")
+        };
+        if !self.exclude.is_empty() {
+            text.push_str(" --exclude ");
+            text.push_str(&self.exclude.join(" "));
+        }
+        if self.full_refresh {
+            text.push_str(" --full-refresh");
+        }
+        text
+    }
+}
