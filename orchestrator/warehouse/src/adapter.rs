@@ -69,9 +69,17 @@ impl Adapter for BlockingAdapter {
             // as in dbt, a query of a template is undone unless it commits itself
             lease.run("begin").await?;
             lease.opened();
-            let result = lease.run(sql).await;
+            let mut result = lease
+                .run(sql)
+                .await
+                .and_then(|r| value::table(r.last_rows()));
+            if let Ok(table) = &mut result
+                && table.rows.is_empty()
+            {
+                table.columns = lease.column_names(sql).await;
+            }
             lease.rollback().await;
-            value::table(&result?.rows)
+            result
         })
     }
 }

@@ -11,7 +11,7 @@ use project::relation::{RelationKind, RelationName};
 use sqlx::postgres::PgRow;
 
 use crate::error::Error;
-use crate::names::literal;
+use crate::names::{literal, quote};
 use crate::session::Lease;
 use crate::value::{required, text};
 
@@ -74,14 +74,14 @@ impl Catalog {
             .iter()
             .map(|row| required(row, 0))
             .collect::<Result<HashSet<_>, _>>()?;
-        // "if not exists" because another process may create it between the two statements
-        let missing: Vec<String> = schemas
-            .iter()
-            .filter(|s| !present.contains(*s))
-            .map(|s| format!("create schema if not exists {}", crate::names::quote(s)))
-            .collect();
-        if !missing.is_empty() {
-            lease.run(&missing.join(";\n")).await?;
+        for schema in schemas.iter().filter(|s| !present.contains(*s)) {
+            let sql = format!("create schema if not exists {}", quote(schema));
+            match lease.run(&sql).await {
+                Ok(_) => {}
+                // another process created it in the same moment: "if not exists" does not see that
+                Err(error) if matches!(error.sqlstate(), Some("23505" | "42P06")) => {}
+                Err(error) => return Err(error),
+            }
         }
         let rows = lease
             .run(&format!(

@@ -11,6 +11,10 @@ use crate::error::Error;
 /// `application_name` of a session when the profile names none.
 const APPLICATION: &str = "ridehail";
 
+/// How often a server that runs a statement looks whether we are still there. Without it a killed
+/// process leaves its statement running, and its locks held, until the statement ends by itself.
+const CHECK_CLIENT: &str = "set client_connection_check_interval = '2s'";
+
 /// Opens sessions to one target.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -45,6 +49,14 @@ impl Door {
             .get_or_try_init(|| server_time_zone(&mut connection))
             .await?
             .clone();
+        // not on servers before 14, nor on systems that cannot tell; work goes on without
+        if connection
+            .server_version_num()
+            .is_some_and(|version| version >= 140_000)
+            && let Err(error) = sqlx::raw_sql(CHECK_CLIENT).execute(&mut connection).await
+        {
+            tracing::debug!(%error, "the server cannot watch its clients");
+        }
         let mut setup = String::new();
         if let Some(zone) = time_zone {
             setup.push_str(&format!(

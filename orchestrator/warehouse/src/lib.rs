@@ -82,7 +82,7 @@ impl Warehouse {
     /// Builds, loads or tests one node.
     ///
     /// Do not drop the future to stop it: cancel `options.cancel` and await the result, or the
-    /// statement goes on in the server until it notices that nobody listens.
+    /// statement goes on in the server until that notices, seconds later, that nobody listens.
     ///
     /// # Errors
     /// Nothing of the node is visible then: its transaction was rolled back. The exception is a

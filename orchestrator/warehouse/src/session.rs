@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use project::PostgresTarget;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Either};
+use sqlx::{AssertSqlSafe, Column, Connection, Either, Executor, SqlSafeStr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +38,19 @@ pub(crate) struct Ran {
     pub(crate) rows: Vec<PgRow>,
     /// Rows affected, for each statement in order.
     pub(crate) counts: Vec<u64>,
+    /// Where the rows of the last statement begin.
+    last: usize,
 }
 
 impl Ran {
     /// Rows affected by the last statement, the one whose tag dbt prints.
     pub(crate) fn affected(&self) -> u64 {
         self.counts.last().copied().unwrap_or(0)
+    }
+
+    /// Rows of the last statement, the ones templates get.
+    pub(crate) fn last_rows(&self) -> &[PgRow] {
+        &self.rows[self.last..]
     }
 }
 
@@ -187,16 +194,39 @@ impl Lease {
         let statement = AssertSqlSafe(text.clone());
         self.guard(&text, async move |connection| {
             let mut ran = Ran::default();
+            let mut start = 0;
             let mut results = sqlx::raw_sql(statement).fetch_many(connection);
             while let Some(result) = results.try_next().await? {
                 match result {
-                    Either::Left(done) => ran.counts.push(done.rows_affected()),
+                    Either::Left(done) => {
+                        ran.counts.push(done.rows_affected());
+                        ran.last = std::mem::replace(&mut start, ran.rows.len());
+                    }
                     Either::Right(row) => ran.rows.push(row),
                 }
             }
             Ok(ran)
         })
         .await
+    }
+
+    /// Column names of a query, when rows that would tell them are missing. Nothing for text that
+    /// is not one query.
+    pub(crate) async fn column_names(&mut self, sql: &str) -> Vec<String> {
+        let statement = AssertSqlSafe(sql.to_owned()).into_sql_str();
+        let prepared = self
+            .guard(sql, async move |connection| {
+                connection.prepare(statement).await
+            })
+            .await;
+        match prepared {
+            Ok(prepared) => prepared
+                .columns()
+                .iter()
+                .map(|c| c.name().to_owned())
+                .collect(),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Copies `chunks` of text-format rows in; `sql` is the `copy … from stdin` statement.

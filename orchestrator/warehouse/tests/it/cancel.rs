@@ -54,6 +54,31 @@ async fn cancel_stops_the_statement_on_the_server() {
 }
 
 #[tokio::test]
+async fn a_process_that_goes_away_leaves_nothing_running() {
+    let db = Database::new().await;
+    let slow = Model::new("slow", "table", "select pg_sleep(61)::text as x").within(&db);
+    let compiled = slow.compiled();
+    let running = "select count(*) from pg_stat_activity where datname = current_database()
+                     and query like '%pg_sleep(61)%' and pid <> pg_backend_pid()";
+    let run = db.warehouse.run(&slow.node, &compiled, &db.run);
+    // the future is dropped, and its connection with it, as when the process is killed
+    tokio::time::timeout(Duration::from_millis(500), run)
+        .await
+        .expect_err("still running");
+    assert_eq!(db.column(running).await, "1");
+    let gone = async {
+        while db.column(running).await != "0" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), gone)
+        .await
+        .expect("the server notices");
+    assert_eq!(db.built(&slow.select("select 1 as id")).await, "SELECT 1");
+    db.drop().await;
+}
+
+#[tokio::test]
 async fn nothing_starts_after_a_cancel() {
     let db = Database::new().await;
     let options = RunOptions {
@@ -85,7 +110,32 @@ async fn templates_are_answered_and_cancelled() {
         schema: "s".to_owned(),
         identifier: "t".to_owned(),
     };
+    db.sql("create type s.mood as enum ('sad', 'ok')").await;
     let answers = tokio::task::spawn_blocking(move || {
+        let empty = adapter
+            .query("select 1 as a, 'x' as b where false")
+            .expect("no rows");
+        assert_eq!(
+            (empty.columns, empty.rows.len()),
+            (vec!["a".to_owned(), "b".to_owned()], 0)
+        );
+        let odd = adapter
+            .query("select 'ok'::s.mood as m, array[1, 2] as a, 1 as n")
+            .expect("rows");
+        assert_eq!(
+            odd.rows[0],
+            [serde_json::json!("ok"), "{1,2}".into(), 1.into()]
+        );
+        adapter
+            .query("create table s.undone (x int)")
+            .expect("runs");
+        assert_eq!(
+            adapter
+                .relation(&name.with_identifier("undone"))
+                .expect("known"),
+            None
+        );
+
         let kind = adapter.relation(&name).expect("known");
         let missing = adapter
             .relation(&name.with_identifier("nope"))

@@ -215,6 +215,7 @@ impl Model {
             column_name: None,
             patch_path: None,
             line: 0,
+            tags: Vec::new(),
         };
         Self {
             node,

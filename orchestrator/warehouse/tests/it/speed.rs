@@ -37,7 +37,8 @@ async fn partitioned_build() {
         let m = Model::new(name, "incremental", sql).within(&db);
         let m = m.strategy("delete+insert");
         if partitioned {
-            m.key(&["event_id", "event_time"]).partitioned("event_time", "day")
+            m.key(&["event_id", "event_time"])
+                .partitioned("event_time", "day")
         } else {
             m
         }
@@ -53,8 +54,10 @@ async fn partitioned_build() {
         indexed.push(plain[plain.len() - 1] + extra);
         let m = build("m", MODEL, true);
         parts.push(timed(async { drop(db.refreshed(&m).await) }).await);
-        let create = format!("drop table if exists s.sorted; create table s.sorted as {mixed}; {}",
-            index.replace("plain", "sorted"));
+        let create = format!(
+            "drop table if exists s.sorted; create table s.sorted as {mixed}; {}",
+            index.replace("plain", "sorted")
+        );
         sorted.push(timed(async { drop(db.sql(&create).await) }).await);
         let m = build("r", &mixed, true);
         routed.push(timed(async { drop(db.refreshed(&m).await) }).await);
@@ -73,9 +76,12 @@ async fn partitioned_build() {
     );
 
     // one day again, into a partitioned and a plain table
-    let day = format!("select * from ({MODEL}) x where event_time >= '2026-11-20' and event_time < '2026-11-21'");
+    let day = format!(
+        "select * from ({MODEL}) x where event_time >= '2026-11-20' and event_time < '2026-11-21'"
+    );
     let (mut into_parts, mut into_plain) = (vec![], vec![]);
-    db.refreshed(&build("p", MODEL, false).key(&["event_id", "event_time"])).await;
+    db.refreshed(&build("p", MODEL, false).key(&["event_id", "event_time"]))
+        .await;
     for _ in 0..3 {
         let m = build("m", &day, true);
         into_parts.push(timed(async { drop(db.built(&m).await) }).await);
@@ -84,7 +90,10 @@ async fn partitioned_build() {
         into_plain.push(timed(async { drop(db.built(&p).await) }).await);
     }
     let (a, b) = (median(into_parts), median(into_plain));
-    println!("delete+insert of one day of 46: {a:.2} s, plain table {b:.2} s = {:.2} x", a / b);
+    println!(
+        "delete+insert of one day of 46: {a:.2} s, plain table {b:.2} s = {:.2} x",
+        a / b
+    );
     db.drop().await;
 }
 
@@ -108,14 +117,18 @@ async fn many_views() {
                     format!("{rename} alter view {name}_t rename to floor_{i}; commit"),
                     format!("drop view if exists {name}_b cascade"),
                 ] {
-                    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("runs");
+                    sqlx::raw_sql(AssertSqlSafe(sql))
+                        .execute(&mut connection)
+                        .await
+                        .expect("runs");
                 }
             }
         })
         .await;
         let ours = timed(async {
             for i in 0..VIEWS {
-                db.built(&Model::new(&format!("v_{i}"), "view", "select 1 as id").within(&db)).await;
+                db.built(&Model::new(&format!("v_{i}"), "view", "select 1 as id").within(&db))
+                    .await;
             }
         })
         .await;
@@ -124,11 +137,16 @@ async fn many_views() {
             for thread in 0..4 {
                 let (warehouse, run) = (db.warehouse.clone(), db.run.clone());
                 let models: Vec<Model> = (0..VIEWS / 4)
-                    .map(|i| Model::new(&format!("w_{thread}_{i}"), "view", "select 1 as id").within(&db))
+                    .map(|i| {
+                        Model::new(&format!("w_{thread}_{i}"), "view", "select 1 as id").within(&db)
+                    })
                     .collect();
                 tasks.spawn(async move {
                     for model in models {
-                        warehouse.run(&model.node, &model.compiled(), &run).await.expect("builds");
+                        warehouse
+                            .run(&model.node, &model.compiled(), &run)
+                            .await
+                            .expect("builds");
                     }
                 });
             }
@@ -157,7 +175,13 @@ async fn large_seed() {
     let mut text = String::from("id,name,amount,day,flag\n");
     for i in 0..200_000 {
         let day = i % 28 + 1;
-        writeln!(text, "{i},\"name, {i}\",{}.{:02},2026-11-{day:02},true", i % 900, i % 100).expect("writes");
+        writeln!(
+            text,
+            "{i},\"name, {i}\",{}.{:02},2026-11-{day:02},true",
+            i % 900,
+            i % 100
+        )
+        .expect("writes");
     }
     std::fs::write(folder.path().join("seed.csv"), &text).expect("writes");
     db.run.project_root = folder.path().to_path_buf();
@@ -169,7 +193,10 @@ async fn large_seed() {
     for _ in 0..5 {
         copy.push(
             timed(async {
-                sqlx::raw_sql("truncate s.seed").execute(&mut connection).await.expect("truncates");
+                sqlx::raw_sql("truncate s.seed")
+                    .execute(&mut connection)
+                    .await
+                    .expect("truncates");
                 let sql = "copy s.seed from stdin (format csv, header)";
                 let mut sink = connection.copy_in_raw(sql).await.expect("copies");
                 for chunk in text.as_bytes().chunks(256 * 1024) {
@@ -182,6 +209,9 @@ async fn large_seed() {
         ours.push(timed(async { drop(db.built(&seed).await) }).await);
     }
     let (copy, ours) = (median(copy), median(ours));
-    println!("seed of 200,000 rows: {ours:.2} s = {:.2} x COPY ({copy:.2} s)", ours / copy);
+    println!(
+        "seed of 200,000 rows: {ours:.2} s = {:.2} x COPY ({copy:.2} s)",
+        ours / copy
+    );
     db.drop().await;
 }
