@@ -4,6 +4,8 @@
 mod build;
 mod compile;
 pub mod console;
+mod druid;
+mod generate;
 mod jobs;
 mod json_log;
 mod ls;
@@ -13,7 +15,9 @@ mod run;
 mod runs;
 mod seed;
 mod signals;
+mod stream;
 mod test;
+mod topics;
 mod walk;
 
 use std::process::ExitCode;
@@ -60,6 +64,14 @@ pub enum Verb {
     Runs(runs::RunsArgs),
     /// List and trigger the jobs of jobs.yml
     Jobs(jobs::JobsArgs),
+    /// Simulate cities and send their events to Kafka
+    Generate(Box<generator::GenerateArgs>),
+    /// Compare the topics of the cluster with the topics file, and make them so
+    Topics(topics::TopicsArgs),
+    /// Land topics in Postgres exactly once
+    Stream(Box<stream::StreamArgs>),
+    /// Keep Druid's supervisors, retention and compaction as the spec files say
+    Druid(streaming::druid::DruidArgs),
     /// Compare the figures of all systems with what was acknowledged
     Reconcile(reconcile::ReconcileArgs),
 }
@@ -77,6 +89,9 @@ impl Verb {
     #[must_use]
     pub fn stays(&self) -> bool {
         match self {
+            Self::Generate(args) => args.live,
+            Self::Stream(args) => args.stays(),
+            Self::Topics(_) | Self::Druid(_) => false,
             Self::Build(_)
             | Self::Run(_)
             | Self::Test(_)
@@ -104,6 +119,10 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Ls(args) => ls::execute(args, &printer).await,
         Verb::Runs(args) => runs::execute(args, &printer).await,
         Verb::Jobs(args) => jobs::execute(args, &printer).await,
+        Verb::Generate(args) => generate::execute(*args, &printer).await,
+        Verb::Topics(args) => topics::execute(args, &printer).await,
+        Verb::Stream(args) => stream::execute(*args, &printer).await,
+        Verb::Druid(args) => druid::execute(args, &printer).await,
         Verb::Reconcile(args) => reconcile::execute(args, &printer).await,
     };
     match done {
@@ -112,12 +131,37 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
     }
 }
 
-/// Says on standard error what failed and what to do about it.
+/// Says on standard error what failed and what to do about it. A reader of standard output that hung up
+/// (`| head`) got what it wanted: that is no failure.
 #[expect(clippy::print_stderr, reason = "this is where errors are told")]
 #[must_use]
 pub fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("error: {error:#}");
-    if let Some(hint) = hint(error) {
+    let hung_up = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(hung_up) {
+        return ExitCode::SUCCESS;
+    }
+    let mut told = String::new();
+    let mut hints: Vec<String> = hint(error).into_iter().collect();
+    for cause in error.chain().map(ToString::to_string) {
+        let (advice, words): (Vec<&str>, Vec<&str>) =
+            cause.lines().partition(|line| line.starts_with("hint:"));
+        hints.extend(
+            advice
+                .iter()
+                .map(|line| line.trim_start_matches("hint:").trim().to_owned()),
+        );
+        let words = words.join("\n");
+        // many errors name their source in their own words already
+        if !told.contains(&words) {
+            let between = if told.is_empty() { "" } else { ": " };
+            told = format!("{told}{between}{words}");
+        }
+    }
+    eprintln!("error: {told}");
+    for hint in hints {
         eprintln!("hint: {hint}");
     }
     ExitCode::from(code)

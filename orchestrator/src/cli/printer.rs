@@ -88,6 +88,13 @@ impl Printer {
         }
     }
 
+    /// Standard output for what streams: `generate --sink ndjson`, tables of other rooms. It does fail when the
+    /// reader hangs up, so that whoever writes stops; [`super::fail`] takes that for a good end.
+    #[must_use]
+    pub fn writer(&self) -> impl Write + use<> {
+        io::stdout()
+    }
+
     /// `text` in `color`, when colours are on.
     #[must_use]
     pub fn paint(&self, color: Color, text: &str) -> String {

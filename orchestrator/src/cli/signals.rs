@@ -1,6 +1,6 @@
-//! Ctrl-C and SIGTERM.
+//! What a person says while a verb runs: Ctrl-C, SIGTERM, and answers to questions.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -32,4 +32,16 @@ pub(super) fn cancel_on_signal() -> io::Result<CancellationToken> {
         }
     });
     Ok(token)
+}
+
+/// Asks on standard error and reads the answer; no terminal, no consent.
+#[expect(clippy::print_stderr, reason = "a question is not data")]
+pub(super) fn confirm(question: &str) -> bool {
+    if !io::stdin().is_terminal() {
+        eprintln!("{question}\nnobody is there to answer: pass --yes");
+        return false;
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
