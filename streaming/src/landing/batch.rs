@@ -50,6 +50,16 @@ impl Batch {
         }
     }
 
+    /// An empty batch that continues this one and will probably be as large: growing a large buffer step by step
+    /// copies all of it several times.
+    pub(crate) fn successor(&self) -> Self {
+        Self {
+            records: Vec::with_capacity(self.records.len()),
+            bytes: Vec::with_capacity(self.bytes.len()),
+            ..Self::new(self.next)
+        }
+    }
+
     /// Appends a record. One that was read before is left out: a seek may repeat a few.
     pub(crate) fn push(
         &mut self,

@@ -6,6 +6,7 @@
 //! so the member stays in the group however slow Postgres is.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -168,7 +169,7 @@ impl Consumer {
         self.shared
             .metrics
             .kafka_errors
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            .fetch_add(1, Ordering::Relaxed);
         tracing::warn!(%error, "kafka client reports an error and goes on");
         Ok(())
     }
@@ -234,6 +235,10 @@ impl Consumer {
             }
             more |= turn == TURN;
         }
+        self.shared
+            .metrics
+            .buffered_bytes
+            .store(waiting as u64, Ordering::Relaxed);
         if let Some(key) = lost {
             self.recheck(|other| other == key);
         }

@@ -75,6 +75,18 @@ impl Metrics {
             head(o, name, "counter", help);
             line(o, name, "", &value.load(Ordering::Relaxed));
         }
+        head(
+            o,
+            "buffered_bytes",
+            "gauge",
+            "Bytes read that wait for a writer",
+        );
+        line(
+            o,
+            "buffered_bytes",
+            "",
+            &self.buffered_bytes.load(Ordering::Relaxed),
+        );
         let gauge = |o: &mut String, name, help, of: &dyn Fn(&Partition) -> Option<i64>| {
             head(o, name, "gauge", help);
             for ((topic, partition), figures) in &inner.partitions {

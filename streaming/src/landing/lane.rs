@@ -118,8 +118,8 @@ impl Lane {
     pub(super) fn take(&mut self) -> Batch {
         self.in_flight = true;
         self.since = None;
-        let next = self.batch.next;
-        std::mem::replace(&mut self.batch, Batch::new(next))
+        let successor = self.batch.successor();
+        std::mem::replace(&mut self.batch, successor)
     }
 
     /// A batch of `generation` was landed. Says whether that was the current one.

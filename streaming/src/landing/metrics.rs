@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::histogram::Histogram;
 use super::progress::{Alarm, Gap};
@@ -14,6 +14,8 @@ pub struct Metrics {
     inner: Mutex<Inner>,
     /// Times a statement was tried again because Postgres was away.
     pub postgres_retries: AtomicU64,
+    /// Bytes of keys and values that are read and wait for a writer.
+    pub buffered_bytes: AtomicU64,
     /// Errors the Kafka client reported, all of which it recovers from by itself.
     pub kafka_errors: AtomicU64,
 }
@@ -23,6 +25,8 @@ pub(super) struct Inner {
     pub(super) topics: BTreeMap<String, Topic>,
     pub(super) partitions: BTreeMap<(String, i32), Partition>,
     pub(super) commit: Histogram,
+    /// When the first batch was taken up and the last one committed.
+    span: Option<(Instant, Instant)>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +85,8 @@ pub struct Summary {
     pub gaps: u64,
     /// How long the run took, in seconds.
     pub seconds: f64,
+    /// How long of it from the first record in a writer's hands to the last commit.
+    pub landing_seconds: f64,
     /// Produced to landed, 95th percentile in seconds: the upper bound of the histogram's bucket.
     pub produced_to_landed_p95: Option<f64>,
 }
@@ -91,9 +97,18 @@ impl Metrics {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A writer has taken a batch up.
+    pub(super) fn taken(&self) {
+        let now = Instant::now();
+        self.lock().span.get_or_insert((now, now));
+    }
+
     pub(super) fn landed(&self, topic: &str, landed: &Landed<'_>) {
         let mut inner = self.lock();
         inner.commit.add(landed.took.as_secs_f64());
+        if let Some((_, last)) = &mut inner.span {
+            *last = Instant::now();
+        }
         let figures = inner.topics.entry(topic.to_owned()).or_default();
         figures.rows += landed.rows as u64;
         figures.present += landed.present as u64;
@@ -195,6 +210,9 @@ impl Metrics {
             summary.gaps += topic.gaps;
             all.merge(&topic.from_produced);
         }
+        summary.landing_seconds = inner
+            .span
+            .map_or(0.0, |(first, last)| (last - first).as_secs_f64());
         summary.produced_to_landed_p95 = all.quantile(0.95);
         summary
     }

@@ -116,7 +116,7 @@ pub(crate) struct Topic {
 }
 
 /// Bytes of keys and values in one transaction: enough that its fixed costs vanish.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 /// Bytes read but not handed to a writer yet, over all partitions.
 const BUFFER: usize = 64 << 20;
 /// Bytes the client may hold of each partition before it stops fetching it.

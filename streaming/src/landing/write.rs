@@ -19,8 +19,8 @@ use super::progress::{Fate, Stored, fate};
 use super::{Error, failure, store};
 use crate::config::DatabaseUrl;
 
-/// Bytes given to the socket at a time: large enough not to matter, small enough that Postgres parses meanwhile.
-const CHUNK: usize = 128 << 10;
+/// Bytes given to the socket at a time. With 128 KiB landing was a few per cent slower: each write wakes both sides up.
+const CHUNK: usize = 1 << 20;
 
 /// Which partition a batch belongs to.
 #[derive(Clone, Copy, Debug)]

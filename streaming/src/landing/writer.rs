@@ -70,6 +70,7 @@ async fn land(
     place: Place<'_>,
     batch: Batch,
 ) -> Result<End, Error> {
+    shared.metrics.taken();
     let partition = place.partition;
     let window = Window::around(clock::now());
     let decoding = tokio::task::spawn_blocking(move || {

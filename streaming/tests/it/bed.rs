@@ -155,18 +155,24 @@ impl Bed {
     /// Sends and waits until Kafka has all of it.
     pub(crate) fn produce(&self, topic: &str, records: &[Sent]) {
         let producer = self.producer();
-        let topic = self.kafka.physical(topic);
-        for (key, value) in records {
-            let mut record = BaseRecord::to(&topic).key(key);
-            if let Some(value) = value {
-                record = record.payload(value);
-            }
-            while let Err((_, again)) = producer.send(record) {
-                producer.poll(Duration::from_millis(10));
-                record = again;
-            }
+        for record in records {
+            self.send(&producer, topic, record);
         }
         producer.flush(DEADLINE).unwrap();
+    }
+
+    /// Gives a record to the producer, waiting for room.
+    pub(crate) fn send(&self, producer: &BaseProducer, topic: &str, (key, value): &Sent) {
+        let topic = self.kafka.physical(topic);
+        let mut record = BaseRecord::to(&topic).key(key);
+        if let Some(value) = value {
+            record = record.payload(value);
+        }
+        while let Err((_, again)) = producer.send(record) {
+            producer.poll(Duration::from_millis(10));
+            record = again;
+        }
+        producer.poll(Duration::ZERO);
     }
 
     /// Everything Kafka holds.

@@ -9,3 +9,4 @@ mod events;
 mod exactly_once;
 mod faults;
 mod killed;
+mod served;
