@@ -163,17 +163,8 @@ fn explain(
 async fn published(session: &Session, id: &str) -> Result<(), Error> {
     let hint = "`ridehail druid status` shows it; then run the same command again";
     until(PUBLISHING, "the tasks did not publish", hint, async || {
-        let payload = session
-            .client
-            .supervisor_status(id)
-            .await?
-            .unwrap_or_default();
-        let busy = ["activeTasks", "publishingTasks"].iter().any(|key| {
-            payload[*key]
-                .as_array()
-                .is_some_and(|tasks| !tasks.is_empty())
-        });
-        Ok((!busy).then_some(()))
+        let tasks = session.client.tasks(id).await?;
+        Ok(tasks.is_empty().then_some(()))
     })
     .await
 }

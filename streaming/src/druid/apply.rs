@@ -4,16 +4,15 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::error::Error;
-use super::health::{Verdict, troubles, verdict};
 use super::plan::{Actual, Change, Part, Plan, Step};
 use super::render;
 use super::session::{Session, until};
 use super::spec::Desired;
-use super::{Outcome, actions, kafka};
+use super::watch::{Applied, Became, stuck, watch};
+use super::{Outcome, actions};
 
 /// Posting while tasks publish can end them early, and then their rows are read twice over: time
 /// is given them to finish. Longer than a publication takes; on expiry the change goes ahead,
@@ -29,63 +28,6 @@ pub(super) struct How {
     pub(super) yes: bool,
     /// Seconds to wait for healthy supervisors.
     pub(super) deadline: u64,
-}
-
-/// What became of a supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "result", rename_all = "snake_case")]
-pub(super) enum Became {
-    /// Reads.
-    Running,
-    /// Stays suspended, as it was found.
-    Suspended,
-    /// Its topic does not exist: nothing was posted.
-    Blocked,
-    /// Ended, since no file declares it.
-    Pruned,
-    /// Not reading within the deadline.
-    Late {
-        /// Where it stands, in Druid's word.
-        state: String,
-    },
-    /// Unhealthy; nothing to go back to.
-    Unhealthy {
-        /// Druid's newest error.
-        reason: String,
-    },
-    /// Unhealthy; the spec of before was put back.
-    RolledBack {
-        /// Druid's newest error.
-        reason: String,
-    },
-    /// Reads from where there is nothing to read.
-    Stuck {
-        /// What is wrong.
-        what: String,
-        /// The command that ends it.
-        hint: String,
-    },
-}
-
-/// A supervisor's result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Applied {
-    /// Datasource.
-    pub(super) on: String,
-    /// What became of it.
-    #[serde(flatten)]
-    pub(super) became: Became,
-    /// Ids of the tasks that read.
-    pub(super) tasks: Vec<String>,
-}
-
-impl Applied {
-    fn good(&self) -> bool {
-        matches!(
-            self.became,
-            Became::Running | Became::Suspended | Became::Pruned
-        )
-    }
 }
 
 pub(super) async fn run(
@@ -208,12 +150,12 @@ async fn supervisors(
                     .client
                     .supervisor_verb(&step.on, "terminate")
                     .await?;
-                done.push(applied(&step.on, Became::Pruned));
+                done.push(Applied::without_tasks(&step.on, Became::Pruned));
             }
             continue;
         };
         if missing(&want.topic) {
-            done.push(applied(&want.datasource, Became::Blocked));
+            done.push(Applied::without_tasks(&want.datasource, Became::Blocked));
             continue;
         }
         if step.acts() {
@@ -227,7 +169,8 @@ async fn supervisors(
             .supervisors
             .get(&want.datasource)
             .map(|there| &there.spec);
-        watch(session, want, step, before, deadline)
+        let fallback = before.filter(|_| step.acts());
+        watch(session, want, fallback, deadline)
     });
     done.extend(futures::future::try_join_all(watches).await?);
     Ok(done)
@@ -265,108 +208,4 @@ async fn post(session: &Session, want: &Desired, step: &Step) -> Result<(), Erro
         .client
         .post_supervisor(&want.datasource, &want.body(step.suspended))
         .await
-}
-
-/// Waits for one supervisor, and puts `before` back when what was posted turns out unhealthy.
-async fn watch(
-    session: &Session,
-    want: &Desired,
-    step: &Step,
-    before: Option<&Value>,
-    deadline: Duration,
-) -> Result<Applied, Error> {
-    let id = &want.datasource;
-    let became = match settle(session, id, deadline).await? {
-        Settled::Reads(tasks) => {
-            return Ok(Applied {
-                on: id.clone(),
-                became: Became::Running,
-                tasks,
-            });
-        }
-        Settled::Suspended => Became::Suspended,
-        Settled::Late(state) => Became::Late { state },
-        Settled::Unhealthy(reason) => match before.filter(|_| step.acts()) {
-            Some(spec) => {
-                tracing::warn!(
-                    supervisor = id,
-                    reason,
-                    "unhealthy; going back to the spec of before"
-                );
-                session.client.post_supervisor(id, spec).await?;
-                settle(session, id, deadline).await?;
-                Became::RolledBack { reason }
-            }
-            None => Became::Unhealthy { reason },
-        },
-    };
-    Ok(applied(id, became))
-}
-
-enum Settled {
-    Reads(Vec<String>),
-    Suspended,
-    Late(String),
-    Unhealthy(String),
-}
-
-async fn settle(session: &Session, id: &str, deadline: Duration) -> Result<Settled, Error> {
-    let mut state = "absent".to_owned();
-    let settled = until(deadline, "it did not settle", "", async || {
-        let Some(payload) = session.client.supervisor_status(id).await? else {
-            return Ok(None);
-        };
-        Ok(match verdict(&payload) {
-            Verdict::Ready if payload["suspended"] == Value::Bool(true) => Some(Settled::Suspended),
-            Verdict::Ready => Some(Settled::Reads(task_ids(&payload))),
-            Verdict::Unhealthy(reason) => Some(Settled::Unhealthy(reason)),
-            Verdict::Pending(now) => {
-                state = now;
-                None
-            }
-        })
-    })
-    .await;
-    match settled {
-        Err(Error::Deadline { .. }) => Ok(Settled::Late(state)),
-        other => other,
-    }
-}
-
-/// Looks whether those that read stand within their topic's log.
-async fn stuck(session: &Session, done: &mut [Applied]) -> Result<(), Error> {
-    for one in done.iter_mut().filter(|one| one.became == Became::Running) {
-        let want = session.one(&one.on)?;
-        let logs = kafka::logs(&session.brokers, &want.topic).await?;
-        let payload = session
-            .client
-            .supervisor_status(&one.on)
-            .await?
-            .unwrap_or_default();
-        let positions = super::health::positions(&payload);
-        if let Some(trouble) = troubles(&want.name, &positions, &logs).into_iter().next() {
-            one.became = Became::Stuck {
-                what: trouble.what,
-                hint: trouble.hint,
-            };
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn task_ids(payload: &Value) -> Vec<String> {
-    payload["activeTasks"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|task| task["id"].as_str().map(str::to_owned))
-        .collect()
-}
-
-fn applied(on: &str, became: Became) -> Applied {
-    Applied {
-        on: on.to_owned(),
-        became,
-        tasks: Vec::new(),
-    }
 }

@@ -324,6 +324,24 @@ impl Client {
         }
     }
 
+    /// Ids of a datasource's Kafka tasks that read, publish, or wait for a slot to do so.
+    ///
+    /// A supervisor that was just replaced does not know its tasks yet; this list does.
+    ///
+    /// # Errors
+    /// See [`Client::supervisors`].
+    pub async fn tasks(&self, datasource: &str) -> Result<Vec<String>, Error> {
+        let query = format!(
+            "SELECT task_id FROM sys.tasks WHERE datasource = '{datasource}' \
+             AND type = 'index_kafka' AND status = 'RUNNING'"
+        );
+        let rows = self.sql(&query).await?.unwrap_or_default();
+        Ok(rows
+            .iter()
+            .filter_map(|row| row["task_id"].as_str().map(str::to_owned))
+            .collect())
+    }
+
     /// Marks a datasource's segments unused: queries no longer see it, deep storage keeps it.
     ///
     /// # Errors

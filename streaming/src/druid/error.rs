@@ -71,7 +71,7 @@ pub enum Error {
         what: String,
         /// The client's reason.
         #[source]
-        source: rdkafka::error::KafkaError,
+        source: Box<rdkafka::error::KafkaError>,
     },
     /// A step that must be agreed to was refused, or nobody could be asked.
     #[error("{what} was not agreed to\nhint: answer y at the question, or give --yes in a script")]

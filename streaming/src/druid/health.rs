@@ -16,8 +16,8 @@ use super::kafka::Log;
 pub enum Verdict {
     /// Healthy, running, every task reading; or suspended.
     Ready,
-    /// Not yet; Druid's word for where it stands.
-    Pending(String),
+    /// Not yet: Druid's word for where it stands, and its newest error if it had any.
+    Pending(String, Option<String>),
     /// Druid says so itself; its newest error.
     Unhealthy(String),
 }
@@ -29,13 +29,14 @@ pub fn verdict(payload: &Value) -> Verdict {
     if payload["suspended"] == Value::Bool(true) {
         return Verdict::Ready;
     }
+    let newest = payload["recentErrors"]
+        .as_array()
+        .and_then(|errors| errors.last());
+    let error = newest
+        .and_then(|error| error["message"].as_str())
+        .map(str::to_owned);
     if payload["healthy"] == Value::Bool(false) {
-        let newest = payload["recentErrors"]
-            .as_array()
-            .and_then(|errors| errors.last());
-        let reason = newest
-            .and_then(|error| error["message"].as_str())
-            .unwrap_or("no reason given");
+        let reason = error.as_deref().unwrap_or("no reason given");
         return Verdict::Unhealthy(format!("{}: {reason}", text("detailedState")));
     }
     let tasks = payload["activeTasks"]
@@ -45,9 +46,9 @@ pub fn verdict(payload: &Value) -> Verdict {
     let reading = !tasks.is_empty() && tasks.iter().all(|task| task["startTime"].is_string());
     match (text("detailedState").as_str(), reading) {
         ("RUNNING" | "IDLE", true) | ("IDLE", false) => Verdict::Ready,
-        ("RUNNING", false) if tasks.is_empty() => Verdict::Pending("no task yet".to_owned()),
-        ("RUNNING", false) => Verdict::Pending("a task waits for a worker slot".to_owned()),
-        (state, _) => Verdict::Pending(state.to_owned()),
+        ("RUNNING", false) if tasks.is_empty() => Verdict::Pending("no task yet".to_owned(), error),
+        ("RUNNING", false) => Verdict::Pending("a task waits for a worker slot".to_owned(), error),
+        (state, _) => Verdict::Pending(state.to_owned(), error),
     }
 }
 
@@ -187,11 +188,16 @@ mod tests {
         );
         check(
             json!({"healthy": true, "detailedState": "RUNNING", "activeTasks": [{"startTime": null}]}),
-            Verdict::Pending("a task waits for a worker slot".into()),
+            Verdict::Pending("a task waits for a worker slot".into(), None),
         );
         check(
             json!({"healthy": true, "detailedState": "CREATING_TASKS", "activeTasks": []}),
-            Verdict::Pending("CREATING_TASKS".into()),
+            Verdict::Pending("CREATING_TASKS".into(), None),
+        );
+        check(
+            json!({"healthy": true, "detailedState": "CONNECTING_TO_STREAM", "activeTasks": [],
+                   "recentErrors": [{"message": "timeout"}]}),
+            Verdict::Pending("CONNECTING_TO_STREAM".into(), Some("timeout".into())),
         );
         check(json!({"suspended": true, "healthy": true}), Verdict::Ready);
         check(
@@ -226,7 +232,14 @@ mod tests {
             &positions(&payload),
             &logs(&[(0, 0, 0), (1, 0, 5)]),
         );
-        insta::assert_debug_snapshot!(found, @"");
+        insta::assert_debug_snapshot!(found, @r#"
+[
+    Trouble {
+        what: "partition 1 of ride_events waits beyond the end of the log: the topic was made anew, and nothing is read from it",
+        hint: "ridehail druid reset ride_events --to earliest --partitions 1",
+    },
+]
+"#);
         let lost = troubles(
             "ride_events",
             &positions(&payload),

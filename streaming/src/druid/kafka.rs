@@ -76,6 +76,6 @@ async fn ask<T: Send + 'static>(
     answer.await?.map_err(|source| Error::Kafka {
         brokers: brokers.to_owned(),
         what: what.to_owned(),
-        source,
+        source: Box::new(source),
     })
 }

@@ -41,6 +41,7 @@ mod session;
 pub mod spec;
 mod status;
 mod wait;
+mod watch;
 
 use std::io::Write;
 
@@ -104,7 +105,7 @@ async fn dispatch(args: &DruidArgs, out: &mut dyn Write) -> Result<Outcome, Erro
                 render::plan(out, &plan)?;
             }
             Ok(Outcome::good_if(
-                !plan.is_blocked() && !(*check && !plan.is_empty()),
+                !plan.is_blocked() && (!*check || plan.is_empty()),
             ))
         }
         Command::Apply {

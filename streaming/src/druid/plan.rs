@@ -277,3 +277,7 @@ fn warnings(desired: &[Desired], actual: &Actual) -> Vec<String> {
         Some(_) => Vec::new(),
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

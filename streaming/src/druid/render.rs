@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::apply::{Applied, Became};
 use super::error::Error;
 use super::plan::{Change, Part, Plan, Step};
 use super::status::{Report, Standing};
+use super::watch::{Applied, Became};
 
 /// Longest value to show on one line of a diff.
 const SHOWN: usize = 160;
@@ -177,10 +177,15 @@ pub(super) fn applied(
                 writeln!(out, "{on}: unhealthy: {reason}")?;
                 writeln!(out, "    hint: correct its file and apply again")?;
             }
-            Became::RolledBack { reason } => {
+            Became::RolledBack { reason, reads } => {
+                let now = if *reads {
+                    "which reads again"
+                } else {
+                    "which does not read yet either"
+                };
                 writeln!(
                     out,
-                    "{on}: unhealthy, the spec of before was put back: {reason}"
+                    "{on}: unhealthy, so the last spec was put back, {now}: {reason}"
                 )?;
                 writeln!(out, "    hint: correct its file and apply again")?;
             }

@@ -1,12 +1,12 @@
 //! One verb's view: the files it was given and the servers it talks to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::args::Options;
-use super::client::Client;
+use super::client::{Client, Slots};
 use super::error::Error;
 use super::kafka;
 use super::plan::{Actual, Plan, Supervisor, plan};
@@ -78,20 +78,7 @@ impl Session {
             self.client.slots(),
             kafka::topics(&self.brokers),
         )?;
-        let rules = match rules {
-            Value::Object(fields) => fields.into_iter().collect(),
-            _ => BTreeMap::new(),
-        };
-        Ok(Actual {
-            topics,
-            supervisors: supervisors.into_iter().filter_map(echoed).collect(),
-            rules,
-            compaction: compaction
-                .into_iter()
-                .filter_map(|config| Some((config["dataSource"].as_str()?.to_owned(), config)))
-                .collect(),
-            slots,
-        })
+        Ok(observed(supervisors, rules, compaction, slots, topics))
     }
 
     /// What apply would do now.
@@ -111,6 +98,29 @@ impl Session {
     #[must_use]
     pub fn plan_for(&self, actual: &Actual, prune: bool) -> Plan {
         plan(&self.desired, actual, &self.prefix, prune)
+    }
+}
+
+/// What the servers' answers say.
+pub(super) fn observed(
+    supervisors: Vec<Value>,
+    rules: Value,
+    compaction: Vec<Value>,
+    slots: Option<Slots>,
+    topics: BTreeSet<String>,
+) -> Actual {
+    Actual {
+        topics,
+        supervisors: supervisors.into_iter().filter_map(echoed).collect(),
+        rules: match rules {
+            Value::Object(fields) => fields.into_iter().collect(),
+            _ => BTreeMap::new(),
+        },
+        compaction: compaction
+            .into_iter()
+            .filter_map(|config| Some((config["dataSource"].as_str()?.to_owned(), config)))
+            .collect(),
+        slots,
     }
 }
 

@@ -243,3 +243,7 @@ fn filled(text: &str, variables: &Variables) -> Result<String, String> {
     done.push_str(rest);
     Ok(done)
 }
+
+#[cfg(test)]
+#[path = "spec_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use super::health::{self, Trouble, Verdict};
 use super::plan::Supervisor;
 use super::session::Session;
 use super::spec::Desired;
-use super::{apply, iso, kafka};
+use super::{iso, kafka, watch};
 
 /// All declared supervisors.
 #[derive(Debug, Clone, Serialize)]
@@ -157,7 +157,7 @@ async fn standing(
             false
         }
         Some(Verdict::Ready) => true,
-        Some(Verdict::Pending(_)) => false,
+        Some(Verdict::Pending(..)) => false,
         Some(Verdict::Unhealthy(reason)) => {
             troubles.push(Trouble {
                 what: reason,
@@ -180,7 +180,7 @@ async fn standing(
             .to_owned(),
         healthy: ready && troubles.is_empty(),
         suspended,
-        tasks: apply::task_ids(&payload),
+        tasks: watch::task_ids(&payload),
         publishing: payload["publishingTasks"].as_array().map_or(0, Vec::len),
         lag: if positions.is_empty() {
             None
