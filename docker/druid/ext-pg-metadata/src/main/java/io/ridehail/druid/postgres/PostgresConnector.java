@@ -4,14 +4,18 @@ package io.ridehail.druid.postgres;
 import com.google.common.base.Supplier;
 import com.google.inject.Inject;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.apache.commons.dbcp2.BasicDataSource;
+import org.apache.druid.metadata.MetadataCASUpdate;
 import org.apache.druid.metadata.MetadataStorageConnectorConfig;
 import org.apache.druid.metadata.MetadataStorageTablesConfig;
 import org.apache.druid.metadata.SQLMetadataConnector;
 import org.apache.druid.segment.metadata.CentralizedDatasourceSchemaConfig;
 import org.skife.jdbi.v2.DBI;
 import org.skife.jdbi.v2.Handle;
+import org.skife.jdbi.v2.exceptions.CallbackFailedException;
 
 /** Druid's metadata tables in Postgres 9.5 or later: column types, upsert, and which errors are worth a retry. */
 public class PostgresConnector extends SQLMetadataConnector {
@@ -70,6 +74,35 @@ public class PostgresConnector extends SQLMetadataConnector {
         .isEmpty();
   }
 
+  // Druid spells names like druid_pendingSegments without quotes, which Postgres folds to lower case; the driver's catalogue
+  // functions compare exactly. Without these two, each start would add columns and indexes that are already there.
+
+  @Override
+  protected boolean tableHasColumn(String table, String column) {
+    return super.tableHasColumn(table.toLowerCase(Locale.ROOT), column);
+  }
+
+  @Override
+  public Set<String> getIndexOnTable(String table) {
+    return super.getIndexOnTable(table.toLowerCase(Locale.ROOT));
+  }
+
+  /**
+   * Druid swaps under repeatable read, where Postgres ends the later of two transactions with an error instead of letting it
+   * see that the value has changed. For the caller both mean the same: not swapped, read again.
+   */
+  @Override
+  public boolean compareAndSwap(List<MetadataCASUpdate> updates) {
+    try {
+      return super.compareAndSwap(updates);
+    } catch (CallbackFailedException failed) {
+      if ("40001".equals(sqlState(failed))) {
+        return false;
+      }
+      throw failed;
+    }
+  }
+
   /** Two overlords may write the same key at once: the upsert lets the later one win without an error. */
   @Override
   public Void insertOrUpdate(String table, String keyColumn, String valueColumn, String key, byte[] value) {
@@ -90,10 +123,20 @@ public class PostgresConnector extends SQLMetadataConnector {
     if (!(error instanceof SQLException)) {
       return false;
     }
-    String state = ((SQLException) error).getSQLState();
+    String state = sqlState(error);
     // lost connection, serialization failure, deadlock, too many connections, server stopping or starting
     return state != null
         && (state.startsWith("08") || state.equals("40001") || state.equals("40P01") || state.equals("53300")
             || state.equals("57P01") || state.equals("57P02") || state.equals("57P03"));
+  }
+
+  /** The state of the first SQL error in the chain of causes, or null. */
+  private static String sqlState(Throwable error) {
+    for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException) {
+        return ((SQLException) cause).getSQLState();
+      }
+    }
+    return null;
   }
 }
