@@ -54,6 +54,8 @@ pub enum Error {
         sqlstate: String,
         /// Our own advice, beside the server's.
         hint: Option<String>,
+        /// The node's main statement, when it had been sent.
+        run_sql: Option<String>,
     },
     /// The caller's token was cancelled.
     #[error("cancelled")]
@@ -160,6 +162,32 @@ impl Error {
         }
     }
 
+    /// The main statement of the node that failed, as dbt writes it to `target/run`. `None` when it
+    /// was never sent.
+    #[must_use]
+    pub fn run_sql(&self) -> Option<&str> {
+        match self {
+            Self::Statement { run_sql, .. } => run_sql.as_deref(),
+            Self::Connect { .. }
+            | Self::Lost { .. }
+            | Self::Cancelled
+            | Self::Config { .. }
+            | Self::Compilation { .. }
+            | Self::Moved { .. }
+            | Self::Seed { .. }
+            | Self::Answer { .. } => None,
+        }
+    }
+
+    /// The same error, knowing what the node ran.
+    #[must_use]
+    pub(crate) fn within(mut self, sent: Option<String>) -> Self {
+        if let Self::Statement { run_sql, .. } = &mut self {
+            *run_sql = sent;
+        }
+        self
+    }
+
     /// The same error with advice of ours, unless it carries some.
     #[must_use]
     pub(crate) fn advise(self, advice: &str) -> Self {
@@ -168,10 +196,12 @@ impl Error {
                 text,
                 sqlstate,
                 hint: None,
+                run_sql,
             } => Self::Statement {
                 text,
                 sqlstate,
                 hint: Some(advice.to_owned()),
+                run_sql,
             },
             other => other,
         }
@@ -189,6 +219,7 @@ impl Error {
                     text,
                     sqlstate,
                     hint: None,
+                    run_sql: None,
                 }
             }
             sqlx::Error::ColumnDecode { .. }

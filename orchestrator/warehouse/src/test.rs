@@ -23,7 +23,7 @@ pub(crate) async fn run(work: &mut Work<'_>) -> Result<Outcome, Error> {
         None => limited,
     };
     let run_sql = wrapper(&main, config);
-    let rows = work.lease.run(&run_sql).await?.rows;
+    let rows = work.main(&run_sql).await?.rows;
     let [row] = rows.as_slice() else {
         return Err(Error::Answer {
             message: format!("a test returned {} rows instead of one", rows.len()),
@@ -81,7 +81,7 @@ async fn keep(
         }
     };
     debug_assert_ne!(noun(kind), "materialized view", "no test is kept as one");
-    work.lease.run(&create).await?;
+    work.main(&create).await?;
     work.commit("").await?;
     work.catalog.note(
         target,

@@ -85,7 +85,7 @@ fn wrong_form(target: &RelationName, what: &str) -> Error {
 async fn first(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Error> {
     let config = &work.node.config;
     let run_sql = create_table(target, &work.compiled.sql, config);
-    let rows = work.lease.run(&run_sql).await?.affected();
+    let rows = work.main(&run_sql).await?.affected();
     for index in &config.indexes {
         work.lease.run(&create_index(target, index)).await?;
     }
@@ -100,6 +100,7 @@ async fn first(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Er
 
 /// New rows into an existing plain table.
 async fn extend(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Error> {
+    work.fresh = false;
     let source = stage(work, target).await?;
     let columns = follow_columns(work, target, &source).await?;
     let upsert = Upsert {
@@ -110,7 +111,7 @@ async fn extend(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, E
         predicates: configured_predicates(work.node),
     };
     let (run_sql, word) = upsert.sql(Strategy::of(work.node));
-    let rows = work.lease.run(&run_sql).await?.affected();
+    let rows = work.main(&run_sql).await?.affected();
     work.commit("").await?;
     Ok(Outcome::success(
         format!("{word} {rows}"),
@@ -125,7 +126,7 @@ pub(crate) async fn stage(work: &mut Work<'_>, target: &RelationName) -> Result<
     let suffix = format!("{}{}", names::INTERMEDIATE, &unique[..12]);
     let name = names::with_suffix(&target.identifier, &suffix);
     let sql = create_temporary(&name, &work.compiled.sql, &work.node.config);
-    work.lease.run(&sql).await?;
+    work.main(&sql).await?;
     Ok(name)
 }
 

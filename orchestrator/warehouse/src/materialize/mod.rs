@@ -3,6 +3,8 @@
 
 mod check;
 mod ddl;
+mod docs;
+mod grants;
 mod incremental;
 pub(crate) mod node;
 mod schema_change;
@@ -39,11 +41,13 @@ pub(crate) async fn run(
     let comment = options.query_comment.as_deref();
     let lease = sessions.lease(&options.cancel, comment).await?;
     let mut work = Work::new(lease, catalog, node, compiled, options);
-    let result = dispatch(&mut work).await;
-    if result.is_err() {
-        work.abandon().await;
+    match dispatch(&mut work).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            work.abandon().await;
+            Err(error.within(work.run_sql))
+        }
     }
-    result
 }
 
 async fn dispatch(work: &mut Work<'_>) -> Result<Outcome, Error> {

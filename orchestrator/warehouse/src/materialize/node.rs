@@ -1,18 +1,20 @@
 //! The life every node shares: hooks outside the transaction, `begin`, a lock on the name, a fresh
 //! look at the catalog, hooks inside, the work, `commit`, hooks outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use project::relation::RelationName;
 use project::{Compiled, Node};
 use sqlx::Row;
 
-use crate::catalog::{Catalog, Found, lookup, read_found};
+use crate::catalog::{Catalog, Found, columns_sql, lookup, read_columns, read_found};
 use crate::error::Error;
+use crate::materialize::{docs, grants};
 use crate::names;
 use crate::outcome::RunOptions;
-use crate::session::Lease;
+use crate::session::{Lease, Ran};
+use crate::value::required;
 
 /// How long a drop may queue for its locks before it lets others pass.
 const DROP_WAIT: Duration = Duration::from_secs(1);
@@ -26,6 +28,10 @@ pub(crate) struct Work<'a> {
     pub(crate) node: &'a Node,
     pub(crate) compiled: &'a Compiled,
     pub(crate) options: &'a RunOptions,
+    /// The relation is new, so nobody has been granted anything on it.
+    pub(crate) fresh: bool,
+    /// The main statement, once it was sent.
+    pub(crate) run_sql: Option<String>,
 }
 
 impl<'a> Work<'a> {
@@ -42,7 +48,15 @@ impl<'a> Work<'a> {
             node,
             compiled,
             options,
+            fresh: true,
+            run_sql: None,
         }
+    }
+
+    /// Runs the statement that does the work, the one a person looks for when the node fails.
+    pub(crate) async fn main(&mut self, sql: &str) -> Result<Ran, Error> {
+        self.run_sql = Some(sql.to_owned());
+        self.lease.run(sql).await
     }
 
     /// The relation the node builds.
@@ -106,21 +120,65 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Runs `last` (may be empty) and the hooks inside the transaction, and commits.
+    /// Runs `last` (may be empty), grants and comments, the hooks inside the transaction, and
+    /// commits.
     pub(crate) async fn commit(&mut self, last: &str) -> Result<(), Error> {
-        let has_hooks = self.compiled.post_hooks.iter().any(|(_, inside)| *inside);
-        if has_hooks {
-            if !last.is_empty() {
-                self.lease.run(last).await?;
-            }
-            self.hooks(&self.compiled.post_hooks, true).await?;
-            self.lease.run("commit").await?;
-        } else if last.is_empty() {
-            self.lease.run("commit").await?;
-        } else {
-            self.lease.run(&format!("{last};\ncommit")).await?;
+        let mut last = last.to_owned();
+        if self.has_more() && !last.is_empty() {
+            self.lease.run(&std::mem::take(&mut last)).await?;
         }
+        self.adorn().await?;
+        self.hooks(&self.compiled.post_hooks, true).await?;
+        if !last.is_empty() {
+            last.push_str(";\n");
+        }
+        last.push_str("commit");
+        self.lease.run(&last).await?;
         self.lease.settled();
+        Ok(())
+    }
+
+    /// Whether anything is to be done between the work and the commit.
+    pub(crate) fn has_more(&self) -> bool {
+        self.compiled.post_hooks.iter().any(|(_, inside)| *inside)
+            || grants::wanted(self.node).is_some()
+            || docs::any(self.node)
+    }
+
+    /// Grants and comments the configuration asks for.
+    async fn adorn(&mut self) -> Result<(), Error> {
+        let Some(relation) = &self.node.relation_name else {
+            return Ok(());
+        };
+        let mut statements = Vec::new();
+        if let Some(wanted) = grants::wanted(self.node) {
+            let current = if self.fresh {
+                BTreeSet::new()
+            } else {
+                let rows = self.lease.run(&grants::show(relation)).await?.rows;
+                let read = |row| Ok::<_, Error>((required(row, 0)?, required(row, 1)?));
+                rows.iter().map(read).collect::<Result<_, _>>()?
+            };
+            statements.extend(grants::change(relation, &current, &wanted));
+        }
+        let noun = if self.node.config.materialized == "view" {
+            "view"
+        } else {
+            "table"
+        };
+        statements.extend(docs::on_relation(self.node, noun, relation)?);
+        if docs::on_columns(self.node) {
+            let rows = self
+                .lease
+                .run(&columns_sql(&relation.to_string()))
+                .await?
+                .rows;
+            let existing: Vec<String> = read_columns(&rows)?.into_iter().map(|c| c.name).collect();
+            statements.extend(docs::columns(self.node, relation, &existing)?);
+        }
+        if !statements.is_empty() {
+            self.lease.run(&statements.join(";\n")).await?;
+        }
         Ok(())
     }
 

@@ -51,11 +51,12 @@ pub(crate) async fn run(work: &mut Work<'_>) -> Result<Outcome, Error> {
         }
         Some(_) => {
             fresh = false;
+            work.fresh = false;
             format!("truncate table {target}")
         }
         None => create,
     };
-    work.lease.run(&prepare).await?;
+    work.main(&prepare).await?;
     let names = column_list(work.node, &csv);
     let copy = format!("copy {target} ({names}) from stdin");
     let rows = u64::try_from(csv.len()).unwrap_or(u64::MAX);

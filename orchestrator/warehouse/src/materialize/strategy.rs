@@ -124,7 +124,7 @@ impl Upsert<'_> {
             )
         };
         format!(
-            "\n      \n\n    merge into {target} as DBT_INTERNAL_DEST\n        \
+            "\n      -- back compat for old kwarg name\n  \n\n    merge into {target} as DBT_INTERNAL_DEST\n        \
              using {source} as DBT_INTERNAL_SOURCE\n        on ({on})\n\n    \n    {update}\n\n    \
              when not matched then insert\n        ({columns})\n    values\n        ({columns})\n\n\n  "
         )

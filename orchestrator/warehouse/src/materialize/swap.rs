@@ -84,11 +84,16 @@ impl Work<'_> {
         } else {
             let mut wait = FIRST_WAIT;
             loop {
-                let sql = format!(
+                let mut sql = format!(
                     "savepoint dbt_swap;\nset local lock_timeout = {};\n{renames};\n\
                      set local lock_timeout to default;\nrelease savepoint dbt_swap",
                     wait.as_millis()
                 );
+                // what follows may fail for reasons of its own, and then there is no savepoint to
+                // go back to; with nothing to follow, one message does it all
+                if !self.has_more() {
+                    sql.push_str(";\ncommit");
+                }
                 match self.lease.run(&sql).await {
                     Ok(_) => break,
                     // lock timeout: readers go on with the old relation, ours waits built
@@ -100,7 +105,11 @@ impl Work<'_> {
                     Err(error) => return Err(error),
                 }
             }
-            self.commit("").await?;
+            if self.has_more() {
+                self.commit("").await?;
+            } else {
+                self.lease.settled();
+            }
         }
         self.catalog.note(swap.target, Some(new));
         if let Some(old) = swap.old {

@@ -44,7 +44,7 @@ pub(crate) async fn replace(
     work.drop_leftover(found, &backup).await?;
     let node = work.node;
     let run_sql = create_table(&intermediate, &work.compiled.sql, &node.config);
-    let rows = work.lease.run(&run_sql).await?.affected();
+    let rows = work.main(&run_sql).await?.affected();
     for index in &node.config.indexes {
         work.lease.run(&create_index(&intermediate, index)).await?;
     }

@@ -18,7 +18,7 @@ pub(crate) async fn run(work: &mut Work<'_>) -> Result<Outcome, Error> {
     work.drop_leftover(&found, &intermediate).await?;
     work.drop_leftover(&found, &backup).await?;
     let run_sql = create_view(&intermediate, &work.compiled.sql, &work.node.config);
-    work.lease.run(&run_sql).await?;
+    work.main(&run_sql).await?;
     let swap = Swap {
         target,
         old: found.get(&target.identifier).copied(),

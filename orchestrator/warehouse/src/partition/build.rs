@@ -57,7 +57,7 @@ pub(crate) async fn replace(
     let parent = if old.is_some() { &intermediate } else { target };
 
     let fill = fill(&staged, parent);
-    work.lease.run(&fill).await?;
+    work.main(&fill).await?;
     // built over the rows at once, which is faster than row by row
     let indexes = sql::indexes(&work.node.config);
     for index in &indexes {
@@ -163,6 +163,7 @@ pub(crate) async fn extend(
     target: &RelationName,
     by: &PartitionBy,
 ) -> Result<Outcome, Error> {
+    work.fresh = false;
     let staged = stage_rows(work, target, by).await?;
     let columns = follow_columns(work, target, &staged.source).await?;
     let present: HashSet<String> = partitions_of(work, target).await?.into_iter().collect();
@@ -186,7 +187,7 @@ pub(crate) async fn extend(
         predicates,
     };
     let (run_sql, word) = upsert.sql(Strategy::of(work.node));
-    let result = work.lease.run(&run_sql).await;
+    let result = work.main(&run_sql).await;
     let rows = result.map_err(|e| explain(e, work))?.affected();
     work.commit("").await?;
     Ok(Outcome::success(

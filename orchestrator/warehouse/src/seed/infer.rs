@@ -106,35 +106,39 @@ enum Cast<'v> {
     Value(Cow<'v, str>, bool),
 }
 
+fn plain<'v>(text: impl Into<Cow<'v, str>>) -> Cast<'v> {
+    Cast::Value(text.into(), false)
+}
+
 fn cast(reading: Reading, raw: &str) -> Cast<'_> {
     let trimmed = raw.trim();
     if trimmed.is_empty() || trimmed.eq_ignore_ascii_case("null") {
         return Cast::Null;
     }
-    let time = |time: Option<NaiveDateTime>| match time {
-        Some(time) => Cast::Value(
-            Cow::Owned(time.format("%Y-%m-%d %H:%M:%S%.6f").to_string()),
-            false,
-        ),
-        None => Cast::No,
-    };
     match reading {
         Reading::Number => match number(trimmed) {
             Some((text, fraction)) => Cast::Value(text, fraction),
             None => Cast::No,
         },
+        // what is as long as the server's own form is the server's own form
         Reading::Date => match date(trimmed) {
-            Some(date) => Cast::Value(Cow::Owned(date.to_string()), false),
+            Some(_) if trimmed.len() == 10 => plain(trimmed),
+            Some(date) => plain(date.to_string()),
             None => Cast::No,
         },
-        Reading::DateTime => time(date_time(trimmed)),
-        Reading::IsoDateTime => time(iso_date_time(trimmed)),
-        Reading::Boolean => match trimmed.to_ascii_lowercase().as_str() {
-            "true" => Cast::Value(Cow::Borrowed("t"), false),
-            "false" => Cast::Value(Cow::Borrowed("f"), false),
-            _ => Cast::No,
+        Reading::DateTime => match date_time(trimmed) {
+            Some(_) if trimmed.len() == 19 => plain(trimmed),
+            Some(time) => plain(time.to_string()),
+            None => Cast::No,
         },
-        Reading::Text => Cast::Value(Cow::Borrowed(raw), false),
+        Reading::IsoDateTime => match iso_date_time(trimmed) {
+            Some(time) => plain(time.to_string()),
+            None => Cast::No,
+        },
+        Reading::Boolean if trimmed.eq_ignore_ascii_case("true") => plain("t"),
+        Reading::Boolean if trimmed.eq_ignore_ascii_case("false") => plain("f"),
+        Reading::Boolean => Cast::No,
+        Reading::Text => plain(raw),
     }
 }
 
@@ -148,6 +152,12 @@ fn number(text: &str) -> Option<(Cow<'_, str>, bool)> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() {
         return Some((Cow::Borrowed(text), false));
+    }
+    if let Some((whole, fraction)) = digits.split_once('.') {
+        let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if is_digits(whole) && is_digits(fraction) && fraction.bytes().any(|b| b != b'0') {
+            return Some((Cow::Borrowed(text), true));
+        }
     }
     let text = text.trim_matches('%');
     let (mut negative, mut text) = match text.strip_prefix('-') {
@@ -338,7 +348,7 @@ mod tests {
         );
         assert_eq!(
             check(&["2020-01-02 03:04:05"]),
-            "timestamp without time zone: 2020-01-02 03:04:05.000000"
+            "timestamp without time zone: 2020-01-02 03:04:05"
         );
         assert_eq!(
             check(&[
@@ -346,8 +356,8 @@ mod tests {
                 "20200102T030405.123456789Z",
                 "2020-01-02T03+02:00"
             ]),
-            "timestamp without time zone: 2020-01-02 03:04:00.000000 | \
-             2020-01-02 03:04:05.123456 | 2020-01-02 01:00:00.000000"
+            "timestamp without time zone: 2020-01-02 03:04:00 | \
+             2020-01-02 03:04:05.123456 | 2020-01-02 01:00:00"
         );
         assert_eq!(
             check(&["2020-01-02", "2020-01-02 03:04:05"])

@@ -22,6 +22,11 @@ async fn failing_sql_leaves_the_old_table() {
     "#);
     assert_eq!(error.sqlstate(), Some("42703"));
     assert_eq!(error.kind(), ErrorKind::Database);
+    assert!(
+        error
+            .run_sql()
+            .is_some_and(|sql| sql.contains("select nope from s.t"))
+    );
     assert_eq!(db.column("select id from s.t").await, "1");
     assert_eq!(db.relations().await, "t r");
     db.drop().await;

@@ -135,3 +135,54 @@ async fn unlogged_tables_and_quoted_names() {
     assert_eq!(kind, "u");
     db.drop().await;
 }
+
+#[tokio::test]
+async fn grants_and_comments() {
+    use project::manifest::ColumnInfo;
+
+    let db = Database::new().await;
+    let role = format!("reader_{}", &db.name[db.name.len() - 12..]);
+    db.sql(&format!("create role {role}")).await;
+    let document = |model: Model, privilege: &str| {
+        let mut model = model.within(&db).config(|c| {
+            c.raw.insert(
+                "grants".to_owned(),
+                serde_json::json!({privilege: [role.clone()]}),
+            );
+            c.raw.insert(
+                "persist_docs".to_owned(),
+                serde_json::json!({"relation": true, "columns": true}),
+            );
+        });
+        model.node.description = "it's $$ a ; test".to_owned();
+        for name in ["id", "nope"] {
+            let column = ColumnInfo {
+                name: name.to_owned(),
+                description: format!("the {name}"),
+                ..ColumnInfo::default()
+            };
+            model.node.columns.insert(name.to_owned(), column);
+        }
+        model
+    };
+    let state = "select (select string_agg(privilege_type, ',') from information_schema.role_table_grants
+                     where table_name = 'm' and grantee like 'reader%') || '|' || obj_description('s.m'::regclass)
+                     || '|' || col_description('s.m'::regclass, 1)";
+    for (kind, privilege) in [
+        ("view", "select"),
+        ("table", "select"),
+        ("incremental", "select"),
+        ("incremental", "update"),
+    ] {
+        db.built(&document(
+            Model::new("m", kind, "select 1 as id"),
+            privilege,
+        ))
+        .await;
+        let expected = format!("{}|it's $$ a ; test|the id", privilege.to_uppercase());
+        assert_eq!(db.column(state).await, expected, "{kind}");
+    }
+    db.sql(&format!("drop owned by {role}; drop role {role}"))
+        .await;
+    db.drop().await;
+}
