@@ -56,12 +56,12 @@ pub struct GenerateArgs {
     /// mumbai; also known: nairobi,mexico_city,singapore]
     #[arg(long, env = "RIDEHAIL_CITIES", value_delimiter = ',')]
     pub cities: Option<Vec<String>>,
-    /// Requests on an average day and city of a new world: 430, or by city 430,london=900
-    /// [default: 430]
+    /// Requests on an average day and city of a new world: 450, or by city 450,london=900
+    /// [default: 450]
     #[arg(long, env = "RIDEHAIL_RIDES_PER_DAY")]
     pub rides_per_day: Option<String>,
     /// Mean seconds between location pings of an online vehicle in a new world's history
-    /// [default: 1800]
+    /// [default: 2400]
     #[arg(long, env = "RIDEHAIL_PING_SECONDS")]
     pub ping_seconds: Option<u32>,
     /// Shares of faults: none, default, or duplicates=0.002,late=0.001,out_of_order=0.002,

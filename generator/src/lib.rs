@@ -28,6 +28,8 @@ mod error;
 mod event;
 mod fault;
 mod identity;
+#[cfg(test)]
+mod laws;
 mod live;
 mod pipeline;
 mod place;

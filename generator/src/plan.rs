@@ -14,8 +14,8 @@ const LONGEST_GAP: i64 = 10 * MINUTE;
 const DEFAULT_SEED: u64 = 42;
 const DEFAULT_RATE: f64 = 100.0;
 /// So that a day has 400 requests in every city and 45 days of five cities a million events.
-const DEFAULT_RIDES_PER_DAY: f64 = 430.0;
-const DEFAULT_PING_SECONDS: u32 = 1_800;
+const DEFAULT_RIDES_PER_DAY: f64 = 450.0;
+const DEFAULT_PING_SECONDS: u32 = 2_400;
 
 /// What the topics say of their world.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::world::{Task, World};
 
 /// Drivers a city starts with, per request of an average day: with their weekly hours this keeps
 /// a bit more than half of the time online occupied.
-const FLEET_PER_REQUEST: f64 = 0.40;
+const FLEET_PER_REQUEST: f64 = 0.32;
 /// New drivers a day, against the fleet.
 const RECRUITS_A_DAY: f64 = 0.002;
 /// Free for so long, drivers think about going home.
@@ -253,7 +253,7 @@ impl World {
         driver.spell += 1;
         let (city, spell) = (usize::from(driver.city), driver.spell);
         self.towns[city].park(id, &mut self.drivers);
-        self.later_s(180.0, 300.0, Task::Roam { driver: id, spell });
+        self.later_s(60.0, 150.0, Task::Roam { driver: id, spell });
     }
 
     /// Free drivers drift back to where demand is, or give up.
@@ -269,10 +269,11 @@ impl World {
             return;
         }
         let here = driver.point;
-        let target = town.any_place(&mut self.draw);
+        let zone = town.scarcest_zone(driver.cell);
+        let target = town.place(zone, &mut self.draw);
         let metres = town.plane.metres(here, target.point);
-        if metres > 900.0 {
-            // four minutes of driving at most
+        if town.cells.zone(driver.cell) != zone && metres > 700.0 {
+            // a few minutes of driving at most
             let next = here.towards(target.point, 1_500.0 / metres);
             town.unpark(id, &mut self.drivers);
             let cell = town.cells.at(next);
@@ -281,7 +282,7 @@ impl World {
             driver.cell = cell;
             town.park(id, &mut self.drivers);
         }
-        self.later_s(200.0, 320.0, Task::Roam { driver: id, spell });
+        self.later_s(150.0, 260.0, Task::Roam { driver: id, spell });
     }
 
     pub(crate) fn ping_on(&mut self, id: u32, session: u32) {

@@ -3,7 +3,7 @@
 use crate::city::{City, ZoneKind};
 use crate::draw::{Draw, exp};
 use crate::driver::{DAY, Driver, HOUR};
-use crate::place::{Cells, Plane, Point, ROAD_FACTOR};
+use crate::place::{CellId, Cells, Plane, Point, ROAD_FACTOR};
 use crate::ride::{Ride, Spot};
 
 /// Requests fade from the demand memory with this time constant.
@@ -11,7 +11,7 @@ const HEAT_SECONDS: f64 = 600.0;
 /// Up to so many free drivers, comparing all distances is cheaper than walking rings of cells.
 const COMPARE_ALL: usize = 48;
 /// Farther away (straight line) nobody is asked.
-const REACH_M: f64 = 4_800.0;
+const REACH_M: f64 = 4_400.0;
 /// The same in rings of H3 cells, which are about 0.9 km apart.
 const REACH_RINGS: usize = 6;
 /// Places where rides begin and end, per zone.
@@ -53,8 +53,8 @@ impl Town {
         let mut places = Vec::new();
         for (zone, centre) in centres.iter().enumerate() {
             let spread = match city.zones[zone].kind {
-                ZoneKind::Centre | ZoneKind::Nightlife => 650.0,
-                ZoneKind::Residential => 900.0,
+                ZoneKind::Centre | ZoneKind::Nightlife => 480.0,
+                ZoneKind::Residential => 650.0,
                 ZoneKind::Airport | ZoneKind::Stadium => 250.0,
             };
             let spots = (0..PLACES_PER_ZONE).map(|_| {
@@ -155,6 +155,20 @@ impl Town {
     /// Any place, in proportion to demand.
     pub(crate) fn any_place(&self, draw: &mut Draw) -> Spot {
         self.place(draw.weighted(&self.zone_weights), draw)
+    }
+
+    /// Where demand per free driver is highest; the driver in `cell` counts for none.
+    pub(crate) fn scarcest_zone(&self, cell: CellId) -> usize {
+        let own = self.cells.zone(cell);
+        let mut best = (0, f64::MIN);
+        for (zone, weight) in self.zone_weights.iter().enumerate() {
+            let others = self.idle_in_zone[zone] - u32::from(zone == own);
+            let need = weight / (f64::from(others) + 0.5);
+            if need > best.1 {
+                best = (zone, need);
+            }
+        }
+        best.0
     }
 
     /// Where a ride goes: of several places the one nearest to a lognormal length.

@@ -27,7 +27,8 @@ impl World {
             return;
         }
         let planned_m = town.street(pickup.point, dropoff.point);
-        let planned_s = 90.0 + planned_m / town.speed(now);
+        // lights, turns and one-way streets: a trip is slower than the free-flowing speed
+        let planned_s = 120.0 + planned_m / (0.72 * town.speed(now));
         let deadline = now + draw.seconds(170.0, 280.0);
         let patience = (draw.lognormal(210.0, 0.6).max(15.0) * 1_000.0) as i64;
         town.waiting += 1;
