@@ -141,3 +141,49 @@ async fn a_long_reader_delays_the_drop_and_is_not_hurt() {
     );
     db.drop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_rebuilds_under_a_shared_view() {
+    let db = Database::new().await;
+    let tables: Vec<Model> = (0..4)
+        .map(|i| Model::new(&format!("t{i}"), "table", "select 1 as id").within(&db))
+        .collect();
+    for table in &tables {
+        db.built(table).await;
+    }
+    let view = Model::new(
+        "v",
+        "view",
+        "select id from s.t0 union all select id from s.t1
+        union all select id from s.t2 union all select id from s.t3",
+    )
+    .within(&db);
+    for _ in 0..10 {
+        db.built(&view).await;
+        // each drops the view that stands on the old tables of all
+        let builds = tables.iter().map(|table| db.build(table));
+        for result in futures::future::join_all(builds).await {
+            assert_eq!(result.expect("no deadlock").message, "SELECT 1");
+        }
+    }
+    assert_eq!(db.relations().await, "t0 r\nt1 r\nt2 r\nt3 r");
+    db.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_build_the_same_table() {
+    let db = Database::new().await;
+    let other = warehouse::Warehouse::connect(&crate::database::target(&db.name), 1)
+        .await
+        .expect("connects");
+    let table = Model::new("t", "table", "select 1 as id").within(&db);
+    let compiled = table.compiled();
+    for _ in 0..10 {
+        let (a, b) = tokio::join!(db.build(&table), other.run(&table.node, &compiled, &db.run));
+        assert_eq!(a.expect("takes its turn").message, "SELECT 1");
+        assert_eq!(b.expect("takes its turn").message, "SELECT 1");
+    }
+    assert_eq!(db.relations().await, "t r");
+    other.close().await;
+    db.drop().await;
+}
