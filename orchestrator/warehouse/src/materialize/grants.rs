@@ -47,11 +47,43 @@ pub(crate) fn change(
     current: &BTreeSet<Grant>,
     wanted: &BTreeSet<Grant>,
 ) -> Vec<String> {
+    // a configuration writes roles without quotes, in any case
+    let lacks = |grants: &BTreeSet<Grant>, (privilege, role): &Grant| {
+        let same = |(p, r): &Grant| p == privilege && r.eq_ignore_ascii_case(role);
+        !grants.iter().any(same)
+    };
     let revoke = current
-        .difference(wanted)
+        .iter()
+        .filter(|grant| lacks(wanted, grant))
         .map(|(privilege, role)| format!("revoke {privilege} on {relation} from {}", quote(role)));
     let grant = wanted
-        .difference(current)
+        .iter()
+        .filter(|grant| lacks(current, grant))
         .map(|(privilege, role)| format!("grant {privilege} on {relation} to {role}"));
     revoke.chain(grant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_differences() {
+        let relation = RelationName {
+            database: "d".into(),
+            schema: "s".into(),
+            identifier: "t".into(),
+        };
+        let grants = |list: &[(&str, &str)]| -> BTreeSet<Grant> {
+            list.iter()
+                .map(|&(p, r)| (p.to_owned(), r.to_owned()))
+                .collect()
+        };
+        let current = grants(&[("select", "Reader"), ("update", "old")]);
+        let wanted = grants(&[("select", "reader"), ("insert", "writer")]);
+        insta::assert_snapshot!(change(&relation, &current, &wanted).join("\n"), @r#"
+        revoke update on "d"."s"."t" from "old"
+        grant insert on "d"."s"."t" to writer
+        "#);
+    }
 }
