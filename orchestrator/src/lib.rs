@@ -8,7 +8,7 @@
 //! 3. [`store`]: the tables, and what a crash leaves in them.
 //! 4. [`run::invoke`]: a run from request to result.
 //! 5. [`jobs`] and [`schedule`]: what runs when, fired once however many processes look.
-//! 6. [`cli`]: one file a verb.
+//! 6. [`cli`]: one file a verb. [`web`]: pages over the store.
 
 pub mod artifacts;
 pub mod cli;
@@ -21,3 +21,4 @@ pub mod run;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;
+pub mod web;

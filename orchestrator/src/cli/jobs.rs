@@ -83,7 +83,7 @@ pub(super) async fn execute(args: JobsArgs, printer: &Printer) -> anyhow::Result
                 }
             })?;
             let store = common.open().await?;
-            let run_id = fire::trigger(&store, "", job, now).await?;
+            let run_id = fire::trigger(&store, "", &job.request, now).await?;
             let schedulers = leases::with_prefix(store.pool(), "scheduler:").await?;
             if schedulers.iter().all(|lease| lease.expires_at <= now) {
                 tracing::warn!(

@@ -14,6 +14,7 @@ mod reconcile;
 mod run;
 mod runs;
 mod seed;
+mod serve;
 mod signals;
 mod stream;
 mod test;
@@ -64,6 +65,8 @@ pub enum Verb {
     Runs(runs::RunsArgs),
     /// List and trigger the jobs of jobs.yml
     Jobs(jobs::JobsArgs),
+    /// Run the scheduler and the web page
+    Serve(serve::ServeVerb),
     /// Simulate cities and send their events to Kafka
     Generate(Box<generator::GenerateArgs>),
     /// Compare the topics of the cluster with the topics file, and make them so
@@ -89,6 +92,7 @@ impl Verb {
     #[must_use]
     pub fn stays(&self) -> bool {
         match self {
+            Self::Serve(_) => true,
             Self::Generate(args) => args.live,
             Self::Stream(args) => args.stays(),
             Self::Topics(_) | Self::Druid(_) => false,
@@ -119,6 +123,7 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Ls(args) => ls::execute(args, &printer).await,
         Verb::Runs(args) => runs::execute(args, &printer).await,
         Verb::Jobs(args) => jobs::execute(args, &printer).await,
+        Verb::Serve(args) => serve::execute(args).await,
         Verb::Generate(args) => generate::execute(*args, &printer).await,
         Verb::Topics(args) => topics::execute(args, &printer).await,
         Verb::Stream(args) => stream::execute(*args, &printer).await,
@@ -177,6 +182,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<warehouse::Error>()?.hint().map(owned))
             .or_else(|| Some(owned(cause.downcast_ref::<crate::store::Error>()?.hint())))
             .or_else(|| Some(owned(cause.downcast_ref::<crate::jobs::Error>()?.hint())))
+            .or_else(|| cause.downcast_ref::<crate::web::Error>()?.hint().map(owned))
             .or_else(|| Some(cause.downcast_ref::<Advice>()?.hint.clone()))
     })
 }

@@ -99,12 +99,12 @@ async fn note_next(store: &Store, schedule: &Schedule, now: DateTime<Utc>) -> Re
 pub async fn trigger(
     store: &Store,
     project: &str,
-    job: &Job,
+    request: &Request,
     now: DateTime<Utc>,
 ) -> Result<i64, Error> {
     runs::insert(
         store.pool(),
-        new_run(&job.request, Trigger::Manual, project, now),
+        new_run(request, Trigger::Manual, project, now),
     )
     .await
 }

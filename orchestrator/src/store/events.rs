@@ -50,6 +50,49 @@ pub async fn after(
     .doing("read the events")
 }
 
+/// Numbers and nodes of the events of a run after `seq`, oldest first, at most `limit`.
+///
+/// # Errors
+/// The store's refusal.
+pub async fn nodes_after(
+    executor: impl PgExecutor<'_>,
+    run_id: i64,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Option<i32>)>, Error> {
+    sqlx::query_as(
+        "select seq, node from ridehail.events where run_id = $1 and seq > $2 order by seq limit $3",
+    )
+    .bind(run_id)
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(executor)
+    .await
+    .doing("read the events")
+}
+
+/// What happened to one node, oldest first.
+///
+/// # Errors
+/// The store's refusal.
+pub async fn of_node(
+    executor: impl PgExecutor<'_>,
+    run_id: i64,
+    node: i32,
+) -> Result<Vec<StoredEvent>, Error> {
+    sqlx::query_as(
+        "select run_id, seq, at, kind, node, attempt, data
+           from ridehail.events
+          where run_id = $1 and node = $2
+          order by seq",
+    )
+    .bind(run_id)
+    .bind(node)
+    .fetch_all(executor)
+    .await
+    .doing("read the events")
+}
+
 /// The last event's number; 0 when there is none.
 ///
 /// # Errors

@@ -110,3 +110,14 @@ pub async fn latest(
     .await
     .doing("read the project's graph")
 }
+
+/// The hash of the shape seen last.
+///
+/// # Errors
+/// The store's refusal.
+pub async fn latest_hash(executor: impl PgExecutor<'_>) -> Result<Option<String>, Error> {
+    sqlx::query_scalar("select graph_hash from ridehail.graphs order by last_seen_at desc limit 1")
+        .fetch_optional(executor)
+        .await
+        .doing("read the project's graph")
+}

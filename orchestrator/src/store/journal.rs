@@ -1,13 +1,16 @@
 //! One statement that writes down everything that happened in a run since the last: heartbeat, nodes,
 //! events, counters. All of it or nothing, and nothing at all under a lease that someone else has taken.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor};
 
 use super::leases::LEASE;
 use super::{Doing, Error};
 use crate::run::state::RunState;
+
+/// With the last entry the lease is given back: it ends at once.
+const OVER: TimeDelta = TimeDelta::microseconds(1);
 
 /// A node row as it is to be from now on.
 #[derive(Debug, Clone, Default)]
@@ -163,7 +166,7 @@ pub async fn write(executor: impl PgExecutor<'_>, entry: &Entry) -> Result<Writt
     .bind(entry.run_id)
     .bind(entry.epoch)
     .bind(entry.now)
-    .bind(entry.now + LEASE)
+    .bind(entry.now + if entry.end.is_some() { OVER } else { LEASE })
     .bind(column(n, |w| w.node))
     .bind(column(n, |w| w.expected_attempt))
     .bind(column(n, |w| w.attempt))

@@ -25,6 +25,7 @@ pub mod leases;
 pub mod node_runs;
 pub mod runs;
 pub mod schedules;
+pub mod size;
 pub mod ticks;
 
 use std::str::FromStr;

@@ -140,6 +140,30 @@ pub async fn list(executor: impl PgExecutor<'_>, run_id: i64) -> Result<Vec<Node
     .doing("list the nodes of a run")
 }
 
+/// Some nodes of a run.
+///
+/// # Errors
+/// The store's refusal.
+pub async fn some(
+    executor: impl PgExecutor<'_>,
+    run_id: i64,
+    nodes: &[i32],
+) -> Result<Vec<NodeRun>, Error> {
+    sqlx::query_as(
+        "select node, unique_id, name, resource_type, materialized, relation, path, waits_for, state,
+                attempt, started_at, finished_at, retry_at, seconds, message, rows_affected, failures,
+                error, culprit
+           from ridehail.node_runs
+          where run_id = $1 and node = any($2)
+          order by node",
+    )
+    .bind(run_id)
+    .bind(nodes)
+    .fetch_all(executor)
+    .await
+    .doing("read nodes of a run")
+}
+
 /// The SQL that a node ran, as compiled.
 ///
 /// # Errors
@@ -160,21 +184,21 @@ pub async fn compiled_sql(
     Ok(found.flatten())
 }
 
-/// State words of the latest run of each node, by unique id: what the lineage page colours.
+/// `(unique_id, state, run, node)` of the latest run of each node: what the lineage page colours.
 ///
 /// # Errors
 /// The store's refusal.
 pub async fn latest_states(
     executor: impl PgExecutor<'_>,
     graph_hash: &str,
-) -> Result<Vec<(String, String, i64)>, Error> {
+) -> Result<Vec<(String, String, i64, i32)>, Error> {
     sqlx::query_as(
-        "select distinct on (n.unique_id) n.unique_id, n.state, n.run_id
+        "select distinct on (n.unique_id) n.unique_id, n.state, n.run_id, n.node
            from ridehail.node_runs n
            join (select run_id from ridehail.runs
                   -- a node's colour is that of the last runs, not of last month's
                   where graph_hash = $1 order by run_id desc limit 20) r using (run_id)
-          where n.state <> 'skipped' or n.culprit is distinct from 'cancelled'
+          where n.culprit is distinct from 'cancelled'
           order by n.unique_id, n.run_id desc",
     )
     .bind(graph_hash)

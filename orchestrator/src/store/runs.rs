@@ -184,6 +184,25 @@ pub async fn since(
         .doing("list the runs")
 }
 
+/// Numbers of runs in each state: open ones, and those that ended after `since`.
+///
+/// # Errors
+/// The store's refusal.
+pub async fn count_states(
+    executor: impl PgExecutor<'_>,
+    since: DateTime<Utc>,
+) -> Result<Vec<(String, i64)>, Error> {
+    sqlx::query_as(
+        "select state, count(*) from ridehail.runs
+          where finished_at is null or finished_at > $1
+          group by state",
+    )
+    .bind(since)
+    .fetch_all(executor)
+    .await
+    .doing("count the runs")
+}
+
 /// Runs nobody is at work on: queued, or under way with a dead lease. Oldest first.
 ///
 /// # Errors
