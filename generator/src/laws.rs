@@ -390,7 +390,8 @@ fn a_live_phase_holds_its_rate() {
         let (counts, live) = live_seconds(rate, 3_600);
         for (tenth, window) in counts.chunks(10).enumerate() {
             let mean = f64::from(window.iter().sum::<u32>()) / 10.0;
-            let allowed = if tenth < 6 { 0.35 } else { 0.20 };
+            // the fleet has to be hired first
+            let allowed = [0.6, 0.35, 0.35].get(tenth).copied().unwrap_or(0.2);
             assert!(
                 (mean / rate - 1.0).abs() < allowed,
                 "{mean} instead of {rate} in {tenth}"

@@ -22,7 +22,7 @@ const OCCUPIED: f64 = 0.58;
 /// A request is made only while fewer than this share are occupied or asked for.
 const OCCUPIED_MOST: f64 = 0.70;
 /// Events that follow within a minute when a driver is hired and gets a first ride.
-const EVENTS_PER_HIRE: f64 = 8.0;
+const EVENTS_PER_HIRE: f64 = 4.5;
 
 /// State of the running live phase.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ impl World {
         let done = (self.serial - pace.base) as f64;
         let due = pace.rate * ((self.now - pace.from) as f64 / 1_000.0 + 1.0);
         // what is owed from a slow start is made up for slowly
-        let mut left = (due - done).min(1.3 * pace.rate) - pace.flow;
+        let mut left = (due - done).min(1.1 * pace.rate) - pace.flow;
 
         let online: usize = self.towns.iter().map(|town| town.online.len()).sum();
         let idle: usize = self.towns.iter().map(|town| town.idle.len()).sum();

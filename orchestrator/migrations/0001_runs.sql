@@ -47,7 +47,7 @@ create table ridehail.runs (
 comment on table ridehail.runs is 'one walk over a selection of a project''s nodes';
 
 -- The list of runs, newest first, is the primary key backwards. By job, for `jobs ls` and the skip policy:
-create index runs_by_job on ridehail.runs (job, run_id desc) where job is not null;
+create index runs_by_job on ridehail.runs (job, project, run_id desc) where job is not null;
 -- Work that is waiting or under way: a handful of rows, looked at every second.
 create index runs_open on ridehail.runs (run_id) where finished_at is null;
 

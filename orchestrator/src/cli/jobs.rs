@@ -82,8 +82,10 @@ pub(super) async fn execute(args: JobsArgs, printer: &Printer) -> anyhow::Result
                     hint: format!("jobs are: {}", known.join(", ")),
                 }
             })?;
+            // the run is for the scheduler of this project, should others share the store
+            let project = common.load().await?.name;
             let store = common.open().await?;
-            let run_id = fire::trigger(&store, "", &job.request, now).await?;
+            let run_id = fire::trigger(&store, &project, &job.request, now).await?;
             let schedulers = leases::with_prefix(store.pool(), "scheduler:").await?;
             if schedulers.iter().all(|lease| lease.expires_at <= now) {
                 tracing::warn!(

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
+use project::Project;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -76,19 +77,21 @@ pub(super) enum Output {
 }
 
 impl Common {
+    /// Reads the project.
+    pub(super) async fn load(&self) -> anyhow::Result<Project> {
+        let place = self.project.place();
+        let request = self.project.apply(Request::new(Command::Build));
+        let now = SystemClock.now();
+        let loaded =
+            spawn_blocking(move || load(&place, &request, "list", now, Uuid::new_v4())).await?;
+        Ok(loaded?)
+    }
+
     /// Opens the run store; without a URL, the one in the profile's database.
     pub(super) async fn open(&self) -> anyhow::Result<Store> {
         let address = match self.store.address() {
             Some(address) => address,
-            None => {
-                let place = self.project.place();
-                let request = self.project.apply(Request::new(Command::Build));
-                let now = SystemClock.now();
-                let project =
-                    spawn_blocking(move || load(&place, &request, "list", now, Uuid::new_v4()))
-                        .await??;
-                Address::Target(Box::new(project.profile.target))
-            }
+            None => Address::Target(Box::new(self.load().await?.profile.target)),
         };
         Ok(Store::open(&address, 2).await?)
     }

@@ -58,6 +58,7 @@ pub(super) async fn execute(args: ServeVerb) -> anyhow::Result<ExitCode> {
         store.clone(),
         Arc::clone(&clock),
         holder.name.clone(),
+        name.clone(),
     )
     .await?;
     if let Some(address) = web.address() {
@@ -71,7 +72,13 @@ pub(super) async fn execute(args: ServeVerb) -> anyhow::Result<ExitCode> {
         // several runs at once would write the same files
         artifacts: false,
     };
-    let fleet = Fleet::new(context, store.clone(), args.serve.max_runs, cancel.clone());
+    let fleet = Fleet::new(
+        context,
+        store.clone(),
+        name.clone(),
+        args.serve.max_runs,
+        cancel.clone(),
+    );
     let keep = args.serve.keep_runs_days;
     let service = Service {
         store: store.clone(),

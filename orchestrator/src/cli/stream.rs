@@ -12,6 +12,8 @@ use super::signals;
 /// Lands topics in Postgres until stopped; or looks after what could not be landed.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+// the flattened arguments bring a group of the same name
+#[group(id = "stream")]
 pub struct StreamArgs {
     #[command(subcommand)]
     what: Option<What>,

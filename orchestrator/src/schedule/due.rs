@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::errors::CronError;
 use croner::{Cron, JobType};
@@ -82,9 +82,10 @@ pub fn next(schedule: &Schedule, after: DateTime<Utc>) -> Result<DateTime<Utc>, 
     }
 }
 
-/// The time on the wall in `zone`.
+/// The time on the wall in `zone`, in whole seconds: croner would keep a fraction and hand it out again.
 fn wall(zone: Tz, at: DateTime<Utc>) -> NaiveDateTime {
-    at.with_timezone(&zone).naive_local()
+    let local = at.with_timezone(&zone).naive_local();
+    local.with_nanosecond(0).unwrap_or(local)
 }
 
 /// The instants at which a schedule that names the wall time `at` falls due.
@@ -161,6 +162,17 @@ mod tests {
             "2026-11-22T10:01:00Z",
             "2026-11-22T10:14:59Z",
             &[],
+        );
+    }
+
+    #[test]
+    fn fractions_of_a_second_do_not_make_new_instants() {
+        check(
+            "* * * * *",
+            Tz::UTC,
+            "2026-11-22T10:00:00.25Z",
+            "2026-11-22T10:02:00.75Z",
+            &["2026-11-22T10:01:00Z", "2026-11-22T10:02:00Z"],
         );
     }
 

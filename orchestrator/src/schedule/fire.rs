@@ -15,13 +15,13 @@ use crate::store::schedules::Schedule;
 use crate::store::ticks::Decision;
 use crate::store::{Error, Store, runs, schedules, ticks};
 
-/// Fires whatever is due at `now`; the numbers of the runs queued by this call.
+/// Fires whatever of a project's jobs is due at `now`; the numbers of the runs queued by this call.
 ///
 /// # Errors
 /// The store's refusal; what was committed before it stays fired.
-pub async fn fire_due(store: &Store, now: DateTime<Utc>) -> Result<Vec<i64>, Error> {
+pub async fn fire_due(store: &Store, project: &str, now: DateTime<Utc>) -> Result<Vec<i64>, Error> {
     let mut fired = Vec::new();
-    for schedule in schedules::active(store.pool()).await? {
+    for schedule in schedules::active(store.pool(), project).await? {
         if let Some(run_id) = fire_job(store, &schedule, now).await? {
             fired.push(run_id);
         }
@@ -34,7 +34,7 @@ async fn fire_job(
     schedule: &Schedule,
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, Error> {
-    let job = &schedule.definition.0;
+    let (job, project) = (&schedule.definition.0, schedule.project.as_str());
     let Some(times) = &job.schedule else {
         return Ok(None);
     };
@@ -50,28 +50,43 @@ async fn fire_job(
         return note_next(store, schedule, now).await.map(|()| None);
     };
     let mut transaction = store.begin().await?;
-    if !schedules::advance(&mut *transaction, &job.name, latest).await? {
+    if !schedules::advance(&mut *transaction, project, &job.name, latest).await? {
         // someone else was faster
         return Ok(None);
     }
     for &at in missed {
-        ticks::record(&mut *transaction, &job.name, at, now, Decision::Missed).await?;
+        ticks::record(
+            &mut *transaction,
+            project,
+            &job.name,
+            at,
+            now,
+            Decision::Missed,
+        )
+        .await?;
     }
-    let decision =
-        if job.overlap == Overlap::Skip && runs::job_is_busy(&mut *transaction, &job.name).await? {
-            Decision::Overlapping
-        } else {
-            let request = Request {
-                due_at: Some(latest),
-                ..job.request.clone()
-            };
-            let run = new_run(&request, Trigger::Schedule, &schedule.project, now);
-            Decision::Fired {
-                run_id: runs::insert(&mut *transaction, run).await?,
-            }
+    let decision = if job.overlap == Overlap::Skip
+        && runs::job_is_busy(&mut *transaction, project, &job.name).await?
+    {
+        Decision::Overlapping
+    } else {
+        let request = Request {
+            due_at: Some(latest),
+            ..job.request.clone()
         };
-    ticks::record(&mut *transaction, &job.name, latest, now, decision).await?;
-    schedules::note_next(&mut *transaction, &job.name, due::next(times, now).ok()).await?;
+        let run = new_run(&request, Trigger::Schedule, project, now);
+        Decision::Fired {
+            run_id: runs::insert(&mut *transaction, run).await?,
+        }
+    };
+    ticks::record(&mut *transaction, project, &job.name, latest, now, decision).await?;
+    schedules::note_next(
+        &mut *transaction,
+        project,
+        &job.name,
+        due::next(times, now).ok(),
+    )
+    .await?;
     store.commit(transaction).await?;
     tracing::info!(job = job.name, due = %latest, missed = missed.len(), ?decision, "tick");
     Ok(match decision {
@@ -89,7 +104,7 @@ async fn note_next(store: &Store, schedule: &Schedule, now: DateTime<Utc>) -> Re
     if next == schedule.next_due_at {
         return Ok(());
     }
-    schedules::note_next(store.pool(), &job.name, next).await
+    schedules::note_next(store.pool(), &schedule.project, &job.name, next).await
 }
 
 /// Queues a run of a job because someone asked for it now.

@@ -17,6 +17,7 @@ use crate::store::{Store, leases, runs};
 pub struct Fleet {
     context: Context,
     store: Store,
+    project: String,
     limit: usize,
     under_way: JoinSet<i64>,
     numbers: Vec<i64>,
@@ -24,9 +25,15 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// At most `limit` runs at once; all of them stop when `cancel` fires.
+    /// At most `limit` runs of `project` at once; all of them stop when `cancel` fires.
     #[must_use]
-    pub fn new(context: Context, store: Store, limit: usize, cancel: CancellationToken) -> Self {
+    pub fn new(
+        context: Context,
+        store: Store,
+        project: String,
+        limit: usize,
+        cancel: CancellationToken,
+    ) -> Self {
         let context = Context {
             recording: Recording::In(store.clone()),
             ..context
@@ -34,6 +41,7 @@ impl Fleet {
         Self {
             context,
             store,
+            project,
             limit,
             under_way: JoinSet::new(),
             numbers: Vec::new(),
@@ -55,7 +63,7 @@ impl Fleet {
         }
         let now = self.context.clock.now();
         let limit = i64::try_from(room + self.numbers.len()).unwrap_or(i64::MAX);
-        for run in runs::unattended(self.store.pool(), now, limit).await? {
+        for run in runs::unattended(self.store.pool(), &self.project, now, limit).await? {
             if self.numbers.contains(&run.run_id) || self.numbers.len() >= self.limit {
                 continue;
             }

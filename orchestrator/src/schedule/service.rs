@@ -104,7 +104,7 @@ impl Service {
                         Error::Ticker(_) => {}
                     }
                 }
-                fire::fire_due(&self.store, now).await?;
+                fire::fire_due(&self.store, &self.project, now).await?;
                 self.fleet.take_up().await?;
                 if now >= clean_at {
                     clean_at = now + CLEANING;

@@ -203,23 +203,25 @@ pub async fn count_states(
     .doing("count the runs")
 }
 
-/// Runs nobody is at work on: queued, or under way with a dead lease. Oldest first.
+/// Runs of a project that nobody is at work on: queued, or under way with a dead lease. Oldest first.
 ///
 /// # Errors
 /// The store's refusal.
 pub async fn unattended(
     executor: impl PgExecutor<'_>,
+    project: &str,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<Run>, Error> {
     let sql = format!(
         "select {COLUMNS} from ridehail.runs
-          where finished_at is null
+          where finished_at is null and project = $3
             and not exists (select from ridehail.leases
                              where resource = 'run:' || runs.run_id and expires_at > $1)
             -- `overlap: queue`: runs of a job go one after the other
             and not exists (select from ridehail.runs earlier
-                             where earlier.job = runs.job and earlier.finished_at is null
+                             where earlier.project = runs.project and earlier.job = runs.job
+                               and earlier.finished_at is null
                                and earlier.run_id < runs.run_id)
           order by run_id
           limit $2"
@@ -227,6 +229,7 @@ pub async fn unattended(
     sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(now)
         .bind(limit)
+        .bind(project)
         .fetch_all(executor)
         .await
         .doing("look for waiting runs")
@@ -237,10 +240,16 @@ pub async fn unattended(
 ///
 /// # Errors
 /// The store's refusal.
-pub async fn job_is_busy(executor: impl PgExecutor<'_>, job: &str) -> Result<bool, Error> {
+pub async fn job_is_busy(
+    executor: impl PgExecutor<'_>,
+    project: &str,
+    job: &str,
+) -> Result<bool, Error> {
     sqlx::query_scalar(
-        "select exists (select from ridehail.runs where job = $1 and finished_at is null)",
+        "select exists (select from ridehail.runs
+                         where project = $1 and job = $2 and finished_at is null)",
     )
+    .bind(project)
     .bind(job)
     .fetch_one(executor)
     .await

@@ -51,8 +51,8 @@ pub async fn replace(
              values ($1, $2, $3, $4, $5, $6, $6)
              -- a known job keeps last_due_at: editing jobs.yml fires nothing anew. One that comes back after
              -- being taken out starts afresh: the time it was gone is not a row of missed ticks
-             on conflict (job) do update
-                set project = excluded.project, definition = excluded.definition,
+             on conflict (project, job) do update
+                set definition = excluded.definition,
                     cron = excluded.cron, time_zone = excluded.time_zone, active = true,
                     last_due_at = case when schedules.active then schedules.last_due_at
                                        else greatest(schedules.last_due_at, excluded.last_due_at) end",
@@ -76,15 +76,17 @@ pub async fn replace(
 /// The store's refusal.
 pub async fn advance(
     executor: impl PgExecutor<'_>,
+    project: &str,
     job: &str,
     due_at: DateTime<Utc>,
 ) -> Result<bool, Error> {
     // Two schedulers at the same tick: the second waits for the first one's row lock, then re-reads the row,
     // finds last_due_at = due_at and matches nothing. If the first rolls back, the second fires.
     let done = sqlx::query(
-        "update ridehail.schedules set last_due_at = $2
-          where job = $1 and active and last_due_at < $2",
+        "update ridehail.schedules set last_due_at = $3
+          where project = $1 and job = $2 and active and last_due_at < $3",
     )
+    .bind(project)
     .bind(job)
     .bind(due_at)
     .execute(executor)
@@ -99,13 +101,15 @@ pub async fn advance(
 /// The store's refusal.
 pub async fn note_next(
     executor: impl PgExecutor<'_>,
+    project: &str,
     job: &str,
     next_due_at: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     sqlx::query(
-        "update ridehail.schedules set next_due_at = $2
-          where job = $1 and next_due_at is distinct from $2",
+        "update ridehail.schedules set next_due_at = $3
+          where project = $1 and job = $2 and next_due_at is distinct from $3",
     )
+    .bind(project)
     .bind(job)
     .bind(next_due_at)
     .execute(executor)
@@ -114,17 +118,18 @@ pub async fn note_next(
     Ok(())
 }
 
-/// Every active job, by name.
+/// The active jobs of a project, by name.
 ///
 /// # Errors
 /// The store's refusal.
-pub async fn active(executor: impl PgExecutor<'_>) -> Result<Vec<Schedule>, Error> {
+pub async fn active(executor: impl PgExecutor<'_>, project: &str) -> Result<Vec<Schedule>, Error> {
     sqlx::query_as(
         "select job, project, definition, active, last_due_at, next_due_at
            from ridehail.schedules
-          where active
+          where active and project = $1
           order by job",
     )
+    .bind(project)
     .fetch_all(executor)
     .await
     .doing("list the jobs")

@@ -41,6 +41,7 @@ pub struct Tick {
 /// The store's refusal; a second decision about the same tick is one.
 pub async fn record(
     executor: impl PgExecutor<'_>,
+    project: &str,
     job: &str,
     due_at: DateTime<Utc>,
     decided_at: DateTime<Utc>,
@@ -52,9 +53,10 @@ pub async fn record(
         Decision::Missed => ("missed", None),
     };
     sqlx::query(
-        "insert into ridehail.ticks (job, due_at, decided_at, decision, run_id)
-         values ($1, $2, $3, $4, $5)",
+        "insert into ridehail.ticks (project, job, due_at, decided_at, decision, run_id)
+         values ($1, $2, $3, $4, $5, $6)",
     )
+    .bind(project)
     .bind(job)
     .bind(due_at)
     .bind(decided_at)
@@ -66,23 +68,23 @@ pub async fn record(
     Ok(())
 }
 
-/// The latest ticks, newest first; of one job when `job` is given.
+/// The latest ticks of a project, newest first.
 ///
 /// # Errors
 /// The store's refusal.
 pub async fn latest(
     executor: impl PgExecutor<'_>,
-    job: Option<&str>,
+    project: &str,
     limit: i64,
 ) -> Result<Vec<Tick>, Error> {
     sqlx::query_as(
         "select job, due_at, decided_at, decision, run_id
            from ridehail.ticks
-          where $1::text is null or job = $1
+          where project = $1
           order by due_at desc
           limit $2",
     )
-    .bind(job)
+    .bind(project)
     .bind(limit)
     .fetch_all(executor)
     .await

@@ -118,7 +118,7 @@ pub(super) async fn events(
 pub(super) async fn jobs(State(app): State<App>) -> Response {
     answer(
         async {
-            let found = schedules::active(app.store.pool()).await?;
+            let found = schedules::active(app.store.pool(), &app.project).await?;
             let shape = |s: &schedules::Schedule| {
                 json!({ "job": s.job, "definition": s.definition.0, "last_due_at": s.last_due_at,
                         "next_due_at": s.next_due_at })

@@ -57,7 +57,7 @@ async fn render(app: &App) -> Result<String, Error> {
     let now = app.clock.now();
     let states = runs::count_states(pool, now - TimeDelta::hours(24)).await?;
     let schedulers = leases::with_prefix(pool, "scheduler:").await?;
-    let jobs = schedules::active(pool).await?;
+    let jobs = schedules::active(pool, &app.project).await?;
     let open = runs::since(pool, now, 500).await?;
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, samples: &[(String, f64)]| {

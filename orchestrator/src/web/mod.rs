@@ -75,6 +75,8 @@ pub struct App {
     hub: Arc<Hub>,
     /// This process' name among the schedulers.
     me: String,
+    /// The project whose jobs are shown; runs of others in the same store are listed too.
+    project: String,
     started_at: DateTime<Utc>,
 }
 
@@ -95,6 +97,7 @@ impl Web {
         store: Store,
         clock: SharedClock,
         me: String,
+        project: String,
     ) -> Result<Self, Error> {
         if !listen.ip().is_loopback() {
             return Err(Error::NotLoopback(listen));
@@ -116,6 +119,7 @@ impl Web {
                 clock,
                 hub,
                 me,
+                project,
                 started_at,
             },
         })

@@ -66,9 +66,10 @@ pub(super) async fn reset(
         .client
         .supervisor_status(&want.datasource)
         .await?
-        .ok_or_else(|| Error::UnknownName {
-            name: name.to_owned(),
-            known: Vec::new(),
+        .ok_or_else(|| Error::NotReading {
+            name: want.name.clone(),
+            why: "has no supervisor",
+            verb: "apply".to_owned(),
         })?;
     let logs = kafka::logs(&session.brokers, &want.topic).await?;
     let mut offsets: Vec<(i32, i64)> = Vec::new();
@@ -118,7 +119,7 @@ fn explain(
     to: Position,
     offsets: &[(i32, i64)],
     positions: &std::collections::BTreeMap<i32, i64>,
-    logs: &std::collections::BTreeMap<i32, kafka::Log>,
+    logs: &std::collections::BTreeMap<i32, health::Log>,
 ) -> String {
     let mut again = 0;
     let mut skipped = 0;

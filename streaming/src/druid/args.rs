@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::iso;
 use super::spec::Variables;
 
 /// Keep Druid's supervisors, retention and compaction as the spec files say
@@ -63,7 +64,8 @@ pub struct Options {
         long,
         global = true,
         env = "RIDEHAIL_DRUID_TASK_DURATION",
-        default_value = "PT1H"
+        default_value = "PT1H",
+        value_parser = duration
     )]
     pub task_duration: String,
     /// Text for people or JSON for scripts
@@ -84,6 +86,14 @@ impl Options {
             datasource_prefix: self.datasource_prefix.clone(),
             task_duration: self.task_duration.clone(),
         }
+    }
+}
+
+/// Refuses what Druid would refuse later with less of a reason.
+fn duration(text: &str) -> Result<String, String> {
+    match iso::seconds(text) {
+        Some(1..) => Ok(text.to_owned()),
+        _ => Err("not an ISO-8601 duration such as PT1H or PT10M".to_owned()),
     }
 }
 

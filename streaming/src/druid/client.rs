@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::plan::Slots;
 
 /// A router that accepts connections does so at once.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -20,18 +20,6 @@ const SHOWN: usize = 400;
 pub struct Client {
     http: reqwest::Client,
     url: String,
-}
-
-/// Worker slots of the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all(deserialize = "camelCase"))]
-pub struct Slots {
-    /// Tasks that can run at once.
-    #[serde(rename(deserialize = "currentClusterCapacity"))]
-    pub capacity: i64,
-    /// Tasks that run.
-    #[serde(rename(deserialize = "usedClusterCapacity"))]
-    pub used: i64,
 }
 
 impl Client {

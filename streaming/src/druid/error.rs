@@ -60,6 +60,16 @@ pub enum Error {
         /// Declared names.
         known: Vec<String>,
     },
+    /// Nothing reads a topic, so waiting for it would be in vain.
+    #[error("{name} {why}\nhint: `ridehail druid {verb}`")]
+    NotReading {
+        /// The file's name.
+        name: String,
+        /// `has no supervisor` or `is suspended`.
+        why: &'static str,
+        /// The verb, with its arguments, that makes it read.
+        verb: String,
+    },
     /// Kafka did not answer or does not know the topic.
     #[error(
         "Kafka at {brokers} did not answer about {what}\nhint: `make status` shows the brokers; `ridehail topics apply` makes the topics"

@@ -9,7 +9,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kafka::Log;
+/// Where one partition's log begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// First offset that is still held.
+    pub start: i64,
+    /// Offset the next record will get.
+    pub end: i64,
+}
 
 /// Whether a supervisor does its work.
 #[derive(Debug, Clone, PartialEq, Eq)]

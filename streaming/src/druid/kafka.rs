@@ -9,18 +9,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 
 use super::error::Error;
+use super::health::Log;
 
 /// A broker that is up answers within a second; a leader election takes a few.
 const ANSWER: Duration = Duration::from_secs(15);
-
-/// Where one partition's log begins and ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
-    /// First offset that is still held.
-    pub start: i64,
-    /// Offset the next record will get.
-    pub end: i64,
-}
 
 /// Names of the cluster's topics.
 ///

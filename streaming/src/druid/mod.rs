@@ -48,7 +48,7 @@ use std::io::Write;
 use tokio_util::sync::CancellationToken;
 
 pub use args::{Command, DruidArgs, Options, Output, Position};
-pub use client::{Client, Slots};
+pub use client::Client;
 pub use error::Error;
 pub use session::Session;
 pub use status::{Report, Standing};

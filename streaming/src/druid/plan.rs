@@ -5,13 +5,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::canon::{Difference, differences};
-use super::client::Slots;
 use super::consequence::loss;
 use super::spec::{Desired, MARK};
+
+/// Worker slots of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Slots {
+    /// Tasks that can run at once.
+    #[serde(rename(deserialize = "currentClusterCapacity"))]
+    pub capacity: i64,
+    /// Tasks that run.
+    #[serde(rename(deserialize = "usedClusterCapacity"))]
+    pub used: i64,
+}
 
 /// A supervisor as Druid echoes it.
 #[derive(Debug, Clone, PartialEq)]

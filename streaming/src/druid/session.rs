@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::args::Options;
-use super::client::{Client, Slots};
+use super::client::Client;
 use super::error::Error;
 use super::kafka;
-use super::plan::{Actual, Plan, Supervisor, plan};
+use super::plan::{Actual, Plan, Slots, Supervisor, plan};
 use super::spec::{self, Desired};
 
 /// Between two looks at something that is being waited for.

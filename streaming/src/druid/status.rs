@@ -4,10 +4,9 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::client::Slots;
 use super::error::Error;
 use super::health::{self, Trouble, Verdict};
-use super::plan::Supervisor;
+use super::plan::{Slots, Supervisor};
 use super::session::Session;
 use super::spec::Desired;
 use super::{iso, kafka, watch};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::Error;
 use super::session::{Session, until};
@@ -49,6 +49,18 @@ async fn caught_up<'a>(
     want: &'a Desired,
     deadline: Duration,
 ) -> Result<(&'a str, i64), Error> {
+    let not_reading = |why, verb| Error::NotReading {
+        name: want.name.clone(),
+        why,
+        verb,
+    };
+    match session.client.supervisor_status(&want.datasource).await? {
+        None => return Err(not_reading("has no supervisor", "apply".to_owned())),
+        Some(payload) if payload["suspended"] == Value::Bool(true) => {
+            return Err(not_reading("is suspended", format!("resume {}", want.name)));
+        }
+        Some(_) => {}
+    }
     let target = kafka::logs(&session.brokers, &want.topic).await?;
     let what = format!("{} did not catch up with {}", want.name, want.topic);
     let hint = "`ridehail druid status` says where it stands";

@@ -26,6 +26,27 @@ async fn a_supervisor_from_its_first_plan_to_its_end() {
     }
 }
 
+#[tokio::test]
+async fn a_druid_that_is_away_is_told_as_such() {
+    let bed = Bed::new();
+    for verb in ["plan", "apply", "status", "wait"] {
+        // nothing listens on the port for multiplexing services
+        let (outcome, text) = bed.verb(&["--druid-url", "http://127.0.0.1:1", verb]).await;
+        let error = outcome.unwrap_err();
+        assert!(
+            matches!(error, Error::Unreachable { .. }),
+            "{verb}: {error:?}"
+        );
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(error, @r#"
+Druid is not reachable at http://127.0.0.1:1
+hint: `make up` starts it and `make status` shows it; landing goes on without it
+"#);
+        }
+        assert_eq!(text, "");
+    }
+}
+
 async fn life(bed: &Bed) {
     let text = bed.bad(&["apply", "--deadline", "60"]).await;
     assert!(
@@ -35,6 +56,12 @@ async fn life(bed: &Bed) {
     assert!(
         text.contains("t_ride_events: not applied, its topic does not exist"),
         "{text}"
+    );
+
+    let (outcome, _) = bed.verb(&["wait"]).await;
+    assert!(
+        matches!(outcome, Err(Error::NotReading { .. })),
+        "{outcome:?}"
     );
 
     bed.create_topic().await;
@@ -168,6 +195,11 @@ async fn a_change_restarts_and_keeps_rows(bed: &Bed, rows: i64) -> i64 {
 
 async fn a_suspension_is_respected(bed: &Bed, rows: i64) -> (i64, i64) {
     bed.good(&["suspend", NAME]).await;
+    let (outcome, _) = bed.verb(&["wait"]).await;
+    assert!(
+        matches!(outcome, Err(Error::NotReading { .. })),
+        "{outcome:?}"
+    );
     let text = bed.good(&["suspend", NAME]).await;
     assert!(text.contains("nothing to suspend"), "{text}");
     let text = bed.good(&["apply"]).await;

@@ -18,13 +18,13 @@ pub(in crate::web) async fn page(State(app): State<App>) -> Page {
     let now = app.clock.now();
     let pool = app.store.pool();
     let mut jobs = Vec::new();
-    for schedule in schedules::active(pool).await? {
+    for schedule in schedules::active(pool, &app.project).await? {
         let last = runs::list(pool, Some(&schedule.job), None, 15).await?;
         let mut squares: Vec<Json> = last.iter().map(|run| shown(run, now)).collect();
         squares.reverse();
         jobs.push(job(&schedule, squares, now));
     }
-    let latest = ticks::latest(pool, None, 20).await?;
+    let latest = ticks::latest(pool, &app.project, 20).await?;
     let latest: Vec<Json> = latest.iter().map(tick).collect();
     render(
         &app,
@@ -80,7 +80,7 @@ pub(in crate::web) async fn trigger(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Redirect, Error> {
-    let known = schedules::active(app.store.pool()).await?;
+    let known = schedules::active(app.store.pool(), &app.project).await?;
     let schedule = known
         .iter()
         .find(|schedule| schedule.job == name)

@@ -29,7 +29,7 @@ pub(in crate::web) async fn page(State(app): State<App>, Query(window): Query<Wi
     let since = now - TimeDelta::hours(hours.into());
     let pool = app.store.pool();
     let recent = runs::since(pool, since, MOST).await?;
-    let jobs = schedules::active(pool).await?;
+    let jobs = schedules::active(pool, &app.project).await?;
     let schedulers = leases::with_prefix(pool, "scheduler:").await?;
     let latest = runs::list(pool, None, None, 12).await?;
 
