@@ -85,8 +85,15 @@ impl Topics {
     /// End offsets by topic and partition.
     pub(crate) fn ends(&self) -> Vec<Vec<u64>> {
         let end = |name: &String, partition| {
-            let marks = self.consumer.fetch_watermarks(name, partition, TIMEOUT);
-            marks.expect("watermarks").1 as u64
+            // a broker may not have heard yet that it leads a new topic's partition
+            let deadline = Instant::now() + TIMEOUT;
+            loop {
+                match self.consumer.fetch_watermarks(name, partition, TIMEOUT) {
+                    Ok((_, end)) => return end as u64,
+                    Err(error) if Instant::now() > deadline => panic!("watermarks: {error}"),
+                    Err(_) => std::thread::yield_now(),
+                }
+            }
         };
         let names = NAMES.map(|name| format!("{}{name}", self.prefix));
         names
