@@ -104,5 +104,6 @@ export RIDEHAIL_DATABASE_URL=postgres://ridehail:$RIDEHAIL_PG_PASSWORD@$HOST:$(p
 export RIDEHAIL_KAFKA_BROKERS=${brokers#,}
 export RIDEHAIL_DRUID_URL=http://$HOST:$(port 88)
 export RIDEHAIL_LISTEN=$HOST:$(port 80)
+export RIDEHAIL_STREAM_METRICS_LISTEN=$HOST:$(port 79)
 END
 }

@@ -11,6 +11,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::error::Error;
@@ -68,14 +69,7 @@ pub(crate) fn read(brokers: &str, prefix: &str) -> Result<Held, Error> {
     let names = topic_names(prefix);
     let mut partitions = [0; 3];
     for (topic, name) in names.iter().enumerate() {
-        let metadata = consumer
-            .fetch_metadata(Some(name), TIMEOUT)
-            .map_err(failed("reading metadata"))?;
-        let found = metadata
-            .topics()
-            .iter()
-            .find(|t| t.name() == name && t.error().is_none());
-        partitions[topic] = found.map_or(0, |t| t.partitions().len() as u32);
+        partitions[topic] = partition_count(&consumer, name).map_err(failed("reading metadata"))?;
         if partitions[topic] == 0 {
             return Err(Error::MissingTopic {
                 topic: name.clone(),
@@ -185,10 +179,53 @@ fn watermarks(
     let mut marks: Marks = Default::default();
     for (topic, name) in names.iter().enumerate() {
         for partition in 0..partitions[topic] {
-            marks[topic].push(consumer.fetch_watermarks(name, partition as i32, TIMEOUT)?);
+            marks[topic].push(watermark(consumer, name, partition as i32)?);
         }
     }
     Ok(marks)
+}
+
+/// Partitions of a topic, 0 when there is none. A topic that was just created is not known to every
+/// broker at once, so a missing one is asked for again for a moment.
+fn partition_count(consumer: &BaseConsumer, name: &str) -> Result<u32, KafkaError> {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        let metadata = consumer.fetch_metadata(Some(name), TIMEOUT)?;
+        let mut topics = metadata.topics().iter();
+        let found = topics.find(|topic| topic.name() == name && topic.error().is_none());
+        let count = found.map_or(0, |topic| topic.partitions().len() as u32);
+        if count > 0 || Instant::now() > deadline {
+            return Ok(count);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Low and high watermark; asks again while leadership of the partition is on the move.
+fn watermark(
+    consumer: &BaseConsumer,
+    name: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let answer = consumer.fetch_watermarks(name, partition, TIMEOUT);
+        let moving = answer.as_ref().is_err_and(|error| {
+            matches!(
+                error.rdkafka_error_code(),
+                Some(
+                    RDKafkaErrorCode::NotLeaderForPartition
+                        | RDKafkaErrorCode::LeaderNotAvailable
+                        | RDKafkaErrorCode::UnknownTopicOrPartition
+                        | RDKafkaErrorCode::UnknownPartition
+                )
+            )
+        });
+        if !moving || Instant::now() > deadline {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// A record as found at the end of a partition.
@@ -236,7 +273,7 @@ fn last_records(
     while missing > 0 {
         if Instant::now() > deadline {
             return Err(KafkaError::MessageConsumption(
-                rdkafka::types::RDKafkaErrorCode::OperationTimedOut,
+                RDKafkaErrorCode::OperationTimedOut,
             ));
         }
         let Some(message) = consumer.poll(Duration::from_millis(200)) else {

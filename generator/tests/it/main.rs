@@ -357,9 +357,13 @@ async fn a_second_writer_is_noticed() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         write_foreign(&topics);
+        std::future::pending().await
     };
     let cancel = CancellationToken::new();
-    let (result, ()) = tokio::join!(generate(&arguments, cancel), interfere);
+    let result = tokio::select! {
+        result = generate(&arguments, cancel) => result,
+        () = interfere => unreachable!("it goes on until the generator ends"),
+    };
     let text = result.expect_err("noticed").to_string();
     assert!(text.contains("someone else writes there"), "{text}");
 }
