@@ -1,0 +1,185 @@
+//! What can go wrong, and what the reader can do about it.
+
+use crate::ledger::state::State;
+
+/// An error of the lake.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A column's type has no counterpart in Iceberg.
+    #[error("{table}: column `{column}` is {data_type}, which cannot be archived")]
+    UnsupportedType {
+        /// `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+        /// As Postgres formats it.
+        data_type: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A value of an archived column has no counterpart in Iceberg.
+    #[error("{table}: column `{column}`: {message}")]
+    Value {
+        /// `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Bytes that are not what was expected of a peer: COPY's stream, a Parquet file.
+    #[error("{what}: {message}")]
+    Malformed {
+        /// Which stream or file.
+        what: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A file of the lake is not what the ledger says.
+    #[error("{location} {message}")]
+    File {
+        /// `s3://…`
+        location: String,
+        /// What has become of it.
+        damage: Damage,
+        /// Completes the file's name to a sentence.
+        message: String,
+    },
+    /// Postgres failed.
+    #[error("postgres refused to {what}")]
+    Postgres {
+        /// Completes "refused to …".
+        what: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The object store failed.
+    #[error("the object store failed at {what}")]
+    ObjectStore {
+        /// Operation and key.
+        what: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// Iceberg's library failed.
+    #[error("iceberg failed to {what}")]
+    Iceberg {
+        /// Completes "failed to …".
+        what: &'static str,
+        /// Why.
+        source: iceberg::Error,
+    },
+    /// The schema of the ledger could not be brought up to date.
+    #[error("cannot prepare schema `lake`")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Trino failed.
+    #[error(transparent)]
+    Trino(#[from] crate::trino::Error),
+    /// Another process has taken over.
+    #[error("{table} was taken over by another process")]
+    Superseded {
+        /// `schema.table`.
+        table: String,
+    },
+    /// Another process is at work.
+    #[error("another process is archiving {table}")]
+    Busy {
+        /// `schema.table`.
+        table: String,
+    },
+    /// The ledger is not where this step begins.
+    #[error("moves cannot go from {from} to {to}: the ledger says that they are elsewhere")]
+    OutOfStep {
+        /// Where they should be.
+        from: State,
+        /// Where they should go.
+        to: State,
+    },
+    /// The table cannot be archived as it is.
+    #[error("{table} cannot be archived: {reason}")]
+    Refused {
+        /// `schema.table`.
+        table: String,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Two accounts of the same rows differ. Nothing was dropped.
+    #[error("{what} differ: {message}")]
+    Differs {
+        /// Which two accounts.
+        what: String,
+        /// In what.
+        message: String,
+    },
+}
+
+/// What has become of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// It is not there.
+    Missing,
+    /// Its size, its rows or its bytes are others.
+    Altered,
+}
+
+impl Error {
+    /// The whole of it, causes included, in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut words = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !words.contains(&text) {
+                words = format!("{words}: {text}");
+            }
+            cause = error.source();
+        }
+        words
+    }
+
+    /// What a person can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::UnsupportedType { hint, .. } | Self::Refused { hint, .. } => Some(hint),
+            Self::Trino(error) => error.hint(),
+            Self::Superseded { .. } | Self::Busy { .. } => {
+                Some("`ridehail archive status` shows what it does")
+            }
+            Self::Differs { .. } => {
+                Some("the rows are still in Postgres; `ridehail archive verify` looks again")
+            }
+            Self::Migrate(_) => {
+                Some("the role needs to own schema `lake` or to be allowed to create it")
+            }
+            Self::Value { .. }
+            | Self::Malformed { .. }
+            | Self::File { .. }
+            | Self::Postgres { .. }
+            | Self::ObjectStore { .. }
+            | Self::Iceberg { .. }
+            | Self::OutOfStep { .. } => None,
+        }
+    }
+}
+
+/// Names the step that failed.
+pub(crate) trait Doing<T> {
+    /// `what` completes "refused to …" or "failed to …".
+    fn doing(self, what: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, what: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Postgres { what, source })
+    }
+}
+
+impl<T> Doing<T> for Result<T, iceberg::Error> {
+    fn doing(self, what: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Iceberg { what, source })
+    }
+}

@@ -1,0 +1,142 @@
+//! Tables with an archive.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, PgExecutor, Row as _};
+use uuid::Uuid;
+
+use super::TableId;
+use crate::error::{Doing as _, Error};
+
+/// An archived table, as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// In Postgres.
+    pub id: TableId,
+    /// Its partition column.
+    pub field: String,
+    /// Columns that together identify a row.
+    pub key: Vec<String>,
+    /// Namespace in the catalog.
+    pub iceberg_schema: String,
+    /// Name in it.
+    pub iceberg_table: String,
+    /// V: the view takes older rows from Iceberg; `None` = no row.
+    pub visible_boundary: Option<DateTime<Utc>>,
+    /// F: the view takes late rows up to this flush from Iceberg.
+    pub visible_flush: i64,
+    /// Name of the view over all tiers.
+    pub view_name: String,
+    /// The view as Trino gives it back.
+    pub view_text: Option<String>,
+    /// When the view was replaced, by Trino's clock.
+    pub visible_at: Option<DateTime<Utc>>,
+    /// W: writers' boundary; `None` = -infinity.
+    pub boundary: Option<DateTime<Utc>>,
+    /// The number that late rows get now.
+    pub open_flush: i64,
+    /// Name of the late table, in schema `lake`.
+    pub late_table: String,
+}
+
+impl FromRow<'_, PgRow> for Table {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: TableId {
+                schema: row.try_get("table_schema")?,
+                name: row.try_get("table_name")?,
+            },
+            field: row.try_get("field")?,
+            key: row.try_get("key_columns")?,
+            iceberg_schema: row.try_get("iceberg_schema")?,
+            iceberg_table: row.try_get("iceberg_table")?,
+            visible_boundary: row.try_get("visible_boundary")?,
+            visible_flush: row.try_get("visible_flush")?,
+            view_name: row.try_get("view_name")?,
+            view_text: row.try_get("view_text")?,
+            visible_at: row.try_get("visible_at")?,
+            boundary: row.try_get("boundary")?,
+            open_flush: row.try_get("open_flush")?,
+            late_table: row.try_get("late_table")?,
+        })
+    }
+}
+
+impl Table {
+    /// The late table as SQL writes it.
+    #[must_use]
+    pub fn late(&self) -> String {
+        format!("lake.{}", super::quote(&self.late_table))
+    }
+}
+
+/// -infinity has no counterpart in chrono: it is read as NULL.
+const COLUMNS: &str = "t.table_schema, t.table_name, t.field, t.key_columns, t.iceberg_schema, t.iceberg_table,
+    nullif(t.visible_boundary, '-infinity') as visible_boundary, t.visible_flush, t.view_name, t.view_text,
+    t.visible_at, nullif(b.boundary, '-infinity') as boundary, b.open_flush, b.late_table
+    from lake.tables t join lake.boundaries b using (table_schema, table_name)";
+
+/// One table; `None` when it has no archive.
+pub async fn get(db: impl PgExecutor<'_>, id: &TableId) -> Result<Option<Table>, Error> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} where t.table_schema = $1 and t.table_name = $2"
+    )))
+    .bind(&id.schema)
+    .bind(&id.name)
+    .fetch_optional(db)
+    .await
+    .doing("read a table's ledger")
+}
+
+/// All of them, by name.
+pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Table>, Error> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} order by t.table_schema, t.table_name"
+    )))
+    .fetch_all(db)
+    .await
+    .doing("list the tables of the ledger")
+}
+
+/// Makes this process the holder. Waits for a transaction of the last one that is under way.
+pub(crate) async fn claim(
+    db: impl PgExecutor<'_>,
+    id: &TableId,
+    holder: Uuid,
+) -> Result<(), Error> {
+    sqlx::query("update lake.tables set holder = $3 where table_schema = $1 and table_name = $2")
+        .bind(&id.schema)
+        .bind(&id.name)
+        .bind(holder)
+        .execute(db)
+        .await
+        .doing("claim a table")?;
+    Ok(())
+}
+
+/// Notes what the view says now.
+pub(crate) async fn set_visible(
+    conn: &mut PgConnection,
+    id: &TableId,
+    boundary: Option<DateTime<Utc>>,
+    flush: i64,
+    text: &str,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update lake.tables
+         set visible_boundary = coalesce($3, '-infinity'), visible_flush = $4, view_text = $5, visible_at = $6,
+             updated_at = now()
+         where table_schema = $1 and table_name = $2",
+    )
+    .bind(&id.schema)
+    .bind(&id.name)
+    .bind(boundary)
+    .bind(flush)
+    .bind(text)
+    .bind(at)
+    .execute(conn)
+    .await
+    .doing("note the view")?;
+    Ok(())
+}

@@ -1,0 +1,465 @@
+//! Moves partitions and late rows to Iceberg: the protocol, one state a step.
+//!
+//! [`plan`] says which days are due, [`crate::ledger::state`] what a batch needs next; the files here carry one
+//! step out each. A step reads what it needs from the ledger, acts, and records the new state in one transaction
+//! that is void if another process has claimed the table meanwhile. So a process may die anywhere, and the next
+//! one takes the step again or finds it done:
+//!
+//! | step | done twice | seen by readers |
+//! | --- | --- | --- |
+//! | freeze | the boundary only grows | rows that come late are in the late table, which the view reads |
+//! | copy, verify | new attempt, new file names | nothing refers to the files |
+//! | commit | the ledger's mark and the catalog's swap are one transaction | the view's literals hide the new rows |
+//! | show | the same view again | a query has the old view or the new one |
+//! | drain | waits again | |
+//! | detach, drop | looks first | the view has not read them since |
+//!
+//! One process at a time works on a table (an advisory lock of its session); one that only believes so is fenced
+//! off by the ledger.
+
+mod adopt;
+mod commit;
+mod copy;
+mod detach;
+mod facts;
+mod flush;
+mod freeze;
+pub mod plan;
+mod report;
+mod show;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use adopt::Adopted;
+pub(crate) use adopt::load;
+pub(crate) use copy::{stored_digest, stored_shape};
+pub use plan::{Due, LateDay, Plan, Policy};
+pub use report::{Event, Outcome, Reporter, Stopped};
+
+use crate::args::{CatalogNames, LakeArgs};
+use crate::catalog::LakeCatalog;
+use crate::digest::Digest;
+use crate::error::{Doing as _, Error};
+use crate::ledger::moves::{self, Move};
+use crate::ledger::state::{Step, next_step};
+use crate::ledger::{TableId, control, tables};
+use crate::readback;
+use crate::shape::Shape;
+use crate::storage::Store;
+use crate::throttle::Throttle;
+use crate::trino::Trino;
+use crate::view::FieldType;
+
+/// Everything a move works with.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// Where the warehouse, the ledger and the catalog are.
+    pub(crate) pool: PgPool,
+    pub(crate) options: PgConnectOptions,
+    /// Where files are.
+    pub(crate) store: Store,
+    /// Iceberg's tables.
+    pub(crate) catalog: LakeCatalog,
+    /// Who makes views and knows what is being read. Without it moves stop once they are committed.
+    pub(crate) trino: Option<Trino>,
+    pub(crate) names: CatalogNames,
+}
+
+impl Lake {
+    /// Opens the lake: connects to Postgres, brings the ledger's schema up to date.
+    ///
+    /// # Errors
+    /// Postgres is out of reach or refuses the schema; the object store's address is none.
+    pub async fn open(args: &LakeArgs, database: &str) -> Result<Self, Error> {
+        let options = database
+            .parse::<PgConnectOptions>()
+            .doing("read the database URL")?;
+        let options = options
+            .application_name("ridehail-archive")
+            // bounds and days are read and written as UTC
+            .options([
+                ("timezone", "UTC"),
+                ("client_connection_check_interval", "2s"),
+            ])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.clone())
+            .await
+            .doing("connect")?;
+        crate::ledger::migrate(&pool).await?;
+        let store = Store::open(&args.s3)?;
+        let catalog = LakeCatalog::new(
+            &args.names.lake_catalog,
+            pool.clone(),
+            store.file_io(),
+            &store.warehouse(),
+        );
+        Ok(Self {
+            catalog,
+            pool,
+            options,
+            store,
+            trino: args.trino.client(),
+            names: args.names.clone(),
+        })
+    }
+
+    /// The ledger's database.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Trino, when there is one.
+    #[must_use]
+    pub fn trino(&self) -> Option<&Trino> {
+        self.trino.as_ref()
+    }
+
+    /// Reads files of a table back, whoever wrote them, and digests their rows as rows of `shape`.
+    pub(crate) async fn read_back(
+        &self,
+        table: &iceberg::table::Table,
+        shape: &Shape,
+        files: &[readback::File],
+        throttle: Option<&Arc<Throttle>>,
+        observe: impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<Digest, Error> {
+        let schema = table.metadata().current_schema();
+        readback::digest(
+            &self.store,
+            schema,
+            shape,
+            files,
+            throttle.cloned(),
+            observe,
+        )
+        .await
+    }
+
+    /// A connection of its own, for what must not share one: COPY, a session's lock, reading what is committed.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
+        PgConnection::connect_with(&self.options)
+            .await
+            .doing("connect")
+    }
+}
+
+/// How a run of the archive is to be.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Most days of one batch.
+    pub batch_days: usize,
+    /// Bytes a second read from Postgres; `None` = as fast as it goes.
+    pub throttle: Option<Arc<Throttle>>,
+    /// How long to wait for older queries before giving up until the next run.
+    pub drain_timeout: Duration,
+    /// Stop before this state (tests, and `--until`).
+    pub until: Option<crate::ledger::state::State>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            batch_days: 31,
+            throttle: None,
+            drain_timeout: Duration::from_secs(600),
+            until: None,
+        }
+    }
+}
+
+/// One table's archive, held by this process.
+pub(crate) struct Mover<'a> {
+    pub(crate) lake: &'a Lake,
+    pub(crate) adopted: Adopted,
+    pub(crate) policy: &'a Policy,
+    pub(crate) holder: Uuid,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) reporter: &'a dyn Reporter,
+    pub(crate) cancel: &'a CancellationToken,
+    /// The session whose advisory lock says that this process is at work. Also used for short statements.
+    pub(crate) conn: PgConnection,
+}
+
+/// What would be moved, without touching anything.
+///
+/// # Errors
+/// Postgres failed, or the table cannot be archived.
+pub async fn preview(
+    lake: &Lake,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    most: usize,
+) -> Result<Preview, Error> {
+    let mut conn = lake.connect().await?;
+    facts::parent(&mut conn, &policy.table, &policy.field).await?;
+    let shape = Shape::of(&mut conn, &policy.table.schema, &policy.table.name).await?;
+    let table = tables::get(&mut conn, &policy.table).await?;
+    let known = moves::all(&mut conn, &policy.table).await?;
+    let plan = plan_days(&mut conn, policy, table.as_ref(), &known, now, most).await?;
+    let mut late = Vec::new();
+    if let Some(table) = &table {
+        late = facts::late_days(&mut conn, table, table.open_flush).await?;
+    }
+    Ok(Preview {
+        plan,
+        late,
+        open: known
+            .into_iter()
+            .filter(|m| m.finished_at.is_none())
+            .collect(),
+        columns: shape.columns.len(),
+    })
+}
+
+/// What [`preview`] found.
+#[derive(Debug)]
+pub struct Preview {
+    /// Days due.
+    pub plan: Plan,
+    /// Late rows that wait.
+    pub late: Vec<LateDay>,
+    /// Moves under way.
+    pub open: Vec<Move>,
+    /// Columns that would be archived.
+    pub columns: usize,
+}
+
+async fn plan_days(
+    conn: &mut PgConnection,
+    policy: &Policy,
+    table: Option<&tables::Table>,
+    known: &[Move],
+    now: DateTime<Utc>,
+    most: usize,
+) -> Result<Plan, Error> {
+    let partitions = facts::partitions(conn, &policy.table).await?;
+    let known: Vec<DateTime<Utc>> = known.iter().map(|m| m.lower).collect();
+    Ok(plan::plan(&plan::Facts {
+        now,
+        after: policy.after,
+        partitions: &partitions,
+        boundary: table.and_then(|t| t.boundary),
+        schema: &policy.table.schema,
+        known: &known,
+        most,
+    }))
+}
+
+/// Brings a table's archive up to date: ends what is under way, then moves what is due, then flushes late rows.
+///
+/// # Errors
+/// [`Error::Busy`]: another process is at it. Others as they come; the ledger holds how far it came.
+pub async fn run(
+    lake: &Lake,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    options: &RunOptions,
+    reporter: &dyn Reporter,
+    cancel: &CancellationToken,
+) -> Result<Outcome, Error> {
+    let mut conn = lake.connect().await?;
+    lock(&mut conn, &policy.table).await?;
+    let adopted = adopt::adopt(lake, &mut conn, policy).await?;
+    let holder = Uuid::now_v7();
+    tables::claim(&mut conn, &policy.table, holder).await?;
+    let mut mover = Mover {
+        lake,
+        adopted,
+        policy,
+        holder,
+        options,
+        reporter,
+        cancel,
+        conn,
+    };
+    let outcome = mover.bring_up_to_date(now).await;
+    // the lock goes with the session
+    if let Err(error) = mover.conn.close().await {
+        tracing::debug!(%error, "a session did not end in good order");
+    }
+    outcome
+}
+
+/// Takes the table's lock for this session.
+async fn lock(conn: &mut PgConnection, table: &TableId) -> Result<(), Error> {
+    let key = xxhash_rust::xxh3::xxh3_64(format!("ridehail.lake {table}").as_bytes());
+    // A session's lock, not a transaction's: it must outlive many transactions. It goes when the process dies.
+    let taken: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+        .bind(key.cast_signed())
+        .fetch_one(conn)
+        .await
+        .doing("lock a table's archive")?;
+    if taken {
+        Ok(())
+    } else {
+        Err(Error::Busy {
+            table: table.to_string(),
+        })
+    }
+}
+
+impl Mover<'_> {
+    async fn bring_up_to_date(&mut self, now: DateTime<Utc>) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        self.finish_detaches().await?;
+        // each round ends a batch or plans one; a batch that cannot end stops the run
+        loop {
+            let open = moves::open(&mut self.conn, &self.policy.table).await?;
+            if let Some(first) = open.first() {
+                let batch = first.batch;
+                let mut batch: Vec<Move> = open.into_iter().filter(|m| m.batch == batch).collect();
+                if let Some(stopped) = self.carry_out(&mut batch, &mut outcome).await? {
+                    outcome.stopped = Some(stopped);
+                    return Ok(outcome);
+                }
+                continue;
+            }
+            if let Some(stopped) = self.halted().await? {
+                outcome.stopped = Some(stopped);
+                return Ok(outcome);
+            }
+            if !self.plan_moves(now, &mut outcome).await? && !self.plan_flush().await? {
+                break;
+            }
+        }
+        self.keep_view().await?;
+        Ok(outcome)
+    }
+
+    /// Plans the next batch of partitions; false when none is due.
+    async fn plan_moves(
+        &mut self,
+        now: DateTime<Utc>,
+        outcome: &mut Outcome,
+    ) -> Result<bool, Error> {
+        let id = &self.policy.table;
+        let table = tables::get(&mut self.conn, id).await?;
+        let known = moves::all(&mut self.conn, id).await?;
+        let most = self.options.batch_days;
+        let plan = plan_days(
+            &mut self.conn,
+            self.policy,
+            table.as_ref(),
+            &known,
+            now,
+            most,
+        )
+        .await?;
+        if let Some(refusal) = plan.refused {
+            return Err(Error::Refused {
+                table: id.to_string(),
+                reason: refusal.reason,
+                hint: refusal.hint,
+            });
+        }
+        for warning in plan.warnings {
+            if !outcome.warnings.contains(&warning) {
+                outcome.warnings.push(warning);
+            }
+        }
+        if plan.due.is_empty() {
+            return Ok(false);
+        }
+        self.insert_batch(plan.due.iter().map(freeze::planned).collect())
+            .await?;
+        Ok(true)
+    }
+
+    /// Carries a batch to its end, or until something stops it.
+    async fn carry_out(
+        &mut self,
+        batch: &mut Vec<Move>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Stopped>, Error> {
+        let id = batch.first().map(|m| m.batch).unwrap_or_default();
+        let done = self.steps(batch, outcome).await;
+        if let Err(error) = &done {
+            // the error itself is what counts; that it is also in the ledger is for whoever looks later
+            if let Err(second) = moves::note_error(&self.lake.pool, id, &error.told()).await {
+                tracing::warn!(error = %second, "an error could not be noted in the ledger");
+            }
+        }
+        done
+    }
+
+    async fn steps(
+        &mut self,
+        batch: &mut Vec<Move>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Stopped>, Error> {
+        loop {
+            let states: Vec<_> = batch.iter().map(|m| (m.kind, m.state)).collect();
+            let step = next_step(&states);
+            if step == Step::Done {
+                return Ok(None);
+            }
+            if let Some(stopped) = self.halted().await? {
+                return Ok(Some(stopped));
+            }
+            let behind = states.iter().map(|(_, state)| *state).min();
+            if self.options.until.is_some() && behind >= self.options.until {
+                return Ok(Some(Stopped::AsAsked));
+            }
+            match step {
+                Step::Freeze => self.freeze(batch).await?,
+                Step::Copy(i) => self.copy(&batch[i]).await?,
+                Step::Verify(i) => self.verify(&batch[i]).await?,
+                Step::Announce => self.announce(batch).await?,
+                Step::Commit => self.commit(batch).await?,
+                Step::Show => {
+                    if self.lake.trino.is_none() {
+                        return Ok(Some(Stopped::NoTrino));
+                    }
+                    self.show(batch).await?;
+                }
+                Step::Drain => {
+                    if let Some(stopped) = self.drain(batch).await? {
+                        return Ok(Some(stopped));
+                    }
+                }
+                Step::Detach(i) => self.detach(&batch[i]).await?,
+                Step::Drop(i) => self.drop_rows(&batch[i]).await?,
+                Step::Done => {}
+            }
+            let id = batch.first().map(|m| m.batch).unwrap_or_default();
+            let before = std::mem::take(batch);
+            *batch = moves::batch(&mut self.conn, id).await?;
+            for (was, is) in before.iter().zip(batch.iter()) {
+                if was.state != is.state {
+                    outcome.count(is);
+                    self.reporter.report(&Event::Reached { what: is.clone() });
+                }
+            }
+        }
+    }
+
+    /// Whether to go no further: paused, or told to end.
+    async fn halted(&mut self) -> Result<Option<Stopped>, Error> {
+        if self.cancel.is_cancelled() {
+            return Ok(Some(Stopped::Cancelled));
+        }
+        let paused = control::paused(&mut self.conn).await?;
+        Ok(paused.map(|reason| Stopped::Paused { reason }))
+    }
+}
+
+/// A day's first instant as a literal of the partition column's type, in Postgres' SQL.
+pub(crate) fn midnight_literal(field_type: FieldType, day: NaiveDate) -> String {
+    match field_type {
+        FieldType::Timestamptz => format!("timestamptz '{day} 00:00:00+00'"),
+        FieldType::Timestamp => format!("timestamp '{day} 00:00:00'"),
+        FieldType::Date => format!("date '{day}'"),
+    }
+}

@@ -1,0 +1,220 @@
+//! Frozen -> copied -> verified: rows into files, and the files read back.
+
+use futures::TryStreamExt as _;
+use sqlx::Connection as _;
+
+use super::plan::next_day;
+use super::report::Event;
+use super::{Mover, midnight_literal};
+use crate::digest::Digest;
+use crate::error::{Doing as _, Error};
+use crate::ledger::moves::{self, Copied, Move};
+use crate::ledger::state::{Kind, State};
+use crate::ledger::{TableId, files, hold, quote};
+use crate::shape::Shape;
+use crate::witness::{Observer, Witness};
+use crate::{read, readback, write};
+
+impl Mover<'_> {
+    /// What the rows of a move are read from: a FROM clause with its condition.
+    pub(super) fn source(&self, one: &Move) -> String {
+        match one.kind {
+            Kind::Move => {
+                let name = one.partition.as_deref().unwrap_or_default();
+                format!(
+                    "from only {}",
+                    TableId::new(&one.table.schema, name).quoted()
+                )
+            }
+            Kind::Flush => {
+                let (field, day) = (quote(&self.adopted.table.field), one.lower.date_naive());
+                let literal = |day| midnight_literal(self.adopted.field_type, day);
+                format!(
+                    "from {} where ridehail_flush = {} and {field} >= {} and {field} < {}",
+                    self.adopted.table.late(),
+                    one.flush,
+                    literal(day),
+                    literal(next_day(day)),
+                )
+            }
+        }
+    }
+
+    pub(super) async fn copy(&mut self, one: &Move) -> Result<(), Error> {
+        if one.kind == Kind::Flush {
+            self.resolve(one).await?;
+        }
+        let table = self.policy.table.clone();
+        let mut tx = self.conn.begin().await.doing("begin a copy")?;
+        hold(&mut tx, &table, self.holder).await?;
+        let attempt = moves::begin_copy(&mut tx, one.id).await?;
+        tx.commit().await.doing("begin a copy")?;
+        fail::fail_point!("lake::copy_begun");
+
+        let shape = &self.adopted.shape;
+        // in order of time, then key: neighbours compress well, and row groups can be skipped
+        let mut order = vec![quote(&self.adopted.table.field)];
+        order.extend(
+            self.adopted
+                .table
+                .key
+                .iter()
+                .filter(|c| **c != self.adopted.table.field)
+                .map(|c| quote(c)),
+        );
+        let select = format!(
+            "select {} {} order by {}",
+            shape.select_list(),
+            self.source(one),
+            order.join(", ")
+        );
+        let day = one.lower.date_naive();
+        let (reporter, of) = (self.reporter, table.clone());
+        let place = write::Place {
+            attempt,
+            move_id: one.id,
+            flush: one.flush,
+            day,
+        };
+        let options = read::Options {
+            table: table.to_string(),
+            ..read::Options::default()
+        };
+        let mut rows = read::rows(self.lake.connect().await?, &select, shape, options);
+        let mut so_far = 0;
+        let stream = rows.stream().inspect_ok(move |batch| {
+            so_far += batch.num_rows() as u64;
+            reporter.report(&Event::Progress {
+                table: of.clone(),
+                day,
+                rows: so_far,
+            });
+        });
+        let throttle = self.options.throttle.as_deref();
+        let written = write::write(
+            &self.adopted.iceberg,
+            &self.lake.store,
+            shape,
+            stream,
+            place,
+            throttle,
+        )
+        .await?;
+        fail::fail_point!("lake::files_written");
+
+        let listed: Vec<files::File> = written
+            .files
+            .iter()
+            .map(|file| {
+                Ok(files::File {
+                    path: file.file_path().to_owned(),
+                    rows: i64::try_from(file.record_count()).unwrap_or(i64::MAX),
+                    bytes: i64::try_from(file.file_size_in_bytes()).unwrap_or(i64::MAX),
+                    data_file: write::data_file_to_json(&self.adopted.iceberg, file)?,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        let copied = Copied {
+            rows: i64::try_from(written.digest.rows()).unwrap_or(i64::MAX),
+            bytes: i64::try_from(written.bytes).unwrap_or(i64::MAX),
+            digest: to_json(&written.digest)?,
+        };
+        let mut tx = self.conn.begin().await.doing("note a copy")?;
+        hold(&mut tx, &table, self.holder).await?;
+        moves::copied(&mut tx, one.id, &copied).await?;
+        files::insert(&mut tx, one.id, attempt, &listed).await?;
+        tx.commit().await.doing("note a copy")?;
+        fail::fail_point!("lake::copied");
+        Ok(())
+    }
+
+    /// Reads the files back from the object store, and compares what they hold with the digest of what was sent
+    /// and with what SQL says of the rows in Postgres: two witnesses that share no code.
+    pub(super) async fn verify(&mut self, one: &Move) -> Result<(), Error> {
+        let table = self.policy.table.clone();
+        let listed = files::of(&mut self.conn, one.id, one.attempt).await?;
+        let shape = &self.adopted.shape;
+        let mut seen = Observer::new(shape);
+        let found = self
+            .lake
+            .read_back(
+                &self.adopted.iceberg,
+                shape,
+                &listed.iter().map(readback::File::from).collect::<Vec<_>>(),
+                self.options.throttle.as_ref(),
+                |batch| {
+                    seen.observe(batch);
+                    Ok(())
+                },
+            )
+            .await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.discard(one, error).await,
+        };
+        let sent = stored_digest(one)?;
+        let mut differences = sent.differences(&found);
+        let mut conn = self.lake.connect().await?;
+        let told = Witness::of_postgres(&mut conn, &self.source(one), shape).await?;
+        differences.extend(told.differences(&seen.finish()));
+        if !differences.is_empty() {
+            let error = Error::Differs {
+                what: format!(
+                    "rows of {table} on {} and the files they were copied to",
+                    one.lower.date_naive()
+                ),
+                message: differences.join("; "),
+            };
+            return self.discard(one, error).await;
+        }
+        fail::fail_point!("lake::read_back");
+        let mut tx = self.conn.begin().await.doing("note a verification")?;
+        hold(&mut tx, &table, self.holder).await?;
+        moves::set_witness(&mut tx, one.id, &to_json(&told)?).await?;
+        moves::advance(&mut tx, &[one.id], State::Copied, State::Verified).await?;
+        tx.commit().await.doing("note a verification")?;
+        fail::fail_point!("lake::verified");
+        Ok(())
+    }
+
+    /// Files that cannot be trusted are left behind, and the next run copies anew.
+    async fn discard(&mut self, one: &Move, error: Error) -> Result<(), Error> {
+        let mut tx = self.conn.begin().await.doing("discard a copy")?;
+        hold(&mut tx, &self.policy.table, self.holder).await?;
+        moves::discard_copy(&mut tx, one.id).await?;
+        tx.commit().await.doing("discard a copy")?;
+        Err(error)
+    }
+}
+
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(value).map_err(|error| Error::Malformed {
+        what: "a ledger entry".to_owned(),
+        message: error.to_string(),
+    })
+}
+
+/// The digest of a move that was copied.
+pub(crate) fn stored_digest(one: &Move) -> Result<Digest, Error> {
+    let digest = one.digest.clone().unwrap_or_default();
+    serde_json::from_value(digest).map_err(|error| Error::Malformed {
+        what: format!(
+            "the ledger's digest of {} on {}",
+            one.table,
+            one.lower.date_naive()
+        ),
+        message: error.to_string(),
+    })
+}
+
+/// The columns of a move.
+pub(crate) fn stored_shape(one: &Move) -> Result<Shape, Error> {
+    serde_json::from_value(one.shape.clone()).map_err(|error| Error::Malformed {
+        what: format!(
+            "the ledger's columns of {} on {}",
+            one.table,
+            one.lower.date_naive()
+        ),
+        message: error.to_string(),
+    })
+}

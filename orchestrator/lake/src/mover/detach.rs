@@ -1,0 +1,188 @@
+//! Drained -> detached -> dropped: the rows leave Postgres, after one last look at Iceberg.
+
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::{Mover, adopt, commit, facts};
+use crate::drift;
+use crate::error::{Doing as _, Error};
+use crate::ledger::moves::{self, Move};
+use crate::ledger::state::{Kind, State};
+use crate::ledger::{TableId, files, hold};
+use crate::manifests;
+
+impl Mover<'_> {
+    /// Ends detaches that a killed process left half done: Postgres allows one at a time for each table.
+    pub(super) async fn finish_detaches(&mut self) -> Result<(), Error> {
+        let id = &self.policy.table;
+        for partition in facts::partitions(&mut self.conn, id).await? {
+            if partition.detach_pending {
+                tracing::info!(
+                    partition = partition.name,
+                    "finishing a detach that was broken off"
+                );
+                let child = TableId::new(&partition.schema, &partition.name).quoted();
+                self.alter(&format!(
+                    "alter table {} detach partition {child} finalize",
+                    id.quoted()
+                ))
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A statement that cannot stand in a transaction.
+    async fn alter(&mut self, sql: &str) -> Result<(), Error> {
+        sqlx::raw_sql("set lock_timeout = '10s'")
+            .execute(&mut self.conn)
+            .await
+            .doing("set a timeout")?;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut self.conn)
+            .await;
+        sqlx::raw_sql("reset lock_timeout")
+            .execute(&mut self.conn)
+            .await
+            .doing("reset a timeout")?;
+        done.doing("detach a partition: someone has used the table for longer than 10 s")?;
+        Ok(())
+    }
+
+    pub(super) async fn detach(&mut self, one: &Move) -> Result<(), Error> {
+        let id = self.policy.table.clone();
+        if let Some(name) = &one.partition {
+            let there = facts::partitions(&mut self.conn, &id).await?;
+            let child = TableId::new(&id.schema, name).quoted();
+            match there
+                .iter()
+                .find(|p| p.name == *name && p.schema == id.schema)
+            {
+                Some(p) if p.detach_pending => self.finish_detaches().await?,
+                Some(_) => {
+                    // CONCURRENTLY: readers and writers of other days go on
+                    let parent = id.quoted();
+                    self.alter(&format!(
+                        "alter table {parent} detach partition {child} concurrently"
+                    ))
+                    .await?;
+                }
+                // by a process that died before it could say so
+                None => {}
+            }
+        }
+        fail::fail_point!("lake::partition_detached");
+        self.advance_all(std::slice::from_ref(one), State::Drained, State::Detached)
+            .await?;
+        fail::fail_point!("lake::detached");
+        Ok(())
+    }
+
+    /// Drops the partition, or deletes the late rows, in the transaction that closes the move.
+    pub(super) async fn drop_rows(&mut self, one: &Move) -> Result<(), Error> {
+        self.still_in_iceberg(one).await?;
+        let id = self.policy.table.clone();
+        let mut tx = self.conn.begin().await.doing("drop rows")?;
+        sqlx::query(adopt::LOCK_TIMEOUT)
+            .execute(&mut *tx)
+            .await
+            .doing("drop rows")?;
+        hold(&mut tx, &id, self.holder).await?;
+        match one.kind {
+            Kind::Move => {
+                let child = TableId::new(&id.schema, one.partition.as_deref().unwrap_or_default());
+                let there: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+                    .bind(child.quoted())
+                    .fetch_one(&mut *tx)
+                    .await
+                    .doing("look for a partition")?;
+                if there {
+                    // its lock keeps everyone out between the count and the drop
+                    let child = child.quoted();
+                    sqlx::raw_sql(AssertSqlSafe(format!(
+                        "lock table {child} in access exclusive mode"
+                    )))
+                    .execute(&mut *tx)
+                    .await
+                    .doing("lock a detached partition")?;
+                    let rows: i64 =
+                        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {child}")))
+                            .fetch_one(&mut *tx)
+                            .await
+                            .doing("count a detached partition")?;
+                    if Some(rows) != one.rows {
+                        return Err(Error::Differs {
+                            what: format!("rows of {child} and of its archive"),
+                            message: format!("{rows} in Postgres, {:?} archived", one.rows),
+                        });
+                    }
+                    sqlx::raw_sql(AssertSqlSafe(format!("drop table {child}")))
+                        .execute(&mut *tx)
+                        .await
+                        .doing("drop a partition")?;
+                }
+                moves::advance(&mut tx, &[one.id], State::Detached, State::Dropped).await?;
+            }
+            Kind::Flush => {
+                let field = crate::ledger::quote(&self.adopted.table.field);
+                let deleted = sqlx::query(AssertSqlSafe(format!(
+                    "delete from {} where ridehail_flush = $1 and {field}::date = $2",
+                    self.adopted.table.late()
+                )))
+                .bind(one.flush)
+                .bind(one.lower.date_naive())
+                .execute(&mut *tx)
+                .await
+                .doing("delete late rows")?
+                .rows_affected();
+                if i64::try_from(deleted).ok() != one.rows {
+                    return Err(Error::Differs {
+                        what: format!("late rows of {} and their archive", one.lower.date_naive()),
+                        message: format!("{deleted} in Postgres, {:?} archived", one.rows),
+                    });
+                }
+                moves::advance(&mut tx, &[one.id], State::Drained, State::Dropped).await?;
+            }
+        }
+        fail::fail_point!("lake::dropping");
+        tx.commit().await.doing("drop rows")?;
+        fail::fail_point!("lake::dropped");
+        Ok(())
+    }
+
+    /// The last check: every file is part of the table's current snapshot, or, when someone has rewritten them,
+    /// the day's rows as they are now have the digest that the ledger says.
+    async fn still_in_iceberg(&mut self, one: &Move) -> Result<(), Error> {
+        let files = files::of(&mut self.conn, one.id, one.attempt).await?;
+        if files.is_empty() && one.rows == Some(0) {
+            return Ok(());
+        }
+        let table = adopt::load(self.lake, &self.adopted.table).await?;
+        let live = manifests::live_files(&table).await?;
+        let there = |path: &str, rows: i64| {
+            live.iter()
+                .any(|f| f.path == path && f.rows == rows && !f.deletes)
+        };
+        let deletes = live.iter().any(|f| f.deletes);
+        if !files.is_empty() && !deletes && files.iter().all(|f| there(&f.path, f.rows)) {
+            return Ok(());
+        }
+        tracing::info!(
+            table = %self.policy.table, day = %one.lower.date_naive(),
+            snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
+            "files were rewritten since the commit: reading the day again"
+        );
+        let found =
+            drift::verify_day(self.lake, &self.adopted.table, one.lower.date_naive()).await?;
+        match found.problem() {
+            None => Ok(()),
+            Some(problem) => Err(Error::Differs {
+                what: format!(
+                    "the archive of {} on {} and its ledger",
+                    self.policy.table,
+                    one.lower.date_naive()
+                ),
+                message: problem,
+            }),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Planned -> frozen: writers go to the late table, and the partition can no longer change.
+//!
+//! One short transaction. The boundary row is locked FOR UPDATE first: every writer that follows the rule holds it
+//! FOR SHARE until it has committed, so none of them is in flight afterwards, and the next one reads the new
+//! boundary. The triggers are a net for everyone else, and their lock waits for those who write right now.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::plan::Due;
+use super::{Adopted, Mover, adopt};
+use crate::error::{Doing as _, Error};
+use crate::ledger::moves::{self, Move, Planned};
+use crate::ledger::state::{Kind, State};
+use crate::ledger::{TableId, hold, quote};
+
+/// A day that is due, as a planned move.
+pub(super) fn planned(due: &Due) -> Planned {
+    Planned {
+        kind: Kind::Move,
+        lower: due.lower,
+        upper: due.upper,
+        flush: 0,
+        partition: Some(due.partition.clone()),
+        source_bytes: Some(due.bytes),
+    }
+}
+
+/// Name of the net's triggers.
+const NET: &str = "ridehail_archive_net";
+
+impl Mover<'_> {
+    pub(super) async fn insert_batch(&mut self, planned: Vec<Planned>) -> Result<(), Error> {
+        let id = self.policy.table.clone();
+        let shape = super::copy::to_json(&self.adopted.shape)?;
+        let mut tx = self.conn.begin().await.doing("plan moves")?;
+        hold(&mut tx, &id, self.holder).await?;
+        moves::plan(&mut tx, &id, &shape, &planned).await?;
+        tx.commit().await.doing("plan moves")?;
+        fail::fail_point!("lake::planned");
+        Ok(())
+    }
+
+    pub(super) async fn freeze(&mut self, batch: &[Move]) -> Result<(), Error> {
+        let id = self.policy.table.clone();
+        let ids: Vec<_> = batch.iter().map(|m| m.id).collect();
+        let Some(upper) = batch.iter().map(|m| m.upper).max() else {
+            return Ok(());
+        };
+        let net = Net::of(&self.adopted);
+        let mut tx = self.conn.begin().await.doing("freeze")?;
+        sqlx::query(adopt::LOCK_TIMEOUT)
+            .execute(&mut *tx)
+            .await
+            .doing("freeze")?;
+        hold(&mut tx, &id, self.holder).await?;
+        // FOR UPDATE by way of the update: waits for writers that hold the row FOR SHARE. The boundary only grows.
+        sqlx::query(
+            "update lake.boundaries set boundary = greatest(boundary, $3), updated_at = now()
+             where table_schema = $1 and table_name = $2",
+        )
+        .bind(&id.schema)
+        .bind(&id.name)
+        .bind(upper)
+        .execute(&mut *tx)
+        .await
+        .doing("advance the boundary: a writer holds it for longer than 2 s")?;
+        fail::fail_point!("lake::boundary_advanced");
+        net.make(&mut tx).await?;
+        for one in batch {
+            if let Some(partition) = &one.partition {
+                net.spread(&mut tx, partition).await?;
+            }
+        }
+        moves::advance(&mut tx, &ids, State::Planned, State::Frozen).await?;
+        tx.commit().await.doing("freeze")?;
+        fail::fail_point!("lake::frozen");
+        Ok(())
+    }
+}
+
+/// What catches those who write to a frozen partition without asking.
+struct Net {
+    table: TableId,
+    /// The late table, and the function that fills it.
+    late: String,
+    function: String,
+    columns: Vec<String>,
+}
+
+impl Net {
+    fn of(adopted: &Adopted) -> Self {
+        let function = quote(&format!("net_{}", adopted.table.late_table));
+        Self {
+            table: adopted.table.id.clone(),
+            late: adopted.table.late(),
+            function: format!("lake.{function}"),
+            columns: adopted
+                .shape
+                .columns
+                .iter()
+                .map(|c| quote(&c.name))
+                .collect(),
+        }
+    }
+
+    /// The trigger function: inserts go to the late table, other changes are refused.
+    async fn make(&self, conn: &mut PgConnection) -> Result<(), Error> {
+        let values: Vec<String> = self.columns.iter().map(|c| format!("new.{c}")).collect();
+        let sql = format!(
+            "create or replace function {}() returns trigger language plpgsql security definer as $net$
+             begin
+                 if tg_op = 'INSERT' then
+                     -- suspect: whoever does not know the boundary may insert what is archived already
+                     insert into {} ({}, ridehail_flush, ridehail_suspect)
+                     select {}, b.open_flush, true from lake.boundaries b
+                     where b.table_schema = {} and b.table_name = {}
+                     for share;
+                     return null;
+                 end if;
+                 raise exception '% of {} is refused: % is archived', tg_op, tg_table_name
+                     using errcode = 'object_not_in_prerequisite_state',
+                           hint = 'archived rows do not change; ridehail archive restore brings a day back to read';
+             end $net$",
+            self.function,
+            self.late,
+            self.columns.join(", "),
+            values.join(", "),
+            literal(&self.table.schema),
+            literal(&self.table.name),
+            self.table.to_string().replace('\'', "''").replace('%', "%%"),
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(conn)
+            .await
+            .doing("make the net")?;
+        Ok(())
+    }
+
+    /// Puts it on one partition.
+    async fn spread(&self, conn: &mut PgConnection, partition: &str) -> Result<(), Error> {
+        let table = TableId::new(&self.table.schema, partition).quoted();
+        let function = &self.function;
+        // CREATE TRIGGER takes SHARE ROW EXCLUSIVE on the partition: it waits for those who write to it, not for
+        // readers. Row triggers don't see TRUNCATE; the statement trigger does, also when the parent is truncated.
+        let sql = format!(
+            "create or replace trigger {NET} before insert or update or delete on {table}
+                 for each row execute function {function}();
+             create or replace trigger {NET}_truncate before truncate on {table}
+                 for each statement execute function {function}()"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(conn)
+            .await
+            .doing("put the net on a partition: someone writes to it for longer than 2 s")?;
+        Ok(())
+    }
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

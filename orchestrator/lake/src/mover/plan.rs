@@ -1,0 +1,311 @@
+//! Which partitions are due, and why others are not. Pure.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+/// What the archive of a table is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The table.
+    pub table: crate::ledger::TableId,
+    /// Its partition column.
+    pub field: String,
+    /// Columns that together identify a row.
+    pub key: Vec<String>,
+    /// Age at which a day leaves: its end lies longer ago than this.
+    pub after: TimeDelta,
+    /// Newest hours from another catalog, for the view `live`.
+    pub live: Option<crate::view::Live>,
+}
+
+/// A partition of the table, as Postgres has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Name, in some schema.
+    pub name: String,
+    /// The schema it is in.
+    pub schema: String,
+    /// Bounds as instants; `None`: MINVALUE, MAXVALUE, DEFAULT or something that is no time.
+    pub bounds: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// The bound as Postgres writes it.
+    pub text: String,
+    /// Bytes on disk, indexes included.
+    pub bytes: i64,
+    /// A DETACH … CONCURRENTLY was broken off.
+    pub detach_pending: bool,
+}
+
+/// Late rows that wait for a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateDay {
+    /// The day.
+    pub day: NaiveDate,
+    /// How many.
+    pub rows: i64,
+}
+
+/// What is to be decided over.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// Age at which a day leaves.
+    pub after: TimeDelta,
+    /// Every partition.
+    pub partitions: &'a [Partition],
+    /// W; `None` = nothing was ever moved.
+    pub boundary: Option<DateTime<Utc>>,
+    /// Schema of the table, where its partitions must be.
+    pub schema: &'a str,
+    /// Days that the ledger knows, in whatever state.
+    pub known: &'a [DateTime<Utc>],
+    /// Most days of one batch.
+    pub most: usize,
+}
+
+/// A day that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The partition's name.
+    pub partition: String,
+    /// The day: from here …
+    pub lower: DateTime<Utc>,
+    /// … to before here.
+    pub upper: DateTime<Utc>,
+    /// Bytes on disk in Postgres.
+    pub bytes: i64,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The next batch, oldest day first.
+    pub due: Vec<Due>,
+    /// Days that are due but have to wait for a later batch.
+    pub later: usize,
+    /// Why nothing of this table can be moved.
+    pub refused: Option<Refusal>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Why a table cannot be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why not.
+    pub reason: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// The instant before which days leave: the last midnight (UTC) that is older than `after`.
+#[must_use]
+pub fn cutoff(now: DateTime<Utc>, after: TimeDelta) -> DateTime<Utc> {
+    midnight((now - after).date_naive())
+}
+
+/// A day's first instant.
+#[must_use]
+pub fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// The day after.
+#[must_use]
+pub fn next_day(day: NaiveDate) -> NaiveDate {
+    day.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX)
+}
+
+/// Decides what to move next: oldest days first, without a gap, so that one boundary says it all.
+#[must_use]
+pub fn plan(facts: &Facts<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let cutoff = cutoff(facts.now, facts.after);
+    let mut due = Vec::new();
+    for partition in facts.partitions {
+        let Some((lower, upper)) = partition.bounds else {
+            plan.refused = Some(Refusal {
+                reason: format!("its partition {} is {}", partition.name, partition.text),
+                hint: "partition by days with fixed bounds; a default partition also forbids \
+                       detaching others concurrently"
+                    .to_owned(),
+            });
+            return plan;
+        };
+        if upper > cutoff {
+            continue;
+        }
+        if facts.known.contains(&lower) {
+            // under way, or done and made again: the ledger's own steps and `verify` look after those
+            continue;
+        }
+        let is_day = lower == midnight(lower.date_naive())
+            && upper == midnight(next_day(lower.date_naive()));
+        if !is_day {
+            plan.refused = Some(Refusal {
+                reason: format!(
+                    "its partition {} reaches from {lower} to {upper}, which is not one UTC day",
+                    partition.name
+                ),
+                hint: "partition it by UTC day".to_owned(),
+            });
+            return plan;
+        }
+        if partition.schema != facts.schema {
+            plan.refused = Some(Refusal {
+                reason: format!(
+                    "its partition {} is in schema {}",
+                    partition.name, partition.schema
+                ),
+                hint: format!("move it to schema {}", facts.schema),
+            });
+            return plan;
+        }
+        if facts.boundary.is_some_and(|boundary| lower < boundary) {
+            plan.warnings.push(format!(
+                "partition {} lies before the archive boundary and was never moved: its rows are in no view; \
+                 insert them again to have them archived as late rows, then drop it",
+                partition.name
+            ));
+            continue;
+        }
+        due.push(Due {
+            partition: partition.name.clone(),
+            lower,
+            upper,
+            bytes: partition.bytes,
+        });
+    }
+    due.sort_by_key(|day| day.lower);
+    plan.later = due.len().saturating_sub(facts.most);
+    due.truncate(facts.most);
+    plan.due = due;
+    plan
+}
+
+/// Bounds of a partition from Postgres' words, asked for in UTC:
+/// `FOR VALUES FROM ('2026-10-01 00:00:00+00') TO ('2026-10-02 00:00:00+00')`.
+#[must_use]
+pub fn parse_bounds(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let inner = text.strip_prefix("FOR VALUES FROM (")?.strip_suffix(')')?;
+    let (from, to) = inner.split_once(") TO (")?;
+    Some((parse_instant(from)?, parse_instant(to)?))
+}
+
+/// `'2026-10-01 00:00:00+00'`, `'2026-10-01 00:00:00'` or `'2026-10-01'`, all of them UTC.
+fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+    let text = text.strip_suffix("+00").unwrap_or(text);
+    let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok();
+    let day = || {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()
+            .map(|d| d.and_time(NaiveTime::MIN))
+    };
+    Some(time.or_else(day)?.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> DateTime<Utc> {
+        midnight(text.parse().unwrap())
+    }
+
+    fn partition(from: &str, to: &str) -> Partition {
+        Partition {
+            name: format!("t_{}", from.replace('-', "")),
+            schema: "s".to_owned(),
+            bounds: Some((day(from), day(to))),
+            text: String::new(),
+            bytes: 1,
+            detach_pending: false,
+        }
+    }
+
+    fn check(
+        partitions: &[Partition],
+        boundary: Option<&str>,
+        known: &[&str],
+        most: usize,
+    ) -> Plan {
+        let known: Vec<_> = known.iter().map(|d| day(d)).collect();
+        plan(&Facts {
+            now: day("2026-11-25") + TimeDelta::hours(18),
+            after: TimeDelta::days(30),
+            partitions,
+            boundary: boundary.map(day),
+            schema: "s",
+            known: &known,
+            most,
+        })
+    }
+
+    fn days(plan: &Plan) -> Vec<String> {
+        plan.due
+            .iter()
+            .map(|d| d.lower.date_naive().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn whole_days_older_than_the_window_oldest_first() {
+        let all = [
+            partition("2026-10-26", "2026-10-27"),
+            partition("2026-10-24", "2026-10-25"),
+            partition("2026-10-25", "2026-10-26"),
+        ];
+        // 30 days before 25 Nov 18:00 is 26 Oct 18:00: 26 Oct is not over by then
+        assert_eq!(
+            days(&check(&all, None, &[], 9)),
+            ["2026-10-24", "2026-10-25"]
+        );
+        let one = check(&all, None, &[], 1);
+        assert_eq!((days(&one), one.later), (vec!["2026-10-24".to_owned()], 1));
+        assert_eq!(days(&check(&all, None, &["2026-10-24"], 9)), ["2026-10-25"]);
+    }
+
+    #[test]
+    fn what_cannot_be_moved_is_said() {
+        let stale = check(
+            &[partition("2026-10-01", "2026-10-02")],
+            Some("2026-10-10"),
+            &[],
+            9,
+        );
+        assert!(stale.due.is_empty() && stale.warnings[0].contains("before the archive boundary"));
+        let month = check(&[partition("2026-09-01", "2026-10-01")], None, &[], 9);
+        assert!(month.refused.unwrap().reason.contains("not one UTC day"));
+        let default = Partition {
+            bounds: None,
+            text: "DEFAULT".to_owned(),
+            ..partition("2026-10-01", "2026-10-02")
+        };
+        assert!(
+            check(&[default], None, &[], 9)
+                .refused
+                .unwrap()
+                .reason
+                .contains("DEFAULT")
+        );
+    }
+
+    #[test]
+    fn bounds_are_read() {
+        let text = "FOR VALUES FROM ('2026-10-01 00:00:00+00') TO ('2026-10-02 00:00:00+00')";
+        assert_eq!(
+            parse_bounds(text),
+            Some((day("2026-10-01"), day("2026-10-02")))
+        );
+        let dates = "FOR VALUES FROM ('2026-10-01') TO ('2026-10-02')";
+        assert_eq!(
+            parse_bounds(dates),
+            Some((day("2026-10-01"), day("2026-10-02")))
+        );
+        assert_eq!(parse_bounds("DEFAULT"), None);
+        assert_eq!(
+            parse_bounds("FOR VALUES FROM (MINVALUE) TO ('2026-10-02')"),
+            None
+        );
+    }
+}

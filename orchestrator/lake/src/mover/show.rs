@@ -1,0 +1,255 @@
+//! Committed -> visible -> drained: the view gets its new literals, and older queries end.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
+use tokio::time::{Instant, sleep};
+
+use super::report::{Event, Stopped};
+use super::{Mover, adopt};
+use crate::error::{Doing as _, Error};
+use crate::ledger::moves::{self, Move};
+use crate::ledger::state::{Kind, State};
+use crate::ledger::{hold, quote, tables};
+use crate::trino::{self, Trino};
+use crate::view::{HISTORY, View, view_columns};
+
+/// How often queries are asked for while draining.
+const LOOK: Duration = Duration::from_millis(250);
+
+impl Mover<'_> {
+    fn trino(&self) -> Result<&Trino, Error> {
+        self.lake.trino.as_ref().ok_or_else(|| Error::Refused {
+            table: self.policy.table.to_string(),
+            reason: "there is no Trino to make its view".to_owned(),
+            hint: "start Trino (it needs a JDK 25) and set RIDEHAIL_TRINO_URL".to_owned(),
+        })
+    }
+
+    /// Replaces the view; the batch's rows come from Iceberg from then on.
+    pub(super) async fn show(&mut self, batch: &[Move]) -> Result<(), Error> {
+        let moved = batch
+            .iter()
+            .filter(|m| m.kind == Kind::Move)
+            .map(|m| m.upper)
+            .max();
+        let boundary = self.adopted.table.visible_boundary.max(moved);
+        let flush = batch
+            .iter()
+            .map(|m| m.flush)
+            .fold(self.adopted.table.visible_flush, i64::max);
+        let (text, at) = self.replace_view(boundary, flush).await?;
+        fail::fail_point!("lake::view_replaced");
+        let ids: Vec<_> = batch.iter().map(|m| m.id).collect();
+        let id = &self.policy.table;
+        let mut tx = self.conn.begin().await.doing("note the view")?;
+        hold(&mut tx, id, self.holder).await?;
+        tables::set_visible(&mut tx, id, boundary, flush, &text, at).await?;
+        moves::advance(&mut tx, &ids, State::Committed, State::Visible).await?;
+        tx.commit().await.doing("note the view")?;
+        fail::fail_point!("lake::shown");
+        self.reload().await
+    }
+
+    /// Makes the view when there is none, and when the table's columns have changed.
+    pub(super) async fn keep_view(&mut self) -> Result<(), Error> {
+        if self.lake.trino.is_none() {
+            return Ok(());
+        }
+        let table = &self.adopted.table;
+        let (boundary, flush) = (table.visible_boundary, table.visible_flush);
+        let stored = table.view_text.clone();
+        if stored.is_some() && stored == self.view_text().await? && !self.columns_changed().await? {
+            return Ok(());
+        }
+        let (text, at) = self.replace_view(boundary, flush).await?;
+        let id = self.policy.table.clone();
+        let mut tx = self.conn.begin().await.doing("note the view")?;
+        hold(&mut tx, &id, self.holder).await?;
+        tables::set_visible(&mut tx, &id, boundary, flush, &text, at).await?;
+        tx.commit().await.doing("note the view")?;
+        self.reload().await
+    }
+
+    pub(super) async fn reload(&mut self) -> Result<(), Error> {
+        if let Some(table) = tables::get(&mut self.conn, &self.policy.table).await? {
+            self.adopted.table = table;
+        }
+        Ok(())
+    }
+
+    async fn columns_changed(&self) -> Result<bool, Error> {
+        let sql = format!(
+            "SELECT column_name FROM {}.information_schema.columns
+             WHERE table_schema = '{HISTORY}' AND table_name = '{}' ORDER BY ordinal_position",
+            self.lake.names.trino_lake,
+            self.adopted.table.view_name.replace('\'', "''")
+        );
+        let rows = self.trino()?.rows(&sql).await?;
+        let there: Vec<&str> = rows
+            .iter()
+            .filter_map(|row| row.first()?.as_str())
+            .collect();
+        let columns = view_columns(
+            &self.adopted.shape,
+            self.adopted.iceberg.metadata().current_schema(),
+        );
+        Ok(!there.iter().eq(columns.iter().map(|c| &c.name)))
+    }
+
+    /// Replaces the view and reads it back. Returns its text as Trino gives it, and a moment, by Trino's clock,
+    /// before which every query that may have read another view began.
+    async fn replace_view(
+        &mut self,
+        boundary: Option<DateTime<Utc>>,
+        flush: i64,
+    ) -> Result<(String, DateTime<Utc>), Error> {
+        // the schema may have grown since adoption: by a flush of rows with a new column
+        self.adopted.iceberg = adopt::load(self.lake, &self.adopted.table).await?;
+        let table = &self.adopted.table;
+        let schema = self.adopted.iceberg.metadata().current_schema();
+        let columns = view_columns(&self.adopted.shape, schema);
+        let names = &self.lake.names;
+        let view = View {
+            name: &table.view_name,
+            admin_catalog: &names.trino_lake_admin,
+            iceberg_catalog: &names.trino_lake,
+            postgres_catalog: &names.trino_warehouse,
+            iceberg: (&table.iceberg_schema, &table.iceberg_table),
+            postgres: (&table.id.schema, &table.id.name),
+            late_table: &table.late_table,
+            field: &table.field,
+            field_type: self.adopted.field_type,
+            columns: &columns,
+            boundary,
+            flush,
+        };
+        let trino = self.trino()?;
+        trino
+            .rows(&format!(
+                "CREATE SCHEMA IF NOT EXISTS {}.{HISTORY}",
+                names.trino_lake_admin
+            ))
+            .await?;
+        trino.rows(&view.history()).await?;
+        let at = now(trino).await?;
+        let text = self.view_text().await?.ok_or_else(|| Error::Differs {
+            what: "the view that was made and the view that is there".to_owned(),
+            message: "there is none".to_owned(),
+        })?;
+        let wanted = boundary.map(|b| self.adopted.field_type.literal(b));
+        if wanted.is_some_and(|literal| !text.contains(&literal)) {
+            return Err(Error::Differs {
+                what: "the view that was made and the view that is there".to_owned(),
+                message: "its boundary is another: someone else replaced it".to_owned(),
+            });
+        }
+        let name = format!("{HISTORY}.{}", self.adopted.table.view_name);
+        self.reporter.report(&Event::View { name });
+        Ok((text, at))
+    }
+
+    /// The view as Trino has it; `None` when there is none.
+    pub(super) async fn view_text(&self) -> Result<Option<String>, Error> {
+        let sql = format!(
+            "SHOW CREATE VIEW {}.{HISTORY}.{}",
+            self.lake.names.trino_lake_admin,
+            quote(&self.adopted.table.view_name)
+        );
+        match self.trino()?.text(&sql).await {
+            Ok(text) => Ok(Some(text)),
+            Err(trino::Error::Failed(failure))
+                if matches!(
+                    failure.error_name.as_str(),
+                    "TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND" | "NOT_FOUND"
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until no query runs that began before the view was replaced: one that did may read Postgres for days
+    /// that are about to leave. Statements of a process that was killed while it replaced the view are among them.
+    pub(super) async fn drain(&mut self, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+        let begun = Instant::now();
+        let Some(at) = self.adopted.table.visible_at else {
+            return Err(Error::OutOfStep {
+                from: State::Visible,
+                to: State::Drained,
+            });
+        };
+        let mut told = Vec::new();
+        loop {
+            let older = running_before(self.trino()?, at).await?;
+            if older.is_empty() {
+                break;
+            }
+            if begun.elapsed() >= self.options.drain_timeout {
+                return Ok(Some(Stopped::Draining { queries: older }));
+            }
+            if let Some(stopped) = self.halted().await? {
+                return Ok(Some(stopped));
+            }
+            if told != older {
+                self.reporter.report(&Event::Draining {
+                    queries: older.clone(),
+                });
+                told = older;
+            }
+            sleep(LOOK).await;
+        }
+        // what every query sees from now on: a killed process's statement may have come in last
+        let text = self.view_text().await?;
+        if text != self.adopted.table.view_text {
+            tracing::warn!(table = %self.policy.table, "the view is not the one that was made: replaced again");
+            let (boundary, flush) = (
+                self.adopted.table.visible_boundary,
+                self.adopted.table.visible_flush,
+            );
+            let (text, at) = self.replace_view(boundary, flush).await?;
+            let id = self.policy.table.clone();
+            let mut tx = self.conn.begin().await.doing("note the view")?;
+            hold(&mut tx, &id, self.holder).await?;
+            tables::set_visible(&mut tx, &id, boundary, flush, &text, at).await?;
+            tx.commit().await.doing("note the view")?;
+            self.reload().await?;
+            // not drained: queries may have read the wrong one. The next round waits for them.
+            return Ok(None);
+        }
+        self.advance_all(batch, State::Visible, State::Drained)
+            .await?;
+        fail::fail_point!("lake::drained");
+        Ok(None)
+    }
+}
+
+/// Trino's clock.
+async fn now(trino: &Trino) -> Result<DateTime<Utc>, Error> {
+    let sql = "SELECT to_iso8601(current_timestamp(6) AT TIME ZONE 'UTC')";
+    let text = trino.text(sql).await?;
+    DateTime::parse_from_rfc3339(&text)
+        .map(|at| at.to_utc())
+        .map_err(|_| {
+            let (what, message) = (sql.to_owned(), format!("`{text}` is no time"));
+            trino::Error::Answer { what, message }.into()
+        })
+}
+
+/// Trino's names of the queries that began before `at` and have not ended.
+async fn running_before(trino: &Trino, at: DateTime<Utc>) -> Result<Vec<String>, Error> {
+    // `created` has milliseconds: one of the same millisecond counts as older
+    let sql = format!(
+        "SELECT query_id FROM system.runtime.queries
+         WHERE state NOT IN ('FINISHED', 'FAILED') AND created <= TIMESTAMP '{} UTC'
+         ORDER BY query_id",
+        at.format("%Y-%m-%d %H:%M:%S%.3f")
+    );
+    let rows = trino.rows(&sql).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some(row.first()?.as_str()?.to_owned()))
+        .collect())
+}

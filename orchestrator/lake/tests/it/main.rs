@@ -1,0 +1,4 @@
+//! The lake on real servers.
+
+mod bed;
+mod data;
