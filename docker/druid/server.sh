@@ -96,7 +96,6 @@ druid_ready() {
   quick_get "$router/druid/indexer/v1/workers" | grep -q '"host"' || return 1
   quick_get -H 'Content-Type: application/json' -d '{"query":"select 1"}' "$router/druid/v2/sql" >/dev/null
 }
-quick_get() { curl -fsS -m 3 "$@" 2>/dev/null; }
 
 # Rows that are not yet published are read again from Kafka, whose offsets are kept with the segments in one
 # transaction: so a hard stop loses nothing.
