@@ -11,13 +11,15 @@ verb_psql() {
 
 # trino [ARGUMENTS...]: as the user who may do everything, unless another is named
 verb_trino() {
-  local argument user=(--user ridehail)
+  local argument user=(--user ridehail) dumb=()
   use_stack
   [ -n "$PORT_BASE" ] || fail "stack $STACK was never up"
   ! argument=$(absent trino) || fail "Trino is not installed" "${argument#* }"
   for argument in "$@"; do [[ $argument != --user* ]] || user=(); done
-  JAVA_DIR=$(find_trino_java)
-  exec "$JAVA_DIR/bin/java" -Xmx128m "${JVM_FLAGS[@]}" --enable-native-access=ALL-UNNAMED \
+  JAVA_DIR=$(trino_java)
+  # told that there is no terminal, its line editor does not complain about it
+  [ -t 0 ] || dumb=(-Dorg.jline.terminal.dumb=true)
+  exec "$JAVA_DIR/bin/java" -Xmx128m "${JVM_FLAGS[@]}" ${dumb[@]+"${dumb[@]}"} --enable-native-access=ALL-UNNAMED \
     -jar "$(jars_dir trino)/trino-cli-$TRINO_VERSION-executable.jar" --server "http://$HOST:$(port 65)" ${user[@]+"${user[@]}"} "$@"
 }
 

@@ -30,8 +30,19 @@ where not exists (select from pg_database where datname = 'druid') \gexec
 revoke connect on database druid from public;
 revoke connect, temporary on database warehouse from public;
 
--- Trino's catalogs `warehouse` and `lake` read everything there is and will be, and write nothing: the role has no right to,
--- the default only makes the refusal plain. trino_admin (catalog `lake_admin`) gets its few rights in lake_catalog.sql.
+-- Trino's catalogs `warehouse` and `lake` read whatever ridehail made or will make, and write nothing: the role has no right
+-- to, the default only makes the refusal plain. (Membership in pg_read_all_data would be shorter, but opens pg_authid, with
+-- every role's password hash.) trino_admin, of the catalog `lake_admin`, gets its few rights in lake_catalog.sql.
 grant connect on database warehouse to trino, trino_admin;
-grant pg_read_all_data to trino;
 alter role trino set default_transaction_read_only = on;
+
+-- Rights on what is there are given once, with the defaults for what comes: what is revoked later stays revoked.
+\connect warehouse
+select not exists (select from pg_default_acl where defaclrole = 'ridehail'::regrole and defaclacl::text like '%trino=%') as first
+\gset
+\if :first
+  select format('grant usage on schema %1$I to trino; grant select on all tables in schema %1$I to trino', nspname)
+  from pg_namespace where nspowner = 'ridehail'::regrole \gexec
+  alter default privileges for role ridehail grant usage on schemas to trino;
+  alter default privileges for role ridehail grant select on tables to trino;
+\endif

@@ -4,8 +4,8 @@
 trino_needs='minio postgres'
 trino_stops_after=''
 
-# find_trino_java: prints the home of a JDK (or JRE) that is new enough
-find_trino_java() {
+# trino_java (also asked by record_archive): prints the home of a JDK (or JRE) that is new enough
+trino_java() {
   local home version
   for home in "${RIDEHAIL_TRINO_JAVA_HOME:-}" "${RIDEHAIL_JAVA_HOME:-}" "${JAVA_HOME:-}" /usr/lib/jvm/*; do
     [ -x "$home/bin/java" ] || continue
@@ -18,7 +18,7 @@ find_trino_java() {
 }
 
 trino_absent() {
-  ! find_trino_java >/dev/null || return 1
+  ! trino_java >/dev/null || return 1
   echo not_installed "Trino $TRINO_VERSION runs on JDK $TRINO_JAVA_MIN_MAJOR or newer and none was found:" \
     "install one (Temurin $TRINO_JAVA_MIN_MAJOR from https://adoptium.net, or openjdk-$TRINO_JAVA_MIN_MAJOR-jre-headless where it is packaged)" \
     "below /usr/lib/jvm, or set RIDEHAIL_TRINO_JAVA_HOME to its home"
@@ -55,15 +55,16 @@ trino_prepare() {
 }
 
 trino_start() {
-  local java flags home
-  java=$(find_trino_java)/bin/java
+  local flags home
+  JAVA_DIR=$(trino_java)
   home=$(jars_dir trino)
+  archive_flags trino trino
   mapfile -t flags <"$DOCKER_DIR/trino/etc/jvm.config"
   # Read by the files in etc. Through the environment, since only the same user can see that of a process.
   export RIDEHAIL_S3_REGION RIDEHAIL_S3_BUCKET RIDEHAIL_TRINO_S3_ACCESS_KEY RIDEHAIL_TRINO_S3_SECRET_KEY \
     RIDEHAIL_TRINO_ADMIN_S3_ACCESS_KEY RIDEHAIL_TRINO_ADMIN_S3_SECRET_KEY
   RIDEHAIL_S3_ENDPOINT=$(s3_endpoint) TRINO_PORT=$(port 65) TRINO_POSTGRES=$HOST:$(port 32) TRINO_DRUID_URL=http://$HOST:$(port 88) \
-    launch "$1" "$STACK_DIR/trino" "$java" "${flags[@]}" -Dnode.id=trino -Dnode.environment=ridehail \
+    launch "$1" "$STACK_DIR/trino" "$JAVA_DIR/bin/java" "${flags[@]}" "${ARCHIVE_FLAGS[@]}" -Dnode.id=trino -Dnode.environment=ridehail \
     -Dnode.data-dir="$STACK_DIR/trino" -Dnode.bind-ip="$HOST" -Dnode.internal-address="$HOST" -Dplugin.dir="$home/plugin" \
     -Dconfig=etc/config.properties -Dlog.levels-file=etc/log.properties -cp "$home/lib/*" io.trino.server.TrinoServer
 }
@@ -72,4 +73,7 @@ trino_start() {
 trino_ready() { quick_get "http://$HOST:$(port 65)/v1/info" | grep -q '"starting":false'; }
 
 # It keeps nothing: running queries fail, their clients ask again.
-trino_stop() { stop_process "$1" TERM 5 KILL; }
+trino_stop() {
+  record_archive trino trino "$1"
+  stop_process "$1" TERM 5 KILL
+}
