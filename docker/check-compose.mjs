@@ -13,12 +13,19 @@ const complain = (what) => complaints.push(what);
 const pinned = Object.fromEntries(
   [...readFileSync("versions.env", "utf8").matchAll(/^([A-Z0-9_]+)="?([^"\n]*)"?$/gm)].map((m) => [m[1], m[2]]),
 );
-for (const [, name, value] of text.matchAll(/\$\{([A-Z0-9]+_VERSION):-([^}]*)\}/g)) {
+for (const [, name, value] of text.matchAll(/\$\{([A-Z0-9_]+_VERSION):-([^}]*)\}/g)) {
   if (pinned[name] !== value) complain(`${name} is ${value} here and ${pinned[name]} in versions.env`);
 }
 
-// other variables have one default wherever they stand
-const defaults = new Map();
+// other variables have one default wherever they stand: here, natively and in the list of them all
+const assigned = (file, pattern) => [...readFileSync(file, "utf8").matchAll(pattern)].map((m) => [m[1], m[2]]);
+const defaults = new Map(assigned("native/settings.sh", /"\$\{(RIDEHAIL_[A-Z0-9_]+):=([^}$]*)\}"/g));
+const documented = new Set();
+for (const [name, value] of assigned("../.env.example", /^#?([A-Z][A-Z0-9_]*)=(.*)$/gm)) {
+  if (value !== "" && defaults.has(name) && defaults.get(name) !== value) complain(`${name} is ${value} in .env.example, ${defaults.get(name)} natively`);
+  documented.add(name);
+}
+for (const name of defaults.keys()) if (!documented.has(name)) complain(`${name} is not in .env.example`);
 for (const [, name, value] of text.matchAll(/\$\{([A-Z0-9_]+):-([^}]*)\}/g)) {
   if (defaults.has(name) && defaults.get(name) !== value) complain(`${name} has two defaults`);
   defaults.set(name, value);
@@ -27,9 +34,15 @@ for (const [whole] of text.matchAll(/(?<!\$)\$\{[A-Z0-9_]+\}/g)) complain(`${who
 
 const filled = (string) => string.replace(/\$\{[A-Z0-9_]+:-([^}]*)\}/g, "$1");
 const ports = new Map();
+// services that do something and end have no health
+const ends = new Set(
+  Object.values(compose.services).flatMap((s) =>
+    Object.entries(s.depends_on ?? {}).flatMap(([needed, how]) => (how.condition === "service_completed_successfully" ? [needed] : [])),
+  ),
+);
 for (const [name, service] of Object.entries(compose.services)) {
-  if (!/^[a-z/]+:\d+(\.\d+)+$/.test(filled(service.image ?? ""))) complain(`${name}: image ${service.image} has no exact version`);
-  if (!service.healthcheck?.test) complain(`${name}: no health check`);
+  if (!/^[a-z./]+:(\d+(\.\d+)*|RELEASE\.[0-9TZ-]+)$/.test(filled(service.image ?? ""))) complain(`${name}: image ${service.image} has no exact version`);
+  if (!service.healthcheck?.test && !ends.has(name)) complain(`${name}: no health check`);
   for (const needed of Object.keys(service.depends_on ?? {})) {
     if (!compose.services[needed]) complain(`${name}: depends on ${needed}, which is no service`);
   }
@@ -57,6 +70,28 @@ for (const [, process, heap, direct] of native.matchAll(/^\s*(druid-[a-z]+)\) ec
   if (environment.DRUID_XMX !== heap) complain(`${process}: heap ${environment.DRUID_XMX} here, ${heap} natively`);
   if (environment.DRUID_MAXDIRECTMEMORYSIZE !== direct) complain(`${process}: direct memory differs from ${direct}, natively`);
 }
+
+const published = new Map([...ports].map(([port, name]) => [name, port.slice(-2)]));
+for (const [, server, process, offset] of native.matchAll(/^(?:([a-z]+)_port\(\) \{|\s*(druid-[a-z]+)\)) port (\d+)/gm)) {
+  const name = server ?? process;
+  if (published.get(name) !== offset) complain(`${name}: port ..${published.get(name)} here, ..${offset} natively`);
+}
+const limit = native.match(/GOMEMLIMIT=(\w+)/)?.[1];
+if (compose.services.minio.environment.GOMEMLIMIT !== limit) complain(`minio: another GOMEMLIMIT than ${limit}, natively`);
+
+// what the shared files read is set
+const reads = (file, pattern, service) => {
+  for (const [, name] of readFileSync(file, "utf8").matchAll(pattern)) {
+    if (!(name in compose.services[service].environment)) complain(`${service}: ${file} reads ${name}, which is not set`);
+  }
+};
+for (const file of readdirSync("trino/etc", { recursive: true }).filter((name) => /\.[a-z]+$/.test(name))) {
+  reads(`trino/etc/${file}`, /^(?!#).*?\$\{ENV:([A-Z0-9_]+)\}/gm, "trino");
+  const mounted = compose.services.trino.volumes.some((volume) => `./trino/etc/${file}`.startsWith(volume.split(":")[0]));
+  if (!mounted) complain(`trino: trino/etc/${file} is not mounted`);
+}
+reads("minio/setup", /\$\{?([A-Z][A-Z0-9_]*_(?:KEY|BUCKET|URL))\b/g, "minio-setup");
+for (const file of ["init", "lake_catalog"]) reads(`postgres/${file}.sql`, /^\\getenv \w+ (\w+)/gm, "postgres");
 
 for (const what of complaints) console.error(`compose.yaml: ${what}`);
 console.error(`compose.yaml: ${Object.keys(compose.services).length} services, ${complaints.length} complaints`);

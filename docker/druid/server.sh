@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Druid: coordinator with overlord, historical, indexer, broker, router. Metadata in Postgres, segments in a folder.
-druid_needs='postgres zookeeper'
+# Druid: coordinator with overlord, historical, indexer, broker, router. Metadata in Postgres, segments in S3.
+druid_needs='minio postgres zookeeper'
 druid_stops_after=''
 
 druid_processes() { echo druid-coordinator druid-historical druid-indexer druid-broker druid-router; }
@@ -32,8 +32,9 @@ druid_packages() {
 druid_install() { maven_jars druid; }
 
 druid_prepare() {
-  local process service dir data=$STACK_DIR/druid
-  mkdir -p "$data"/{deep-storage,task-logs,task,segment-cache,tmp}
+  local process service dir data=$STACK_DIR/druid s3
+  mkdir -p "$data"/{task,segment-cache,tmp}
+  s3=$(s3_endpoint)
   for process in "$@"; do
     service=${process#druid-} dir=$data/conf/$process
     mkdir -p "$dir"
@@ -43,7 +44,7 @@ druid_prepare() {
       umask 077
       {
         cat "$DOCKER_DIR/druid/conf/common.runtime.properties"
-        echo 'druid.extensions.loadList=["druid-kafka-indexing-service","druid-datasketches","ridehail-postgres-metadata"]'
+        echo 'druid.extensions.loadList=["druid-kafka-indexing-service","druid-datasketches","druid-s3-extensions","ridehail-postgres-metadata"]'
         echo "druid.extensions.directory=$(jars_dir druid)/extensions"
         echo "druid.host=$HOST"
         # the host alone would only be announced: this binds to it too
@@ -51,8 +52,13 @@ druid_prepare() {
         echo "druid.zk.service.host=$HOST:$(port 81)"
         echo "druid.metadata.storage.connector.connectURI=jdbc:postgresql://$HOST:$(port 32)/druid"
         echo "druid.metadata.storage.connector.password=$RIDEHAIL_DRUID_PG_PASSWORD"
-        echo "druid.storage.storageDirectory=$data/deep-storage"
-        echo "druid.indexer.logs.directory=$data/task-logs"
+        echo "druid.s3.endpoint.url=$s3"
+        echo "druid.s3.endpoint.signingRegion=$RIDEHAIL_S3_REGION"
+        echo "druid.s3.protocol=${s3%%:*}"
+        echo "druid.s3.accessKey=$RIDEHAIL_DRUID_S3_ACCESS_KEY"
+        echo "druid.s3.secretKey=$RIDEHAIL_DRUID_S3_SECRET_KEY"
+        echo "druid.storage.bucket=$RIDEHAIL_DRUID_S3_BUCKET"
+        echo "druid.indexer.logs.s3Bucket=$RIDEHAIL_DRUID_S3_BUCKET"
       } >"$dir/common.runtime.properties"
       {
         cat "$DOCKER_DIR/druid/conf/$service.properties"
@@ -96,7 +102,6 @@ druid_ready() {
   quick_get "$router/druid/indexer/v1/workers" | grep -q '"host"' || return 1
   quick_get -H 'Content-Type: application/json' -d '{"query":"select 1"}' "$router/druid/v2/sql" >/dev/null
 }
-quick_get() { curl -fsS -m 3 "$@" 2>/dev/null; }
 
 # Rows that are not yet published are read again from Kafka, whose offsets are kept with the segments in one
 # transaction: so a hard stop loses nothing.

@@ -23,10 +23,12 @@ archive_flags() {
 }
 
 # record_archive SERVER KIND PROCESS: has a running JVM write the archive, if it is missing. Only as it is stopped: the JVM
-# stands still for some seconds and takes 100 MB more for good. Failing is harmless: nothing is written.
+# stands still for some seconds and takes 100 MB more for good. Failing is harmless: nothing is written. SERVER_java, where
+# it is defined, prints the JDK that runs it.
 record_archive() {
-  local file pid part
-  JAVA_DIR=$(find_java) || return 0
+  local file pid part java=find_java
+  ! declare -F "$1_java" >/dev/null || java=$1_java
+  JAVA_DIR=$($java) || return 0
   file=$(archive_file "$1" "$2")
   [ ! -s "$file" ] || return 0
   pid=$(alive "$3") || return 0

@@ -3,17 +3,28 @@
 # need_packages and maven_jars; nothing is fetched or built twice.
 
 # need_packages "COMMAND-OR-TEST:PACKAGE"...: installs the packages whose test fails. A test that starts with ? is a
-# function of ours, anything else a command's name.
+# function of ours, anything else a command's name. Servers are brought up side by side: they take turns here, and who has
+# waited asks again, since another may have installed the same.
 need_packages() {
-  local item test package missing=()
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  mkdir -p "$RIDEHAIL_CACHE"
+  exec 7>"$RIDEHAIL_CACHE/packages.lock"
+  flock 7
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+  exec 7>&-
+}
+missing_packages() {
+  local item test package
   for item in "$@"; do
     test=${item%%:*} package=${item#*:}
     case $test in
-    \?*) "${test#\?}" || missing+=("$package") ;;
-    *) command -v "$test" >/dev/null || missing+=("$package") ;;
+    \?*) "${test#\?}" || echo "$package" ;;
+    *) command -v "$test" >/dev/null || echo "$package" ;;
     esac
   done
-  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
 apt_install() {
@@ -73,17 +84,29 @@ need_java() {
   JAVA_DIR=$(find_java) || fail "no JDK of version ${JAVA_MAJORS// / or } was found" "set RIDEHAIL_JAVA_HOME to one"
 }
 
-# jars_dir NAME: where maven_jars puts the archives of docker/NAME. The name holds a hash of the poms, sources and
-# versions, so a changed pin makes a new folder, and two checkouts with different pins share the cache peacefully.
+# versions_in NAME: the versions that docker/NAME's poms ask for (${druid.version} is DRUID_VERSION), as lines KEY VALUE
+versions_in() {
+  local key name
+  # shellcheck disable=SC2016 # Maven's dollars
+  for key in $(grep -rhoE --include=pom.xml '\$\{[a-z0-9.]+\.version\}' "$DOCKER_DIR/$1" | tr -d '${}' | LC_ALL=C sort -u); do
+    name=${key^^}
+    name=${name//./_}
+    echo "$key ${!name}"
+  done
+}
+
+# jars_dir NAME: where maven_jars puts the archives of docker/NAME. The name holds a hash of the poms, sources, versions
+# and of what is done with them, so a changed pin makes a new folder, and two checkouts with different pins share the
+# cache peacefully.
 jars_dir() {
   local hash
   hash=$( (cd "$DOCKER_DIR/$1" && find . \( -name pom.xml -o -path '*/src/*' \) -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum &&
-    grep -E '^[A-Z0-9_]+_VERSION=' "$DOCKER_DIR/versions.env" | grep -vE '^(POSTGRES|DCLINT)_') | sha256sum)
+    versions_in "$1" && { declare -f "$1_unpack" || true; }) | sha256sum)
   printf '%s/servers/%s-%s' "$RIDEHAIL_CACHE" "$1" "${hash:0:12}"
 }
 
 # maven_jars NAME: fetches (and for modules of ours builds) what docker/NAME/pom.xml asks for; prints nothing if it is there.
-# Maven checks every file against the registry's checksum (-C) and keeps it in its usual local repository.
+# NAME_unpack DIRECTORY, if defined, then works on what came. Maven checks every file against the registry's checksum (-C) and keeps it in its usual local repository.
 maven_jars() {
   local name=$1 dir tmp
   dir=$(jars_dir "$name")
@@ -99,19 +122,19 @@ maven_jars() {
       heartbeat "$name" "fetching jars, second try" maven "$name" "$tmp" ||
       fail "Maven could not fetch the jars of $name" "the lines above are Maven's; a proxy or mirror belongs in ~/.m2/settings.xml"
     rm -rf "$tmp/build"
+    ! declare -F "${name}_unpack" >/dev/null || "${name}_unpack" "$tmp"
     mv -T "$tmp" "$dir"
     say "$name" "$(find "$dir" -name '*.jar' | wc -l) jars, $(du -sm "$dir" | cut -f1) MB"
   fi
   exec 8>&-
 }
 
-# Each pom takes only the versions that it names; the others are harmless.
 maven() {
+  local key value versions=()
+  while read -r key value; do versions+=("-D$key=$value"); done < <(versions_in "$1")
   JAVA_HOME=$JAVA_DIR mvn -q -B -ntp -C -f "$DOCKER_DIR/$1/pom.xml" \
     -Dmaven.artifact.threads=10 -Druntime.dir="$2" -DoutputDirectory="$2" -DincludeScope=runtime \
-    -Dkafka.version="$KAFKA_VERSION" -Dzookeeper.version="$ZOOKEEPER_VERSION" -Ddruid.version="$DRUID_VERSION" \
-    -Dlog4j.version="$LOG4J_VERSION" -Dpgjdbc.version="$PGJDBC_VERSION" \
-    package dependency:copy-dependencies 8>&- 9>&-
+    "${versions[@]}" package dependency:copy-dependencies 8>&- 9>&-
 }
 
 # Flags of every JVM here: the serial collector and the first compiler tier save memory and start-up time, which count

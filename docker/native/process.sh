@@ -49,6 +49,9 @@ refuse_taken_port() {
     "stop it, or choose other ports with RIDEHAIL_PORT_BASE or STACK=name"
 }
 
+# quick_get URL...: for questions that NAME_ready asks
+quick_get() { curl -fsS -m 3 "$@" 2>/dev/null; }
+
 # wait_ready SERVER NAME: until SERVER_ready says yes, the process ends, or time is up
 wait_ready() {
   local server=$1 name=$2 deadline=$((SECONDS + RIDEHAIL_READY_TIMEOUT))

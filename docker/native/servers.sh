@@ -6,14 +6,17 @@
 #   NAME_stops_after           variable: servers that must be down before this one stops (those that write to it)
 #   NAME_processes             prints its processes: one line a group, groups start together and stop from the last to the first
 #   NAME_port PROCESS          prints the port that PROCESS listens on
-#   NAME_packages              has apt install what is missing; servers take turns
+#   NAME_absent                (if defined) status 0 when it can't or needn't be here: prints a word for status, then why; it is
+#                              then left out, and what needs it starts without
+#   NAME_packages              has apt install what is missing (need_packages), beside the other servers
 #   NAME_install               fetches or builds the rest, beside the other servers; quick and silent when nothing is missing
 #   NAME_prepare PROCESS...    writes configuration, makes data directories; these processes are about to start
 #   NAME_start PROCESS         calls `launch`
 #   NAME_ready PROCESS         asks the process itself, without waiting; status 0 when it serves
 #   NAME_settle                (if defined) runs once all are ready, at each `up`; must be quick and safe to repeat
 #   NAME_stop PROCESS          calls `stop_process` with signal, grace in seconds, and the harder signal
-SERVERS=(postgres zookeeper kafka druid)
+# MinIO stands first since it is compiled, which takes longest.
+SERVERS=(minio postgres zookeeper kafka druid trino)
 
 for server in "${SERVERS[@]}"; do
   # shellcheck source=/dev/null
@@ -29,6 +32,9 @@ stops_after() {
   local name=${1}_stops_after
   echo "${!name}"
 }
+
+# absent SERVER: status 0, and the word and the reason, if it is left out here
+absent() { declare -F "${1}_absent" >/dev/null && "${1}_absent"; }
 
 # All that has processes: the servers, and the programs that were run beside them.
 EVERYTHING=("${SERVERS[@]}" programs)

@@ -24,10 +24,25 @@ STACK_DIR=$RIDEHAIL_STATE/$STACK
 : "${RIDEHAIL_PG_PASSWORD:=ridehail}"
 : "${RIDEHAIL_PG_ADMIN_PASSWORD:=postgres}"
 : "${RIDEHAIL_DRUID_PG_PASSWORD:=druid}"
-export RIDEHAIL_PG_PASSWORD RIDEHAIL_DRUID_PG_PASSWORD
-for password in "$RIDEHAIL_PG_PASSWORD" "$RIDEHAIL_PG_ADMIN_PASSWORD" "$RIDEHAIL_DRUID_PG_PASSWORD"; do
-  # they stand in URLs and properties files as they are
-  [[ $password =~ ^[A-Za-z0-9._~-]+$ ]] || fail "a password has a character outside A-Z a-z 0-9 . _ ~ -"
+: "${RIDEHAIL_TRINO_PG_PASSWORD:=trino}"
+: "${RIDEHAIL_TRINO_ADMIN_PG_PASSWORD:=trino-admin}"
+# read by init.sql
+export RIDEHAIL_PG_PASSWORD RIDEHAIL_DRUID_PG_PASSWORD RIDEHAIL_TRINO_PG_PASSWORD RIDEHAIL_TRINO_ADMIN_PG_PASSWORD
+# S3: a bucket for the lake and one for Druid, a key for each user; docker/minio/setup says who may do what.
+: "${RIDEHAIL_S3_REGION:=us-east-1}"
+: "${RIDEHAIL_S3_BUCKET:=lake}"
+: "${RIDEHAIL_DRUID_S3_BUCKET:=druid}"
+: "${RIDEHAIL_S3_ADMIN_ACCESS_KEY:=minio-admin}" "${RIDEHAIL_S3_ADMIN_SECRET_KEY:=minio-admin-secret}"
+: "${RIDEHAIL_S3_ACCESS_KEY:=ridehail}" "${RIDEHAIL_S3_SECRET_KEY:=ridehail-secret}"
+: "${RIDEHAIL_DRUID_S3_ACCESS_KEY:=druid}" "${RIDEHAIL_DRUID_S3_SECRET_KEY:=druid-secret}"
+: "${RIDEHAIL_TRINO_S3_ACCESS_KEY:=trino}" "${RIDEHAIL_TRINO_S3_SECRET_KEY:=trino-secret}"
+: "${RIDEHAIL_TRINO_ADMIN_S3_ACCESS_KEY:=trino-admin}" "${RIDEHAIL_TRINO_ADMIN_S3_SECRET_KEY:=trino-admin-secret}"
+for name in ${!RIDEHAIL_@}; do
+  case $name in
+  # they stand in URLs and properties files as they are; / and + are in the keys that S3 services make up
+  *_S3_*_KEY) [[ ${!name} =~ ^[A-Za-z0-9._~/+-]+$ ]] || fail "$name has a character outside A-Z a-z 0-9 . _ ~ / + -" ;;
+  *_PASSWORD | *_BUCKET) [[ ${!name} =~ ^[A-Za-z0-9._~-]+$ ]] || fail "$name has a character outside A-Z a-z 0-9 . _ ~ -" ;;
+  esac
 done
 : "${RIDEHAIL_READY_TIMEOUT:=180}" # seconds that one server may take from start to ready
 
@@ -89,6 +104,17 @@ port() { echo $((PORT_BASE + $1)); }
 # port_open PORT: does anybody listen there?
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# An S3 server of one's own: with RIDEHAIL_S3_ENDPOINT set, MinIO is neither built nor started and all use that address.
+# But `env` prints the variable too, for clients: the address that a stack of ours has, or would have, doesn't count.
+S3_EXTERNAL=${RIDEHAIL_S3_ENDPOINT:-}
+if [[ $S3_EXTERNAL =~ ^http://127\.0\.0\.1:([0-9]{1,5})/?$ ]]; then
+  s3_offset=$((BASH_REMATCH[1] - RIDEHAIL_PORT_BASE))
+  if [ $((s3_offset % STACK_BLOCK)) = 90 ] && [ $s3_offset -lt $((STACK_BLOCK * STACK_BLOCKS_MAX)) ]; then S3_EXTERNAL=''; fi
+fi
+S3_EXTERNAL=${S3_EXTERNAL%/}
+[[ -z $S3_EXTERNAL || $S3_EXTERNAL =~ ^https?://[^/]+$ ]] || fail "RIDEHAIL_S3_ENDPOINT=$S3_EXTERNAL is not http(s)://HOST[:PORT]"
+s3_endpoint() { echo "${S3_EXTERNAL:-http://$HOST:$(port 90)}"; }
+
 # print_env: what clients need, as shell exports; the names are those of .env.example
 print_env() {
   local brokers='' b
@@ -103,7 +129,18 @@ export RIDEHAIL_PG_DATABASE=warehouse
 export RIDEHAIL_DATABASE_URL=postgres://ridehail:$RIDEHAIL_PG_PASSWORD@$HOST:$(port 32)/warehouse
 export RIDEHAIL_KAFKA_BROKERS=${brokers#,}
 export RIDEHAIL_DRUID_URL=http://$HOST:$(port 88)
+export RIDEHAIL_S3_ENDPOINT=$(s3_endpoint)
+export RIDEHAIL_S3_REGION=$RIDEHAIL_S3_REGION
+export RIDEHAIL_S3_BUCKET=$RIDEHAIL_S3_BUCKET
+export RIDEHAIL_S3_ACCESS_KEY=$RIDEHAIL_S3_ACCESS_KEY
+export RIDEHAIL_S3_SECRET_KEY=$RIDEHAIL_S3_SECRET_KEY
+export RIDEHAIL_LAKE_CATALOG=lake
 export RIDEHAIL_LISTEN=$HOST:$(port 80)
 export RIDEHAIL_STREAM_METRICS_LISTEN=$HOST:$(port 79)
 END
+  # Without a JDK for it there is no Trino; the containers bring their own.
+  if [ -n "${CONTAINERS:-}" ] || ! absent trino >/dev/null; then
+    echo "export RIDEHAIL_TRINO_URL=http://$HOST:$(port 65)"
+    echo "export RIDEHAIL_TRINO_USER=ridehail"
+  fi
 }

@@ -1,11 +1,37 @@
 # shellcheck shell=bash
-# Clients of the servers, already pointed at this stack: psql, and Kafka's own tools (each is a JVM of about two seconds).
+# Clients of the servers, already pointed at this stack: psql, Trino's command line, MinIO's, and Kafka's own tools (each
+# JVM takes about two seconds).
 
 # psql [ARGUMENTS...]: the warehouse, as the role that owns it
 verb_psql() {
   use_stack
   [ -n "$PORT_BASE" ] || fail "stack $STACK was never up"
   PGPASSWORD=$RIDEHAIL_PG_PASSWORD exec psql -h "$HOST" -p "$(port 32)" -U ridehail -d warehouse "$@"
+}
+
+# trino [ARGUMENTS...]: as the user who may do everything, unless another is named
+verb_trino() {
+  local argument user=(--user ridehail) dumb=()
+  use_stack
+  [ -n "$PORT_BASE" ] || fail "stack $STACK was never up"
+  ! argument=$(absent trino) || fail "Trino is not installed" "${argument#* }"
+  for argument in "$@"; do [[ $argument != --user* ]] || user=(); done
+  JAVA_DIR=$(trino_java)
+  # told that there is no terminal, its line editor does not complain about it
+  [ -t 0 ] || dumb=(-Dorg.jline.terminal.dumb=true)
+  exec "$JAVA_DIR/bin/java" -Xmx128m "${JVM_FLAGS[@]}" ${dumb[@]+"${dumb[@]}"} --enable-native-access=ALL-UNNAMED \
+    -jar "$(jars_dir trino)/trino-cli-$TRINO_VERSION-executable.jar" --server "http://$HOST:$(port 65)" ${user[@]+"${user[@]}"} "$@"
+}
+
+# mc [ARGUMENTS...]: MinIO's client as its administrator; the server is called s3, as in `mc ls -r s3/lake`
+verb_mc() {
+  local url
+  use_stack
+  [ -n "$PORT_BASE" ] || fail "stack $STACK was never up"
+  ! absent minio >/dev/null || fail "MinIO is not part of this stack"
+  url=$(s3_endpoint)
+  MC_HOST_s3=http://$RIDEHAIL_S3_ADMIN_ACCESS_KEY:$RIDEHAIL_S3_ADMIN_SECRET_KEY@${url#http://} MC_CONFIG_DIR=$STACK_DIR/minio/client \
+    exec "$(go_dir "$MC_MODULE")/mc" "$@"
 }
 
 # kafka TOOL [ARGUMENTS...]: the bootstrap server is added

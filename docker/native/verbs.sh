@@ -54,12 +54,30 @@ bring_up() {
   if [ ${#missing[@]} -gt 0 ]; then say "$server" "ready"; else say "$server" "was running"; fi
 }
 
+# leave_out: drops from UP_SERVERS what is absent, saying why. What was asked for by name must be there.
+leave_out() { # NAME...
+  local server why kept=()
+  for server in "${UP_SERVERS[@]}"; do
+    if why=$(absent "$server"); then
+      [[ " $* " != *" $server "* ]] || fail "$server is $(tr _ ' ' <<<"${why%% *}") here" "${why#* }"
+      say "$server" "${why#* }"
+    else
+      kept+=("$server")
+    fi
+  done
+  UP_SERVERS=("${kept[@]}")
+}
+
 # install: what `up` would fetch, without starting anything
 verb_install() {
   local server pids=()
-  for server in "${SERVERS[@]}"; do "${server}_packages"; done
-  for server in "${SERVERS[@]}"; do
-    "${server}_install" &
+  UP_SERVERS=("${SERVERS[@]}")
+  leave_out
+  for server in "${UP_SERVERS[@]}"; do
+    (
+      "${server}_packages"
+      "${server}_install"
+    ) &
     pids+=($!)
   done
   for server in "${pids[@]}"; do wait "$server" || fail "not everything could be installed"; done
@@ -67,22 +85,24 @@ verb_install() {
 
 # up [NAME...]: everything, or the named servers with their needs; a process's name starts that process alone
 verb_up() {
-  local name server servers=() names=() pids=() failed=
+  local name server servers=() names=() pids=() failed='' asked="$*"
   take_lock
   use_stack create
   [ $# -gt 0 ] || set -- "${SERVERS[@]}"
   for name in "$@"; do servers+=("$(server_of "$name")"); done
   [[ " ${servers[*]} " != *" programs "* ]] || fail "up starts servers" "a program is started by: docker/stack run NAME COMMAND..."
   mapfile -t UP_SERVERS < <(with_needs "${servers[@]}")
+  # shellcheck disable=SC2086 # split into names on purpose
+  leave_out $asked
   need_packages flock:util-linux setsid:util-linux ss:iproute2
 
-  for server in "${UP_SERVERS[@]}"; do "${server}_packages"; done
   UP_MARKS=$(mktemp -d)
   for server in "${UP_SERVERS[@]}"; do
     mapfile -t names < <(chosen "$server" "$@")
     [ ${#names[@]} -gt 0 ] || mapfile -t names < <(chosen "$server" "$server") # only needed by a named one
     (
       trap '[ -e "$UP_MARKS/$server.ready" ] || touch "$UP_MARKS/$server.failed"' EXIT
+      "${server}_packages"
       "${server}_install"
       bring_up "$server" "${names[@]}"
       touch "$UP_MARKS/$server.ready"
@@ -154,7 +174,7 @@ verb_down() {
 
 # status: a table; exit 1 unless every process that was started runs and answers
 verb_status() {
-  local server process pid state bad='' total=0 mb format='%-20s %-9s %6s %8s %7s %8s\n'
+  local server process pid state why bad='' total=0 mb format='%-20s %-13s %6s %8s %7s %8s\n'
   use_stack
   if [ -z "$PORT_BASE" ] || ! compgen -G "$STACK_DIR/pids/*" >/dev/null; then
     echo "stack $STACK is not up (make up)"
@@ -164,6 +184,10 @@ verb_status() {
   row() { printf "$format" "$@"; }
   row SERVER STATE PORT PID MB UPTIME
   for server in "${EVERYTHING[@]}"; do
+    if why=$(absent "$server"); then
+      row "$server" "$(tr _ ' ' <<<"${why%% *}")" - - - -
+      continue
+    fi
     any_pid_file "$server" || continue
     for process in $(processes_of "$server"); do
       if ! has_pid_file "$process"; then
@@ -223,7 +247,7 @@ verb_dir() { echo "$STACK_DIR"; }
 verb_env() {
   if [ "${1:-}" = --docker ]; then
     PORT_BASE=${RIDEHAIL_PORT_PREFIX:-150}00
-    STACK_DIR=/nonexistent RIDEHAIL_KAFKA_SIZE='' print_env
+    S3_EXTERNAL='' CONTAINERS=1 STACK_DIR=/nonexistent RIDEHAIL_KAFKA_SIZE='' print_env
     # inside a container 127.0.0.1 is the container itself
     echo 'export RIDEHAIL_DRUID_BROKERS=kafka-1:19092,kafka-2:19092,kafka-3:19092'
     return

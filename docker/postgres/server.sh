@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Postgres: one cluster of our own in the stack's directory, never the system's. Databases warehouse (role ridehail)
-# and druid (role druid); see init.sql.
+# Postgres: one cluster of our own in the stack's directory, never the system's. Databases warehouse (role ridehail; read by
+# trino and trino_admin) and druid (role druid); see init.sql and lake_catalog.sql.
 postgres_needs=''
-postgres_stops_after='druid'
+postgres_stops_after='druid trino'
 
 postgres_processes() { echo postgres; }
 postgres_port() { port 32; }
@@ -71,13 +71,14 @@ postgres_start() {
 }
 
 admin_psql() {
-  PGPASSWORD=$RIDEHAIL_PG_ADMIN_PASSWORD PGCONNECT_TIMEOUT=3 psql -X -q -h "$HOST" -p "$(port 32)" -U postgres "$@"
+  PGPASSWORD=$RIDEHAIL_PG_ADMIN_PASSWORD PGCONNECT_TIMEOUT=3 PGOPTIONS="-c client_min_messages=warning" psql -X -q -h "$HOST" -p "$(port 32)" -U postgres "$@"
 }
 
 postgres_ready() { admin_psql -d postgres -tAc 'select 1' >/dev/null 2>&1; }
 
 postgres_settle() {
-  admin_psql -d postgres -f "$DOCKER_DIR/postgres/init.sql" >/dev/null || fail "the roles and databases could not be made"
+  { admin_psql -d postgres -f "$DOCKER_DIR/postgres/init.sql" &&
+    admin_psql -d warehouse -f "$DOCKER_DIR/postgres/lake_catalog.sql"; } >/dev/null || fail "the roles and databases could not be made"
 }
 
 # INT is Postgres' fast shutdown: sessions end, a checkpoint is written. QUIT drops everything; the WAL replays at start.
