@@ -23,11 +23,11 @@ archive_flags() {
 }
 
 # record_archive SERVER KIND PROCESS: has a running JVM write the archive, if it is missing. Only as it is stopped: the JVM
-# stands still for some seconds and takes 100 MB more for good. Failing is harmless: nothing is written. SERVER_java, where
+# stands still for some seconds and takes 100 MB more for good. Failing is harmless: nothing is written. SERVER_jdk, where
 # it is defined, prints the JDK that runs it.
 record_archive() {
   local file pid part java=find_java
-  ! declare -F "$1_java" >/dev/null || java=$1_java
+  ! declare -F "$1_jdk" >/dev/null || java=$1_jdk
   JAVA_DIR=$($java) || return 0
   file=$(archive_file "$1" "$2")
   [ ! -s "$file" ] || return 0
@@ -35,8 +35,10 @@ record_archive() {
   tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qx -e '-XX:+RecordDynamicDumpInfo' || return 0
   say "$3" "writing its class archive, once: later starts are quicker"
   mkdir -p "${file%/*}"
+  # a JVM that was given up on (below) finished its file all the same
+  find "${file%/*}" -name '*.part' -mmin +5 -delete
   part=$file.$$.part
-  if timeout 20 "$JAVA_DIR/bin/jcmd" "$pid" VM.cds dynamic_dump "$part" >/dev/null 2>&1 && [ -s "$part" ]; then
+  if timeout 30 "$JAVA_DIR/bin/jcmd" "$pid" VM.cds dynamic_dump "$part" >/dev/null 2>&1 && [ -s "$part" ]; then
     mv -f "$part" "$file"
   else
     rm -f "$part"

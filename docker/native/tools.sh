@@ -16,7 +16,7 @@ verb_trino() {
   [ -n "$PORT_BASE" ] || fail "stack $STACK was never up"
   ! argument=$(absent trino) || fail "Trino is not installed" "${argument#* }"
   for argument in "$@"; do [[ $argument != --user* ]] || user=(); done
-  JAVA_DIR=$(trino_java)
+  JAVA_DIR=$(trino_jdk)
   # told that there is no terminal, its line editor does not complain about it
   [ -t 0 ] || dumb=(-Dorg.jline.terminal.dumb=true)
   exec "$JAVA_DIR/bin/java" -Xmx128m "${JVM_FLAGS[@]}" ${dumb[@]+"${dumb[@]}"} --enable-native-access=ALL-UNNAMED \

@@ -54,12 +54,12 @@ bring_up() {
   if [ ${#missing[@]} -gt 0 ]; then say "$server" "ready"; else say "$server" "was running"; fi
 }
 
-# leave_out: drops from UP_SERVERS what is absent, saying why. What was asked for by name must be there.
-leave_out() { # NAME...
-  local server why kept=()
+# leave_out NAME...: drops from UP_SERVERS what is absent, saying why; fails if nothing else was asked for by these names
+leave_out() {
+  local server why kept=() asked=" $* "
   for server in "${UP_SERVERS[@]}"; do
     if why=$(absent "$server"); then
-      [[ " $* " != *" $server "* ]] || fail "$server is $(tr _ ' ' <<<"${why%% *}") here" "${why#* }"
+      [ "$asked" != " $server " ] || fail "$server is $(tr _ ' ' <<<"${why%% *}") here" "${why#* }"
       say "$server" "${why#* }"
     else
       kept+=("$server")

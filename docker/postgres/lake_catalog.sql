@@ -26,6 +26,7 @@ create table if not exists lake_catalog.iceberg_namespace_properties (
 alter table lake_catalog.iceberg_tables owner to ridehail;
 alter table lake_catalog.iceberg_namespace_properties owner to ridehail;
 
--- Trino's maintenance commits through these rows and needs nothing else in the warehouse.
-grant usage on schema lake_catalog to trino_admin;
+-- Trino reads the lake as trino; as trino_admin it keeps it, which takes these rows and nothing else of the warehouse.
+grant usage on schema lake_catalog to trino, trino_admin;
+grant select on lake_catalog.iceberg_tables, lake_catalog.iceberg_namespace_properties to trino;
 grant select, insert, update, delete on lake_catalog.iceberg_tables, lake_catalog.iceberg_namespace_properties to trino_admin;

@@ -4,8 +4,8 @@
 trino_needs='minio postgres'
 trino_stops_after=''
 
-# trino_java (also asked by record_archive): prints the home of a JDK (or JRE) that is new enough
-trino_java() {
+# trino_jdk (also asked by record_archive): prints the home of a JDK (or JRE) that is new enough
+trino_jdk() {
   local home version
   for home in "${RIDEHAIL_TRINO_JAVA_HOME:-}" "${RIDEHAIL_JAVA_HOME:-}" "${JAVA_HOME:-}" /usr/lib/jvm/*; do
     [ -x "$home/bin/java" ] || continue
@@ -18,7 +18,7 @@ trino_java() {
 }
 
 trino_absent() {
-  ! trino_java >/dev/null || return 1
+  ! trino_jdk >/dev/null || return 1
   echo not_installed "Trino $TRINO_VERSION runs on JDK $TRINO_JAVA_MIN_MAJOR or newer and none was found:" \
     "install one (Temurin $TRINO_JAVA_MIN_MAJOR from https://adoptium.net, or openjdk-$TRINO_JAVA_MIN_MAJOR-jre-headless where it is packaged)" \
     "below /usr/lib/jvm, or set RIDEHAIL_TRINO_JAVA_HOME to its home"
@@ -56,7 +56,7 @@ trino_prepare() {
 
 trino_start() {
   local flags home
-  JAVA_DIR=$(trino_java)
+  JAVA_DIR=$(trino_jdk)
   home=$(jars_dir trino)
   archive_flags trino trino
   mapfile -t flags <"$DOCKER_DIR/trino/etc/jvm.config"
