@@ -128,3 +128,13 @@ create table lake.control (
     since    timestamptz not null default now()
 );
 insert into lake.control default values;
+
+-- Dumps of this database. While one is kept, nothing that its catalog refers to may be deleted from the object
+-- store, though the catalog of today refers to it no more.
+create table lake.backups (
+    backup_id  int8 generated always as identity primary key,
+    file       text        not null,
+    taken_at   timestamptz not null,
+    locations  text[]      not null,   -- metadata of every table, as the dump may have them
+    kept       boolean     not null default true
+);

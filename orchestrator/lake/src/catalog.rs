@@ -92,6 +92,15 @@ impl LakeCatalog {
         .map_err(wrap)
     }
 
+    /// A table as it was when its metadata lay at `location`.
+    ///
+    /// # Errors
+    /// There is no such file, or it is no table's metadata.
+    pub async fn load_at(&self, id: &TableIdent, location: &str) -> Result<Table> {
+        let metadata = TableMetadata::read_from(&self.io, location).await?;
+        self.table(id, location.to_owned(), metadata)
+    }
+
     fn table(&self, id: &TableIdent, at: String, metadata: TableMetadata) -> Result<Table> {
         Table::builder()
             .file_io(self.io.clone())

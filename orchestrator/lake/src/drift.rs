@@ -8,10 +8,11 @@ use chrono::NaiveDate;
 
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::tables::Table;
 use crate::manifests::{self, LiveFile};
-use crate::mover::{Lake, load, plan::midnight, stored_digest, stored_shape};
+use crate::mover::{load, plan::midnight, stored_digest, stored_shape};
 use crate::readback;
 use crate::shape::Shape;
 use crate::throttle::Throttle;

@@ -174,6 +174,8 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, what: &'static str) -> Result<T, Error> {
+        // every statement ends here: tests kill the process after the n-th
+        fail::fail_point!("lake::sql");
         self.map_err(|source| Error::Postgres { what, source })
     }
 }

@@ -67,6 +67,22 @@ pub async fn live_files(table: &Table) -> Result<Vec<LiveFile>, Error> {
     Ok(files)
 }
 
+/// How many manifests the current snapshot has.
+///
+/// # Errors
+/// The manifest list cannot be read.
+pub async fn count(table: &Table) -> Result<usize, Error> {
+    let Some(snapshot) = table.metadata().current_snapshot() else {
+        return Ok(0);
+    };
+    let list = table
+        .manifest_list_reader(snapshot)
+        .load()
+        .await
+        .doing("read a manifest list")?;
+    Ok(list.entries().len())
+}
+
 /// Every object that some snapshot in the table's metadata refers to, and the metadata's own files.
 ///
 /// # Errors
@@ -120,4 +136,13 @@ pub fn day_number(day: chrono::NaiveDate) -> i32 {
         .signed_duration_since(chrono::DateTime::UNIX_EPOCH.date_naive())
         .num_days();
     i32::try_from(days).unwrap_or(i32::MAX)
+}
+
+/// The day of a number.
+#[must_use]
+pub fn day_of(number: i32) -> Option<chrono::NaiveDate> {
+    let days = chrono::TimeDelta::try_days(number.into())?;
+    chrono::DateTime::UNIX_EPOCH
+        .date_naive()
+        .checked_add_signed(days)
 }

@@ -31,129 +31,27 @@ mod show;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use adopt::Adopted;
 pub(crate) use adopt::load;
+pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
 pub use plan::{Due, LateDay, Plan, Policy};
 pub use report::{Event, Outcome, Reporter, Stopped};
 
-use crate::args::{CatalogNames, LakeArgs};
-use crate::catalog::LakeCatalog;
-use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
+use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Step, next_step};
 use crate::ledger::{TableId, control, tables};
-use crate::readback;
 use crate::shape::Shape;
-use crate::storage::Store;
 use crate::throttle::Throttle;
-use crate::trino::Trino;
 use crate::view::FieldType;
-
-/// Everything a move works with.
-#[derive(Debug, Clone)]
-pub struct Lake {
-    /// Where the warehouse, the ledger and the catalog are.
-    pub(crate) pool: PgPool,
-    pub(crate) options: PgConnectOptions,
-    /// Where files are.
-    pub(crate) store: Store,
-    /// Iceberg's tables.
-    pub(crate) catalog: LakeCatalog,
-    /// Who makes views and knows what is being read. Without it moves stop once they are committed.
-    pub(crate) trino: Option<Trino>,
-    pub(crate) names: CatalogNames,
-}
-
-impl Lake {
-    /// Opens the lake: connects to Postgres, brings the ledger's schema up to date.
-    ///
-    /// # Errors
-    /// Postgres is out of reach or refuses the schema; the object store's address is none.
-    pub async fn open(args: &LakeArgs, database: &str) -> Result<Self, Error> {
-        let options = database
-            .parse::<PgConnectOptions>()
-            .doing("read the database URL")?;
-        let options = options
-            .application_name("ridehail-archive")
-            // bounds and days are read and written as UTC
-            .options([
-                ("timezone", "UTC"),
-                ("client_connection_check_interval", "2s"),
-            ])
-            .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.clone())
-            .await
-            .doing("connect")?;
-        crate::ledger::migrate(&pool).await?;
-        let store = Store::open(&args.s3)?;
-        let catalog = LakeCatalog::new(
-            &args.names.lake_catalog,
-            pool.clone(),
-            store.file_io(),
-            &store.warehouse(),
-        );
-        Ok(Self {
-            catalog,
-            pool,
-            options,
-            store,
-            trino: args.trino.client(),
-            names: args.names.clone(),
-        })
-    }
-
-    /// The ledger's database.
-    #[must_use]
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
-    /// Trino, when there is one.
-    #[must_use]
-    pub fn trino(&self) -> Option<&Trino> {
-        self.trino.as_ref()
-    }
-
-    /// Reads files of a table back, whoever wrote them, and digests their rows as rows of `shape`.
-    pub(crate) async fn read_back(
-        &self,
-        table: &iceberg::table::Table,
-        shape: &Shape,
-        files: &[readback::File],
-        throttle: Option<&Arc<Throttle>>,
-        observe: impl FnMut(&RecordBatch) -> Result<(), Error>,
-    ) -> Result<Digest, Error> {
-        let schema = table.metadata().current_schema();
-        readback::digest(
-            &self.store,
-            schema,
-            shape,
-            files,
-            throttle.cloned(),
-            observe,
-        )
-        .await
-    }
-
-    /// A connection of its own, for what must not share one: COPY, a session's lock, reading what is committed.
-    pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
-        PgConnection::connect_with(&self.options)
-            .await
-            .doing("connect")
-    }
-}
 
 /// How a run of the archive is to be.
 #[derive(Debug, Clone)]

@@ -121,7 +121,7 @@ order by a.attnum";
 /// All types: a few hundred rows, read rarely. An array is what its element names as its array type; others that
 /// have elements (point, name) are none.
 const TYPES: &str = "
-select t.oid, t.typname::text, t.typtype::text, t.typbasetype, t.typtypmod,
+select t.oid, t.typtype::text, t.typbasetype, t.typtypmod,
     case when e.typarray = t.oid then t.typelem else 0::oid end
 from pg_type t left join pg_type e on e.oid = t.typelem";
 
@@ -155,11 +155,10 @@ async fn types(connection: &mut PgConnection) -> Result<HashMap<u32, PgType>, Er
             let oid = |at: usize| row.try_get::<sqlx::postgres::types::Oid, _>(at);
             let found = PgType {
                 oid: oid(0)?.0,
-                name: row.try_get(1)?,
-                kind: row.try_get::<String, _>(2)?.chars().next().unwrap_or('?'),
-                base: oid(3)?.0,
-                base_typmod: row.try_get(4)?,
-                element: oid(5)?.0,
+                kind: row.try_get::<String, _>(1)?.chars().next().unwrap_or('?'),
+                base: oid(2)?.0,
+                base_typmod: row.try_get(3)?,
+                element: oid(4)?.0,
             };
             Ok((found.oid, found))
         })

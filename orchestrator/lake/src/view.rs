@@ -229,7 +229,12 @@ mod tests {
                 Some("{}"),
                 "timestamp(6) with time zone",
             ),
-            column("payload", "json_parse({})", Some("{}"), "json"),
+            column(
+                "payload",
+                "json_format(json_parse({}))",
+                Some("json_format({})"),
+                "varchar",
+            ),
             column("gone", "{}", None, "bigint"),
         ]
     }
@@ -256,15 +261,15 @@ mod tests {
     fn tiers_by_literals() {
         insta::assert_snapshot!(view(&columns(), Some("2026-10-26T00:00:00Z")), @r#"
         CREATE OR REPLACE VIEW lake_admin.history."ride_events" AS
-        SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST(json_parse("payload") AS json) AS "payload", CAST("gone" AS bigint) AS "gone"
+        SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST(json_format(json_parse("payload")) AS varchar) AS "payload", CAST("gone" AS bigint) AS "gone"
         FROM lake."raw"."ride_events"
         WHERE "event_time" < TIMESTAMP '2026-10-26 00:00:00.000000 UTC' AND ridehail_flush <= 3
         UNION ALL
-        SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST("payload" AS json) AS "payload", CAST(NULL AS bigint) AS "gone"
+        SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST(json_format("payload") AS varchar) AS "payload", CAST(NULL AS bigint) AS "gone"
         FROM warehouse."raw"."ride_events"
         WHERE "event_time" >= TIMESTAMP '2026-10-26 00:00:00.000000 UTC'
         UNION ALL
-        SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST("payload" AS json) AS "payload", CAST(NULL AS bigint) AS "gone"
+        SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST(json_format("payload") AS varchar) AS "payload", CAST(NULL AS bigint) AS "gone"
         FROM warehouse."lake"."late_raw_ride_events"
         WHERE ridehail_flush > 3 AND NOT ridehail_suspect
         "#);

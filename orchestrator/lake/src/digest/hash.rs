@@ -23,25 +23,28 @@ pub(super) fn mix(value: u64) -> u64 {
 
 /// Calls `found` with row and hash of every value that is not NULL.
 pub(super) fn each(array: &ArrayRef, seed: u64, mut found: impl FnMut(usize, u64)) {
-    match array.data_type() {
-        ArrowType::List(_) => {
-            let list = array.as_list::<i32>();
-            // Values are hashed as a column of their own, then a list is the hash of its values' hashes in order.
-            let mut hashes: Vec<Option<u64>> = vec![None; list.values().len()];
-            each(list.values(), seed, |at, hash| hashes[at] = Some(hash));
-            let mut bytes = Vec::new();
-            for (row, ends) in list.offsets().windows(2).enumerate() {
-                if list.is_null(row) {
-                    continue;
-                }
-                bytes.clear();
-                for value in &hashes[ends[0] as usize..ends[1] as usize] {
-                    bytes.push(u8::from(value.is_some()));
-                    bytes.extend(value.unwrap_or_default().to_le_bytes());
-                }
-                found(row, xxh3_64_with_seed(&bytes, seed));
-            }
+    let Some(list) = array.as_list_opt::<i32>() else {
+        return scalars(array, seed, found);
+    };
+    // Values are hashed as a column of their own, then a list is the hash of its values' hashes in order.
+    let mut hashes: Vec<Option<u64>> = vec![None; list.values().len()];
+    scalars(list.values(), seed, |at, hash| hashes[at] = Some(hash));
+    let mut bytes = Vec::new();
+    for (row, ends) in list.offsets().windows(2).enumerate() {
+        if list.is_null(row) {
+            continue;
         }
+        bytes.clear();
+        for value in &hashes[ends[0] as usize..ends[1] as usize] {
+            bytes.push(u8::from(value.is_some()));
+            bytes.extend(value.unwrap_or_default().to_le_bytes());
+        }
+        found(row, xxh3_64_with_seed(&bytes, seed));
+    }
+}
+
+fn scalars(array: &ArrayRef, seed: u64, mut found: impl FnMut(usize, u64)) {
+    match array.data_type() {
         ArrowType::Utf8 => {
             let text = array.as_string::<i32>();
             let (ends, bytes) = (text.value_offsets(), text.value_data());

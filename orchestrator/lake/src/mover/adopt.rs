@@ -6,9 +6,10 @@
 use iceberg::{Catalog as _, NamespaceIdent, TableCreation, TableIdent};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use super::facts;
 use super::plan::Policy;
-use super::{Lake, facts};
 use crate::error::{Doing as _, Error};
+use crate::lake::Lake;
 use crate::ledger::tables::{self, Table};
 use crate::ledger::{TableId, quote};
 use crate::shape::{self, Shape};

@@ -197,13 +197,18 @@ impl Mover<'_> {
     }
 }
 
+/// The batch that a snapshot commits, if it is one of ours.
+pub(crate) fn batch_of(snapshot: &iceberg::spec::SnapshotRef) -> Option<&String> {
+    snapshot.summary().additional_properties.get(BATCH)
+}
+
 /// The snapshot that committed the batch, if the table's history still has it.
 pub(crate) fn find_batch(table: &Table, batch: &[Move]) -> Option<i64> {
     let id = batch.first()?.batch.to_string();
     table
         .metadata()
         .snapshots()
-        .find(|s| s.summary().additional_properties.get(BATCH) == Some(&id))
+        .find(|s| batch_of(s) == Some(&id))
         .map(|s| s.snapshot_id())
 }
 

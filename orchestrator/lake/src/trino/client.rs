@@ -45,6 +45,8 @@ pub struct Trino {
     http: Client,
     url: String,
     user: String,
+    /// Catalog and schema of names that have none.
+    place: (Option<String>, Option<String>),
 }
 
 /// A statement under way.
@@ -72,6 +74,17 @@ impl Trino {
                 .unwrap_or_default(),
             url: url.trim_end_matches('/').to_owned(),
             user: user.to_owned(),
+            place: (None, None),
+        }
+    }
+
+    /// The same client; names without catalog or schema mean these.
+    #[must_use]
+    pub fn within(self, catalog: Option<&str>, schema: Option<&str>) -> Self {
+        let owned = |name: Option<&str>| name.map(str::to_owned);
+        Self {
+            place: (owned(catalog), owned(schema)),
+            ..self
         }
     }
 
@@ -86,9 +99,14 @@ impl Trino {
     /// # Errors
     /// Trino is out of reach, or refuses the request. A failing statement is told by [`Query::page`].
     pub async fn start(&self, sql: &str) -> Result<Query, Error> {
-        let response = self
-            .http
-            .post(format!("{}/v1/statement", self.url))
+        let mut request = self.http.post(format!("{}/v1/statement", self.url));
+        let (catalog, schema) = &self.place;
+        for (name, value) in [("X-Trino-Catalog", catalog), ("X-Trino-Schema", schema)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let response = request
             .header("X-Trino-User", &self.user)
             .header("X-Trino-Source", SOURCE)
             .header("X-Trino-Time-Zone", "UTC")

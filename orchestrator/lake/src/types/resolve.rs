@@ -8,7 +8,6 @@ use super::{DataType, MAX_PRECISION, Scalar};
 #[derive(Clone, Debug)]
 pub(crate) struct PgType {
     pub(crate) oid: u32,
-    pub(crate) name: String,
     /// `typtype`: b(ase), c(omposite), d(omain), e(num), p(seudo), r(ange), m(ultirange).
     pub(crate) kind: char,
     /// A domain's type.
@@ -115,19 +114,16 @@ mod tests {
     use super::*;
 
     fn types() -> HashMap<u32, PgType> {
-        let t = |oid, name: &str, kind, base, base_typmod, element| {
-            let name = name.to_owned();
-            (
+        // the names are for whoever reads this
+        let t = |oid, _name: &str, kind, base, base_typmod, element| {
+            let found = PgType {
                 oid,
-                PgType {
-                    oid,
-                    name,
-                    kind,
-                    base,
-                    base_typmod,
-                    element,
-                },
-            )
+                kind,
+                base,
+                base_typmod,
+                element,
+            };
+            (oid, found)
         };
         HashMap::from([
             t(23, "int4", 'b', 0, -1, 0),

@@ -16,19 +16,22 @@ pub fn view_columns(shape: &Shape, schema: &Schema) -> Vec<ViewColumn> {
         .filter(|field| field.name != FLUSH)
         .map(|field| {
             let column = shape.column(&field.name);
-            // archived as text, and a document in Postgres: a document in the view
+            // A document in Postgres, its text in the archive, and a view of Iceberg's can hold no document: both
+            // become the text that Trino makes of a document, so that one document is one text.
             let is_json = column.is_some_and(|c| {
                 matches!(c.data_type, DataType::Scalar(Scalar::Json | Scalar::Jsonb))
             });
             ViewColumn {
                 name: field.name.clone(),
-                from_iceberg: if is_json { "json_parse({})" } else { "{}" }.to_owned(),
-                from_postgres: column.map(|_| "{}".to_owned()),
-                trino_type: if is_json {
-                    "json".to_owned()
+                from_iceberg: if is_json {
+                    "json_format(json_parse({}))"
                 } else {
-                    trino_type(&field.field_type)
-                },
+                    "{}"
+                }
+                .to_owned(),
+                from_postgres: column
+                    .map(|_| if is_json { "json_format({})" } else { "{}" }.to_owned()),
+                trino_type: trino_type(&field.field_type),
             }
         })
         .collect()

@@ -1,4 +1,3 @@
-use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Decimal128Type;
 use proptest::prelude::*;

@@ -1,0 +1,236 @@
+//! A table's archive, loaded once and looked at day by day. Shallow: the files of the current snapshot are those of
+//! the ledger, and the object store has them at their size. Deep: they are read as well, by [`crate::drift`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta};
+
+use crate::drift::{Day, Examination, archived_shape};
+use crate::error::Error;
+use crate::lake::Lake;
+use crate::ledger::files::{self, File};
+use crate::ledger::moves::{self, Move};
+use crate::ledger::tables::Table;
+use crate::manifests::{self, LiveFile, day_number};
+use crate::mover::{load, plan::midnight};
+use crate::shape::Shape;
+use crate::throttle::Throttle;
+
+/// A table's archive as it was when it was opened.
+pub struct Audit {
+    iceberg: iceberg::table::Table,
+    live: Vec<LiveFile>,
+    moves: Vec<Move>,
+    shape: Shape,
+}
+
+impl Audit {
+    /// Reads ledger, catalog and manifests of a table.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub async fn open(lake: &Lake, table: &Table) -> Result<Self, Error> {
+        let moves = moves::all(&lake.pool, &table.id).await?;
+        let iceberg = load(lake, table).await?;
+        let live = manifests::live_files(&iceberg).await?;
+        let mut conn = lake.connect().await?;
+        let shape = archived_shape(&mut conn, table, &moves).await?;
+        Ok(Self {
+            iceberg,
+            live,
+            moves,
+            shape,
+        })
+    }
+
+    /// Every day that the ledger or the snapshot knows.
+    #[must_use]
+    pub fn days(&self) -> BTreeSet<NaiveDate> {
+        let committed = self.moves.iter().filter(|m| m.state.is_committed());
+        let of_files = self.live.iter().filter_map(|file| {
+            let days = TimeDelta::try_days(file.day?.into())?;
+            DateTime::UNIX_EPOCH.date_naive().checked_add_signed(days)
+        });
+        committed
+            .map(|m| m.lower.date_naive())
+            .chain(of_files)
+            .collect()
+    }
+
+    /// Compares a day's files with the ledger and with the object store, without reading them.
+    ///
+    /// # Errors
+    /// The ledger or the object store is out of reach.
+    pub async fn shallow(&self, lake: &Lake, day: NaiveDate) -> Result<Day, Error> {
+        let mut known = Vec::new();
+        for one in &self.moves {
+            if one.lower == midnight(day) && one.state.is_committed() {
+                known.extend(files::of(&lake.pool, one.id, one.attempt).await?);
+            }
+        }
+        let number = day_number(day);
+        let live: Vec<&LiveFile> = self
+            .live
+            .iter()
+            .filter(|file| file.day == Some(number))
+            .collect();
+        let mut differences = compare(&known, &live);
+        for file in &live {
+            match lake.store.head(&file.path).await? {
+                None => {
+                    differences.push(format!("missing: {} is not in the object store", file.path))
+                }
+                Some(object) if object.size != file.bytes.cast_unsigned() => {
+                    differences.push(format!(
+                        "altered: {} has {} bytes, not {}",
+                        file.path, object.size, file.bytes
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        let rows = |rows: i64| u64::try_from(rows).unwrap_or_default();
+        Ok(Day {
+            expected_rows: known.iter().map(|file| rows(file.rows)).sum(),
+            rows: live.iter().map(|file| rows(file.rows)).sum(),
+            files: live.len(),
+            differences,
+        })
+    }
+
+    /// Reads a day's files again, after [`Self::shallow`], and digests them.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn deep(
+        &self,
+        lake: &Lake,
+        day: NaiveDate,
+        throttle: Option<&Arc<Throttle>>,
+    ) -> Result<Day, Error> {
+        let shallow = self.shallow(lake, day).await?;
+        let mut deep = Examination {
+            lake,
+            iceberg: &self.iceberg,
+            live: &self.live,
+            moves: &self.moves,
+            shape: &self.shape,
+            throttle,
+        }
+        .day(day)
+        .await?;
+        // what a glance finds names the file; what reading finds tells what it does to the rows
+        let read = std::mem::replace(&mut deep.differences, shallow.differences);
+        deep.differences.extend(read);
+        Ok(deep)
+    }
+}
+
+/// In what a day's files differ from the ledger's. Files may be rewritten into others with as many rows: whether
+/// those hold the same rows only reading tells.
+fn compare(known: &[File], live: &[&LiveFile]) -> Vec<String> {
+    let by_path: BTreeMap<&str, &&LiveFile> =
+        live.iter().map(|file| (file.path.as_str(), file)).collect();
+    let mut differences = Vec::new();
+    let mut gone = Vec::new();
+    for file in known {
+        match by_path.get(file.path.as_str()) {
+            None => gone.push(file),
+            Some(there) if there.rows != file.rows || there.bytes != file.bytes => {
+                differences.push(format!(
+                    "altered: the table says that {} has {} rows in {} bytes, and the ledger {} in {}",
+                    file.path, there.rows, there.bytes, file.rows, file.bytes
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let paths: BTreeSet<&str> = known.iter().map(|file| file.path.as_str()).collect();
+    let (deletes, new): (Vec<&LiveFile>, Vec<&LiveFile>) = live
+        .iter()
+        .copied()
+        .filter(|file| !paths.contains(file.path.as_str()))
+        .partition(|file| file.deletes);
+    let rewritten = !new.is_empty()
+        && gone.iter().map(|file| file.rows).sum::<i64>()
+            == new.iter().map(|file| file.rows).sum::<i64>();
+    if !rewritten {
+        let missing = |file: &&File| format!("missing: {} is not in the table", file.path);
+        differences.extend(gone.iter().map(missing));
+        let extra = |file: &&LiveFile| {
+            format!(
+                "extra: {} with {} rows is in no move of the ledger",
+                file.path, file.rows
+            )
+        };
+        differences.extend(new.iter().map(extra));
+    }
+    let deleting = |file: &LiveFile| format!("extra: {} deletes rows", file.path);
+    differences.extend(deletes.into_iter().map(deleting));
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(path: &str, rows: i64) -> File {
+        File {
+            path: path.to_owned(),
+            rows,
+            bytes: rows * 10,
+            data_file: serde_json::Value::Null,
+        }
+    }
+
+    fn live(path: &str, rows: i64, deletes: bool) -> LiveFile {
+        LiveFile {
+            path: path.to_owned(),
+            rows,
+            bytes: rows * 10,
+            day: Some(0),
+            deletes,
+        }
+    }
+
+    fn check(known: &[File], live: &[LiveFile], expected: &[&str]) {
+        let found = compare(known, &live.iter().collect::<Vec<_>>());
+        let words: Vec<&str> = found
+            .iter()
+            .map(|text| text.split(':').next().unwrap_or_default())
+            .collect();
+        assert_eq!(words, expected, "{found:?}");
+    }
+
+    #[test]
+    fn missing_altered_and_extra_files_are_told() {
+        let one = [known("a", 5), known("b", 3)];
+        check(&one, &[live("a", 5, false), live("b", 3, false)], &[]);
+        check(&one, &[live("a", 5, false)], &["missing"]);
+        check(
+            &one,
+            &[live("a", 6, false), live("b", 3, false)],
+            &["altered"],
+        );
+        let extra = [
+            live("a", 5, false),
+            live("b", 3, false),
+            live("c", 1, false),
+        ];
+        check(&one, &extra, &["extra"]);
+        let deletes = [live("a", 5, false), live("b", 3, false), live("c", 1, true)];
+        check(&one, &deletes, &["extra"]);
+    }
+
+    #[test]
+    fn a_rewrite_with_as_many_rows_is_no_difference() {
+        let one = [known("a", 5), known("b", 3)];
+        check(&one, &[live("c", 8, false)], &[]);
+        check(
+            &one,
+            &[live("c", 7, false)],
+            &["missing", "missing", "extra"],
+        );
+    }
+}

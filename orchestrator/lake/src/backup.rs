@@ -1,0 +1,194 @@
+//! Warehouse, ledger and catalog in one consistent dump, and back.
+//!
+//! A lost catalog is a lost lake: the files would be there and nobody could say which of them are a table. Catalog and
+//! ledger are tables of the warehouse's database, so one `pg_dump` (one snapshot) holds all three as they were at one
+//! instant. Files in the object store are not copied: they never change. What a dump's catalog refers to is kept in the
+//! object store as long as the ledger says that the dump is ([`forget`] ends that).
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use chrono::{DateTime, Utc};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+use tokio::process::Command;
+
+use crate::error::{Doing as _, Error};
+use crate::lake::Lake;
+use crate::maintain;
+
+/// What a backup made.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The dump.
+    pub file: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Dumps the database into `folder`, under a name that carries the time.
+///
+/// The dump is written under another name first: a file of the right name is a whole dump.
+///
+/// # Errors
+/// `pg_dump` is missing, fails, or the folder cannot be written.
+pub async fn dump(lake: &Lake, folder: &Path, now: DateTime<Utc>) -> Result<Backup, Error> {
+    let unusable = |message: String| Error::Malformed {
+        what: folder.display().to_string(),
+        message,
+    };
+    tokio::fs::create_dir_all(folder)
+        .await
+        .map_err(|e| unusable(e.to_string()))?;
+    let file = folder.join(format!("ridehail-{}.dump", now.format("%Y%m%dT%H%M%SZ")));
+    let part = file.with_extension("dump.part");
+    // both sides of the dump: a commit may come in between, and the dump has one or the other
+    let mut locations = locations_now(lake).await?;
+    let mut command = client("pg_dump", &lake.options);
+    command
+        .args(["--format=custom", "--no-owner", "--no-privileges"])
+        .arg("--file")
+        .arg(&part);
+    run(command, "pg_dump").await?;
+    locations.extend(locations_now(lake).await?);
+    locations.sort();
+    locations.dedup();
+    // before the file has its name: a dump that is there is protected
+    sqlx::query("insert into lake.backups (file, taken_at, locations) values ($1, $2, $3)")
+        .bind(file.display().to_string())
+        .bind(now)
+        .bind(&locations)
+        .execute(&lake.pool)
+        .await
+        .doing("note a backup")?;
+    tokio::fs::rename(&part, &file)
+        .await
+        .map_err(|e| unusable(e.to_string()))?;
+    let bytes = tokio::fs::metadata(&file)
+        .await
+        .map(|m| m.len())
+        .unwrap_or_default();
+    Ok(Backup { file, bytes })
+}
+
+/// Restores a dump into the empty database that `lake` would be opened on, then checks catalog and files.
+///
+/// # Errors
+/// The database is not empty, `pg_restore` is missing or fails.
+pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<(), Error> {
+    use sqlx::Connection as _;
+    let mut conn = options.connect().await.doing("connect")?;
+    let tables: i64 = sqlx::query_scalar(
+        "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema')
+           and n.nspname not like 'pg\\_%' and n.nspname <> 'lake_catalog'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .doing("look whether the database is empty")?;
+    if tables > 0 {
+        return Err(Error::Refused {
+            table: options.get_database().unwrap_or("the database").to_owned(),
+            reason: format!(
+                "it holds {tables} tables, and a backup is restored into an empty database"
+            ),
+            hint: "create a database and name it in RIDEHAIL_DATABASE_URL".to_owned(),
+        });
+    }
+    // the servers make the catalog's empty tables before anything else; the dump brings them full
+    sqlx::raw_sql("drop schema if exists lake_catalog cascade")
+        .execute(&mut conn)
+        .await
+        .doing("make way for the catalog")?;
+    conn.close().await.doing("close")?;
+    let mut command = client("pg_restore", options);
+    command.args([
+        "--exit-on-error",
+        "--single-transaction",
+        "--no-owner",
+        "--no-privileges",
+    ]);
+    command
+        .arg("--dbname")
+        .arg(options.get_database().unwrap_or_default())
+        .arg(file);
+    run(command, "pg_restore").await
+}
+
+/// Metadata of every table, as the catalog names it now.
+async fn locations_now(lake: &Lake) -> Result<Vec<String>, Error> {
+    sqlx::query_scalar(
+        "select metadata_location from lake_catalog.iceberg_tables
+         where metadata_location is not null and coalesce(iceberg_type, 'TABLE') = 'TABLE'",
+    )
+    .fetch_all(&lake.pool)
+    .await
+    .doing("read the catalog")
+}
+
+/// Metadata that kept backups refer to.
+pub(crate) async fn kept_locations(lake: &Lake) -> Result<Vec<String>, Error> {
+    sqlx::query_scalar("select distinct unnest(locations) from lake.backups where kept")
+        .fetch_all(&lake.pool)
+        .await
+        .doing("read the backups")
+}
+
+/// Lets go of backups that were taken before a moment: what only they refer to may be deleted. Returns how many.
+///
+/// # Errors
+/// Postgres failed.
+pub async fn forget(lake: &Lake, before: DateTime<Utc>) -> Result<u64, Error> {
+    let done = sqlx::query("update lake.backups set kept = false where kept and taken_at < $1")
+        .bind(before)
+        .execute(&lake.pool)
+        .await
+        .doing("let go of backups")?;
+    Ok(done.rows_affected())
+}
+
+/// After a restore: what of the catalog has no file any more.
+///
+/// # Errors
+/// Postgres failed.
+pub async fn check(lake: &Lake) -> Result<Vec<String>, Error> {
+    maintain::catalog::check(lake).await
+}
+
+/// A client program with the connection in its environment, where a list of processes does not show it.
+fn client(program: &str, options: &PgConnectOptions) -> Command {
+    let mut command = Command::new(program);
+    let url = options.to_url_lossy();
+    command
+        .env("PGHOST", options.get_host())
+        .env("PGPORT", options.get_port().to_string())
+        .env("PGUSER", options.get_username())
+        .env("PGDATABASE", options.get_database().unwrap_or_default())
+        .env("PGTZ", "UTC")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if let Some(password) = url.password() {
+        command.env("PGPASSWORD", password);
+    }
+    command
+}
+
+async fn run(mut command: Command, program: &str) -> Result<(), Error> {
+    let missing = |message: String| Error::Malformed {
+        what: program.to_owned(),
+        message,
+    };
+    let output = command.output().await.map_err(|e| {
+        missing(format!(
+            "cannot be run ({e}): install Postgres' client programs, of the server's version"
+        ))
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(missing(
+        words.lines().take(5).collect::<Vec<_>>().join("; "),
+    ))
+}

@@ -1,0 +1,6 @@
+//! Moves on the real servers: Postgres, the object store, Trino. Trino knows one database, the warehouse, so these
+//! tests share it; each has a schema of its own.
+
+mod city;
+mod killed;
+mod whole;
