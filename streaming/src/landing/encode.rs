@@ -47,6 +47,8 @@ pub(super) struct Encoded {
     ends: Vec<usize>,
     /// Which record of the batch each row is.
     records: Vec<usize>,
+    /// When each row's event happened, microseconds since 1970.
+    pub(super) times: Vec<i64>,
     /// UTC days that need a partition.
     pub(super) days: BTreeSet<NaiveDate>,
     /// When each row was sent as its producer says, microseconds since 1970; Kafka's time where it does not say.
@@ -124,6 +126,7 @@ impl Encoded {
         out.extend_from_slice(envelope.payload.as_bytes());
         self.ends.push(out.len());
         self.records.push(record);
+        self.times.push(envelope.event_time);
         self.sent.push(
             envelope
                 .produced_at

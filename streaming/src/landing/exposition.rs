@@ -19,6 +19,12 @@ impl Metrics {
             "Rows landed",
             topics().map(|(t, f)| (t, f.rows)),
         );
+        per_topic(
+            o,
+            "late_rows_total",
+            "Those of the rows that went to the late table: their day has left",
+            topics().map(|(t, f)| (t, f.late)),
+        );
         head(o, "rejects_total", "counter", "Records rejected");
         for (topic, figures) in topics() {
             for (reason, n) in &figures.rejects {
@@ -221,6 +227,7 @@ mod tests {
             "rides",
             &Landed {
                 rows: 3,
+                late: 2,
                 rejects: vec!["bad_uuid"],
                 ..Landed::default()
             },
@@ -231,6 +238,7 @@ mod tests {
         let text = metrics.render();
         for expected in [
             "ridehail_landing_rows_total{topic=\"rides\"} 3",
+            "ridehail_landing_late_rows_total{topic=\"rides\"} 2",
             "ridehail_landing_rejects_total{topic=\"rides\",reason=\"bad_uuid\"} 1",
             "ridehail_landing_lag{topic=\"rides\",partition=\"2\"} 15",
             "ridehail_landing_alarm{topic=\"rides\",partition=\"2\",kind=\"beyond_log_end\"} 1",

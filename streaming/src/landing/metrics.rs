@@ -32,6 +32,7 @@ pub(super) struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct Topic {
     pub(super) rows: u64,
+    pub(super) late: u64,
     pub(super) rejects: BTreeMap<String, u64>,
     pub(super) batches: u64,
     pub(super) present: u64,
@@ -54,6 +55,8 @@ pub(super) struct Partition {
 #[derive(Debug, Default)]
 pub(super) struct Landed<'a> {
     pub(super) rows: usize,
+    /// Those of the rows whose day has left.
+    pub(super) late: usize,
     pub(super) present: usize,
     pub(super) rejects: Vec<&'a str>,
     /// Rows that Postgres refused or whose place was taken.
@@ -73,6 +76,8 @@ pub(super) struct Landed<'a> {
 pub struct Summary {
     /// Rows landed.
     pub rows: u64,
+    /// Those of them that went to a late table, since their day has left for the archive.
+    pub late_rows: u64,
     /// Records rejected.
     pub rejects: u64,
     /// Landing transactions.
@@ -111,6 +116,7 @@ impl Metrics {
         }
         let figures = inner.topics.entry(topic.to_owned()).or_default();
         figures.rows += landed.rows as u64;
+        figures.late += landed.late as u64;
         figures.present += landed.present as u64;
         figures.batches += 1;
         figures.gaps += landed.gaps as u64;
@@ -203,6 +209,7 @@ impl Metrics {
         };
         for topic in inner.topics.values() {
             summary.rows += topic.rows;
+            summary.late_rows += topic.late;
             summary.rejects += topic.rejects.values().sum::<u64>();
             summary.batches += topic.batches;
             summary.already_present += topic.present;

@@ -8,15 +8,22 @@
 //!
 //! **The parts.** Pure: `decode` (value -> envelope or refusal), `batch` (records in order, gaps named), `encode`
 //! (batch -> binary COPY), `progress` (may it land? where to read? is something wrong?), `lane` (one partition's
-//! state). Effects: `consume`, `assignment` and `group` (the polling thread), `place` (where an assigned partition starts),
-//! `writer` and `write` (the transaction), `store` (the progress table), `partitions` (days), `watch` (lag,
-//! re-created topics), `serve` (metrics), `reset` and `replay` (by hand).
+//! state), `route` (table or late table). Effects: `consume`, `assignment` and `group` (the polling thread), `place`
+//! (where an assigned partition starts), `writer` and `write` (the transaction), `careful` (rows told apart), `late`
+//! (rows whose day has left), `store` (the progress table), `partitions` (days), `watch` (lag, re-created topics),
+//! `serve` (metrics), `reset` and `replay` (by hand).
+//!
+//! **Days leave.** Old days of a landing table move to an archive, up to the boundary in `lake.boundaries`. Every
+//! transaction that writes rows, and every one that makes days, reads it FOR SHARE. Rows before it go to the late
+//! table of that archive and their days are never made again; nothing else about landing changes, so the archive
+//! can hold a row twice no more than the table can.
 //!
 //! **A record's way.** Partition queue -> lane -> batch -> one of a few writers -> decode on a worker thread ->
 //! transaction -> the lane may send its next batch. Every step is bounded; see `consume` for back-pressure.
 
 mod assignment;
 mod batch;
+mod careful;
 mod consume;
 mod decode;
 mod encode;
@@ -26,6 +33,7 @@ mod failure;
 mod group;
 mod histogram;
 mod lane;
+mod late;
 mod metrics;
 mod partitions;
 mod place;
@@ -35,6 +43,7 @@ mod progress;
 pub(crate) mod replay;
 mod reset;
 mod retry;
+mod route;
 mod serve;
 mod store;
 mod watch;

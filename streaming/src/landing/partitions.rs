@@ -4,14 +4,17 @@
 //! which lets COPY and SELECT go on; `create table ... partition of` would take ACCESS EXCLUSIVE and wait for
 //! every one of them. The new table is empty, so attaching has nothing to scan. The work is done outside
 //! landing transactions, in one of its own.
+//!
+//! A day that has left for the archive is never made again: its rows go to the late table.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{Days as Count, NaiveDate};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::Error;
+use super::write::begin;
+use super::{Error, store};
 
 /// How far ahead days are made: as far as event times are accepted.
 const AHEAD: u64 = 2;
@@ -19,14 +22,15 @@ const AHEAD: u64 = 2;
 /// among our locks.
 const LOCK: i64 = 0x7269_6465_6461_7973;
 
-/// Days this process knows to exist. Days can also go, when they are archived: [`Days::forget`].
+/// Days for which this process knows that nothing is to be made: they exist, or have left for the archive, which is
+/// for good. Someone may also take one away by hand: [`Days::forget`].
 #[derive(Debug, Default)]
 pub(super) struct Days {
     known: Mutex<HashSet<(String, NaiveDate)>>,
 }
 
 impl Days {
-    /// Makes sure that table `raw.<topic>` has a partition for each of `days`.
+    /// Makes sure that table `raw.<topic>` has a partition for each of `days` that has not left for the archive.
     pub(super) async fn ensure(
         &self,
         conn: &mut PgConnection,
@@ -43,13 +47,14 @@ impl Days {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut tx = conn.begin().await?;
+        let mut tx = begin(conn, topic).await?;
         // Serialises all makers of days until commit; readers and writers of the tables are not held up.
         sqlx::query("select pg_advisory_xact_lock($1)")
             .bind(LOCK)
             .execute(&mut *tx)
             .await?;
-        for day in &missing {
+        let first = first_day(&mut tx, topic).await?;
+        for day in missing.iter().filter(|day| Some(**day) >= first) {
             make(&mut tx, topic, *day).await?;
         }
         fail::fail_point!("landing::days_made");
@@ -59,7 +64,7 @@ impl Days {
         Ok(())
     }
 
-    /// Whether every one of `days` is known to exist.
+    /// Whether nothing is to be made for any of `days`.
     pub(super) fn know(&self, topic: &str, days: &BTreeSet<NaiveDate>) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         days.iter()
@@ -89,6 +94,12 @@ impl Days {
 /// A day's table, without its schema.
 fn name(topic: &str, day: NaiveDate) -> String {
     format!("{topic}_{}", day.format("%Y%m%d"))
+}
+
+/// The first day that has not left; `None` if none ever left.
+async fn first_day(conn: &mut PgConnection, topic: &str) -> sqlx::Result<Option<NaiveDate>> {
+    let archive = store::archive(conn, topic).await?;
+    Ok(archive.map(|archive| archive.instant().date_naive()))
 }
 
 async fn make(conn: &mut PgConnection, topic: &str, day: NaiveDate) -> Result<(), Error> {

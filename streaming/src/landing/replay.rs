@@ -1,17 +1,18 @@
 //! Gives rejected records another chance: after a change of the decoder, of the producer's clock, of the schema.
 //!
 //! A replay takes the progress row like any landing transaction and gets a batch number of its own, so that
-//! incremental readers see the rows as new. Rows keep the coordinates of their record.
+//! incremental readers see the rows as new. Rows keep the coordinates of their record, and go to the late table if
+//! their day has left.
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
-use sqlx::{Connection as _, FromRow, PgConnection, Row};
+use sqlx::{FromRow, PgConnection, Row};
 
 use super::batch::Batch;
 use super::decode::Window;
 use super::encode::encode;
 use super::partitions::Days;
-use super::write::{connect, copy_carefully};
+use super::write::{How, begin, connect, store_rows};
 use super::{Error, store};
 use crate::clock;
 use crate::config::DatabaseUrl;
@@ -103,9 +104,9 @@ async fn replay_chunk(
     after: i64,
 ) -> Result<Option<(i64, Replayed)>, Error> {
     loop {
-        let mut tx = conn.begin().await?;
+        let mut tx = begin(conn, topic).await?;
         // Lock and batch number first, as every landing transaction of this partition does.
-        let Some(number) = store::next_batch(&mut *tx, topic, partition).await? else {
+        let Some(turn) = store::next_batch(&mut *tx, topic, partition).await? else {
             return Err(Error::NoPartition {
                 topic: topic.to_owned(),
                 partition,
@@ -141,10 +142,9 @@ async fn replay_chunk(
             days.ensure(conn, topic, &encoded.days).await?;
             continue;
         }
-        encoded.stamp(number);
-        let refused = copy_carefully(&mut tx, topic, &encoded).await?.refused;
+        let stored = store_rows(&mut tx, topic, &turn, &mut encoded, How::Carefully).await?;
         let mut open = Vec::new();
-        for reject in encoded.rejects.iter().chain(&refused) {
+        for reject in encoded.rejects.iter().chain(&stored.refused) {
             let offset = batch.records()[reject.record].offset;
             open.push(offset);
             sqlx::query(

@@ -1,8 +1,10 @@
 //! The progress table and its neighbours: one function a statement, over any connection.
 
-use sqlx::{PgConnection, PgExecutor, Row as _};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, Row as _};
 
 use super::progress::{Alarm, Gap, Stored};
+use super::route::Archive;
 use crate::topics::identity::Identity;
 
 /// What is stored about a partition, if it was ever assigned.
@@ -66,11 +68,15 @@ pub(super) async fn place(
     identity: &Identity,
 ) -> sqlx::Result<()> {
     // On conflict: the usual case, the partition was landed before. Waits for a landing transaction under way.
+    // What progress moves back over may be landed again, from here on and for good.
     sqlx::query(
-        "insert into raw.landing_progress (topic, kafka_partition, next_offset, batch, cluster_id, topic_id)
+        "insert into raw.landing_progress as stored (topic, kafka_partition, next_offset, batch, cluster_id, topic_id)
          values ($1, $2, $3, 0, $4, $5)
          on conflict (topic, kafka_partition) do update
          set next_offset = excluded.next_offset, cluster_id = excluded.cluster_id, topic_id = excluded.topic_id,
+             relanded_to = case when excluded.next_offset < stored.next_offset
+                                then greatest(stored.relanded_to, stored.next_offset)
+                                else stored.relanded_to end,
              updated_at = now()",
     )
     .bind(topic)
@@ -81,6 +87,61 @@ pub(super) async fn place(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// What a landing transaction knows once it holds its partition's row.
+#[derive(Clone, Debug)]
+pub(super) struct Turn {
+    /// Its number.
+    pub(super) batch: i64,
+    /// Records below this offset may have been landed before.
+    pub(super) relanded_to: i64,
+    /// The table's archive, if days of it leave.
+    pub(super) archive: Option<Archive>,
+}
+
+/// What is known of the archive of table `raw.$1`.
+///
+/// FOR SHARE, held until the transaction ends: a move that advances the boundary waits for the rows on their way,
+/// and this waits for a move that is about to. Infinities, which have no number, become the ends of int8.
+const ARCHIVE: &str = "
+    select case when isfinite(boundary) then (extract(epoch from boundary) * 1000000)::int8
+                when boundary > now() then 9223372036854775807 else -9223372036854775808 end as boundary,
+           open_flush, late_table
+    from lake.boundaries where table_schema = 'raw' and table_name = $1 for share";
+
+fn read_archive(row: &PgRow) -> sqlx::Result<Option<Archive>> {
+    let Some(boundary) = row.try_get("boundary")? else {
+        return Ok(None);
+    };
+    Ok(Some(Archive {
+        boundary,
+        open_flush: row.try_get("open_flush")?,
+        late_table: row.try_get("late_table")?,
+    }))
+}
+
+/// What is known of a landing table's archive, if days of it leave; locked against moving until the transaction ends.
+pub(super) async fn archive(db: impl PgExecutor<'_>, topic: &str) -> sqlx::Result<Option<Archive>> {
+    let row = sqlx::query(ARCHIVE).bind(topic).fetch_optional(db).await?;
+    Ok(row.as_ref().map(read_archive).transpose()?.flatten())
+}
+
+/// Takes a partition's row by `update`, which returns `batch` and `relanded_to`, and reads the archive with it: one
+/// round trip, in the order of their locks.
+fn taking(update: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "with turn as ({update} returning batch, relanded_to), archive as ({ARCHIVE})
+         select batch, relanded_to, boundary, open_flush, late_table from turn left join archive on true"
+    ))
+}
+
+fn turn(row: &PgRow) -> sqlx::Result<Turn> {
+    Ok(Turn {
+        batch: row.try_get("batch")?,
+        relanded_to: row.try_get("relanded_to")?,
+        archive: read_archive(row)?,
+    })
 }
 
 /// The fence. Moves progress from `from.next_offset` to `to` and gives the transaction its batch number; `None`
@@ -94,35 +155,36 @@ pub(super) async fn advance(
     partition: i32,
     from: Stored,
     to: i64,
-) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
+) -> sqlx::Result<Option<Turn>> {
+    let row = sqlx::query(taking(
         "update raw.landing_progress set next_offset = $3, batch = batch + 1, updated_at = now()
-         where topic = $1 and kafka_partition = $2 and next_offset = $4 and topic_id = $5
-         returning batch",
-    )
+         where topic = $1 and kafka_partition = $2 and next_offset = $4 and topic_id = $5",
+    ))
     .bind(topic)
     .bind(partition)
     .bind(to)
     .bind(from.next_offset)
     .bind(from.topic_id)
     .fetch_optional(db)
-    .await
+    .await?;
+    row.as_ref().map(turn).transpose()
 }
 
-/// Gives a transaction that lands no new offsets (a replay) its batch number, under the same lock as [`advance`].
-pub(crate) async fn next_batch(
+/// Gives a transaction that lands no new offsets (a replay) its batch number, under the same locks as [`advance`].
+pub(super) async fn next_batch(
     db: impl PgExecutor<'_>,
     topic: &str,
     partition: i32,
-) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
+) -> sqlx::Result<Option<Turn>> {
+    let row = sqlx::query(taking(
         "update raw.landing_progress set batch = batch + 1, updated_at = now()
-         where topic = $1 and kafka_partition = $2 returning batch",
-    )
+         where topic = $1 and kafka_partition = $2",
+    ))
     .bind(topic)
     .bind(partition)
     .fetch_optional(db)
-    .await
+    .await?;
+    row.as_ref().map(turn).transpose()
 }
 
 /// Records offsets that were never seen.

@@ -1,21 +1,22 @@
 //! Lands one batch: the transaction, and what to do when it fails.
 //!
-//! Order within the transaction: fence, gaps, rows, rejects. The fence comes first because it is also the lock:
-//! a second writer of the partition waits there, before it has copied anything, and then finds no row to update.
-//! Where rows go is decided between fence and rows, in [`copy_rows`]: what an archive later needs to divert
-//! (days that have left Postgres) is diverted there, under the same lock and commit.
+//! Order within the transaction: fence, gaps, rows, late rows, rejects. The fence comes first because it is also
+//! the lock: a second writer of the partition waits there, before it has copied anything, and then finds no row to
+//! update. With the fence comes the archive's boundary, locked against moving; `route` divides the rows by it.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Transaction};
 
 use super::batch::Batch;
-use super::decode::Refusal;
+use super::careful::{Sorted, Target, copy_carefully, copy_held, hold};
 use super::encode::{COLUMNS, Encoded, HEADER, Reject, TRAILER};
+use super::late::{self, Late};
 use super::partitions::Days;
 use super::progress::{Fate, Stored, fate};
+use super::route::route;
+use super::store::Turn;
 use super::{Error, failure, store};
 use crate::config::DatabaseUrl;
 
@@ -52,9 +53,12 @@ pub(super) enum Outcome {
 /// What a landed batch was made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
+    /// Rows that are there now and were not before, late ones included.
     pub(super) rows: usize,
+    /// Those of them that are in the late table: their day has left for the archive.
+    pub(super) late: usize,
     pub(super) rejects: usize,
-    /// Rows that were in the table already, which happens after a reset.
+    /// Rows that were there already, which happens after a reset.
     pub(super) present: usize,
 }
 
@@ -101,8 +105,8 @@ pub(super) async fn land(
     }
 }
 
-#[derive(Clone, Copy)]
-enum How {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
     /// COPY into the table: all rows or none.
     Plainly,
     /// By way of a temporary table, so that rows can be told apart.
@@ -121,13 +125,13 @@ async fn attempt(
         partition,
         topic_id,
     } = place;
-    let mut tx = conn.begin().await?;
+    let mut tx = begin(conn, topic).await?;
     fail::fail_point!("landing::begun");
     let from = Stored {
         next_offset: batch.expected,
         topic_id,
     };
-    let Some(number) = store::advance(&mut *tx, topic, partition, from, batch.next).await? else {
+    let Some(turn) = store::advance(&mut *tx, topic, partition, from, batch.next).await? else {
         let stored = store::read(&mut *tx, topic, partition).await?;
         tx.rollback().await?;
         return Ok(match stored {
@@ -148,28 +152,19 @@ async fn attempt(
     for gap in &batch.gaps {
         store::record_gap(&mut *tx, topic, partition, *gap, "missing").await?;
     }
-    encoded.stamp(number);
-    let mut counts = Counts {
-        rows: encoded.rows(),
-        ..Counts::default()
+    let sorted = store_rows(&mut tx, topic, &turn, encoded, how).await?;
+    let counts = Counts {
+        rows: encoded.rows() - sorted.present - sorted.refused.len(),
+        late: sorted.late,
+        rejects: encoded.rejects.len() + sorted.refused.len(),
+        present: sorted.present,
     };
-    let mut refused = Vec::new();
-    match how {
-        How::Plainly => copy_rows(&mut tx, topic, encoded, 0..encoded.rows()).await?,
-        How::Carefully => {
-            let sorted = copy_carefully(&mut tx, topic, encoded).await?;
-            (counts.present, refused) = (sorted.present, sorted.refused);
-            counts.rows -= counts.present + refused.len();
-        }
-    }
-    fail::fail_point!("landing::rows_copied");
-    counts.rejects = encoded.rejects.len() + refused.len();
     insert_rejects(
         &mut tx,
         topic,
         partition,
         batch,
-        encoded.rejects.iter().chain(&refused),
+        encoded.rejects.iter().chain(&sorted.refused),
     )
     .await?;
     fail::fail_point!("landing::rejects_written");
@@ -178,132 +173,85 @@ async fn attempt(
     Ok(Outcome::Landed(counts))
 }
 
-/// Copies some rows into the table of `topic`.
-async fn copy_rows(
-    conn: &mut PgConnection,
+/// Begins a transaction that writes rows of a topic.
+///
+/// With the lock that writing rows takes anyway. Taken here, before any statement sees what is committed, it makes
+/// a barrier of the one lock a new archive takes on the table: whoever has it later sees that there is an archive.
+/// Only on the parent: a day is locked after the boundary, in that order, as moves do.
+pub(super) async fn begin<'a>(
+    conn: &'a mut PgConnection,
     topic: &str,
-    encoded: &Encoded,
-    rows: Range<usize>,
-) -> sqlx::Result<()> {
-    copy_into(conn, &format!("raw.{topic}"), encoded, rows).await
+) -> sqlx::Result<Transaction<'a, Postgres>> {
+    conn.begin_with(AssertSqlSafe(format!(
+        "begin; lock table only raw.{topic} in row exclusive mode"
+    )))
+    .await
 }
 
-async fn copy_into(
+/// Writes a transaction's rows, each to the table or to its late table.
+pub(super) async fn store_rows(
+    conn: &mut PgConnection,
+    topic: &str,
+    turn: &Turn,
+    encoded: &mut Encoded,
+    how: How,
+) -> sqlx::Result<Sorted> {
+    encoded.stamp(turn.batch);
+    let encoded = &*encoded;
+    let routes = route(&encoded.times, turn.archive.as_ref());
+    if how == How::Carefully || !routes.late.is_empty() {
+        hold(conn, topic).await?;
+    }
+    let mut sorted = Sorted::default();
+    let table = Target::Table(topic);
+    match how {
+        How::Plainly => copy_into(conn, &format!("raw.{topic}"), encoded, &routes.table).await?,
+        How::Carefully => {
+            copy_carefully(conn, table, encoded, &routes.table, &mut sorted).await?;
+        }
+    }
+    fail::fail_point!("landing::rows_copied");
+    if let (Some(archive), false) = (&turn.archive, routes.late.is_empty()) {
+        let late = Late {
+            topic,
+            archive,
+            relanded_to: turn.relanded_to,
+        };
+        late::widen(conn, late).await?;
+        fail::fail_point!("landing::late_ready");
+        let late = Target::Late(late);
+        match how {
+            How::Plainly => copy_held(conn, late, encoded, &routes.late, &mut sorted).await?,
+            How::Carefully => {
+                copy_carefully(conn, late, encoded, &routes.late, &mut sorted).await?;
+            }
+        }
+        fail::fail_point!("landing::late_written");
+    }
+    Ok(sorted)
+}
+
+/// Copies some rows into a table.
+pub(super) async fn copy_into(
     conn: &mut PgConnection,
     table: &str,
     encoded: &Encoded,
-    rows: Range<usize>,
+    runs: &[Range<usize>],
 ) -> sqlx::Result<()> {
-    if rows.is_empty() {
+    if runs.is_empty() {
         return Ok(());
     }
     let statement = format!("copy {table} ({COLUMNS}) from stdin (format binary)");
     let mut copy = conn.copy_in_raw(&statement).await?;
     copy.send(HEADER).await?;
-    for chunk in encoded.slice(rows).chunks(CHUNK) {
-        copy.send(chunk).await?;
+    for run in runs {
+        for chunk in encoded.slice(run.clone()).chunks(CHUNK) {
+            copy.send(chunk).await?;
+        }
     }
     copy.send(TRAILER).await?;
     copy.finish().await?;
     Ok(())
-}
-
-/// What landing rows one by one, as far as needed, came to.
-#[derive(Debug, Default)]
-pub(super) struct Sorted {
-    /// Rows that were in the table already.
-    pub(super) present: usize,
-    /// Rows that Postgres refuses, or whose place another event has.
-    pub(super) refused: Vec<Reject>,
-}
-
-/// Where rows wait while it is found out which of them the table takes.
-const HELD: &str = "pg_temp.landing_held";
-
-/// Copies rows so that one which Postgres refuses does not take the others with it, and one that is there already
-/// is left alone.
-pub(super) async fn copy_carefully(
-    conn: &mut PgConnection,
-    topic: &str,
-    encoded: &Encoded,
-) -> sqlx::Result<Sorted> {
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "create temporary table landing_held (like raw.{topic}) on commit drop"
-    )))
-    .execute(&mut *conn)
-    .await?;
-    let mut sorted = Sorted::default();
-    // Halves a range until the rows that are refused stand alone. Last in, first out: rows keep their order.
-    let mut ranges: Vec<_> = std::iter::once(0..encoded.rows()).collect();
-    while let Some(range) = ranges.pop() {
-        let mut savepoint = conn.begin().await?;
-        match copy_range(&mut savepoint, topic, encoded, range.clone()).await {
-            Ok((present, taken)) => {
-                savepoint.commit().await?;
-                sorted.present += present;
-                sorted.refused.extend(taken);
-            }
-            Err(error) if failure::of(&error) == failure::Kind::Data => {
-                savepoint.rollback().await?;
-                if range.len() == 1 {
-                    sorted.refused.push(Reject {
-                        record: encoded.record(range.start),
-                        refusal: Refusal::new("refused_by_postgres", failure::words(&error)),
-                    });
-                } else {
-                    let middle = range.start + range.len() / 2;
-                    ranges.extend([middle..range.end, range.start..middle]);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(sorted)
-}
-
-/// Copies some rows by way of the temporary table. Returns how many were there already, and those whose place
-/// another event has.
-async fn copy_range(
-    conn: &mut PgConnection,
-    topic: &str,
-    encoded: &Encoded,
-    rows: Range<usize>,
-) -> sqlx::Result<(usize, Vec<Reject>)> {
-    sqlx::raw_sql(AssertSqlSafe(format!("truncate {HELD}")))
-        .execute(&mut *conn)
-        .await?;
-    copy_into(conn, HELD, encoded, rows.clone()).await?;
-    // On conflict: the record was landed before a reset moved progress back.
-    let inserted = sqlx::query(AssertSqlSafe(format!(
-        "insert into raw.{topic} ({COLUMNS}) select {COLUMNS} from {HELD} on conflict do nothing"
-    )))
-    .execute(&mut *conn)
-    .await?
-    .rows_affected() as usize;
-    if inserted == rows.len() {
-        return Ok((0, Vec::new()));
-    }
-    // Same coordinates and time but another event: of a re-created topic. It must not vanish.
-    let taken: HashSet<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
-        "select held.kafka_offset from {HELD} held
-         join raw.{topic} there using (event_time, kafka_partition, kafka_offset)
-         where there.event_id <> held.event_id"
-    )))
-    .fetch_all(&mut *conn)
-    .await?
-    .into_iter()
-    .collect();
-    let present = rows.len() - inserted - taken.len();
-    let taken = rows
-        .filter(|row| taken.contains(&encoded.offset(*row)))
-        .map(|row| Reject {
-            record: encoded.record(row),
-            refusal: Refusal::new(
-                "coordinates_taken",
-                "another event was landed from this offset before",
-            ),
-        });
-    Ok((present, taken.collect()))
 }
 
 /// Writes rejects with their bytes.

@@ -142,6 +142,7 @@ fn ended(
                 topic,
                 &Landed {
                     rows: counts.rows,
+                    late: counts.late,
                     present: counts.present,
                     rejects: encoded
                         .rejects
@@ -167,6 +168,12 @@ fn ended(
                     expected = gap.expected,
                     got = gap.got,
                     "gap in the log, recorded"
+                );
+            }
+            if counts.late > 0 {
+                tracing::info!(
+                    late = counts.late,
+                    "rows of days that have left, kept for the archive's next flush"
                 );
             }
             tracing::debug!(rows = counts.rows, rejects = counts.rejects, "landed");

@@ -220,12 +220,38 @@ impl Bed {
         log
     }
 
+    /// Makes a topic's table one whose days before `boundary` (a SQL expression) have left.
+    pub(crate) async fn archive(&self, topic: &str, boundary: &str) {
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "create table lake.late_{topic} (like raw.{topic},
+                 ridehail_seq int8 generated always as identity primary key,
+                 ridehail_flush int8 not null, ridehail_suspect boolean not null,
+                 ridehail_arrived_at timestamptz not null default now());
+             insert into lake.boundaries (table_schema, table_name, field, boundary, late_table)
+             values ('raw', '{topic}', 'event_time', {boundary}, 'late_{topic}')"
+        )))
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
     /// Everything that landed: where, how often, and the event's id; rejects without one.
     pub(crate) async fn landed(&self) -> BTreeMap<At, Vec<Option<String>>> {
         let mut landed: BTreeMap<At, Vec<_>> = BTreeMap::new();
+        let archived: Vec<String> = sqlx::query_scalar("select table_name from lake.boundaries")
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
         for topic in TOPICS {
+            let late = if archived.iter().any(|name| name == topic) {
+                format!(
+                    "select kafka_partition, kafka_offset, payload->>'event_id' from lake.late_{topic} union all"
+                )
+            } else {
+                String::new()
+            };
             let rows: Vec<(i32, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(format!(
-                "select kafka_partition, kafka_offset, payload->>'event_id' from raw.{topic}
+                "{late} select kafka_partition, kafka_offset, payload->>'event_id' from raw.{topic}
                  union all
                  select kafka_partition, kafka_offset, null from raw.rejects where topic = '{topic}' and replayed_at is null"
             )))

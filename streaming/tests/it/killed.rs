@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::bed::{Bed, DEADLINE, TOPICS};
-use crate::events::{broken, events};
+use crate::events::{broken, event, events};
 
 /// Every step whose order matters. `hinted` is after the commit, where only Kafka's hint is left to do.
 const STEPS: [&str; 9] = [
@@ -91,6 +91,61 @@ async fn killed_between_any_two_steps_nothing_is_lost_or_doubled() {
     assert_eq!(
         bed.count("select count(*) from raw.ride_events").await,
         i64::from(n)
+    );
+    bed.clean().await;
+}
+
+/// The steps where rows of days that have left are under way beside the others.
+const LATE_STEPS: [&str; 5] = [
+    "landing::rows_copied",
+    "landing::late_ready",
+    "landing::late_written",
+    "landing::rejects_written",
+    "landing::committed",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_late_rows_are_written_nothing_is_lost_or_doubled() {
+    let bed = Bed::new().await;
+    bed.archive(
+        "ride_events",
+        "date_trunc('day', now(), 'UTC') - interval '2 days'",
+    )
+    .await;
+    let broken: Vec<_> = broken().into_iter().map(|(record, _)| record).collect();
+    let mut n = 0;
+    for (round, step) in LATE_STEPS.into_iter().enumerate() {
+        // Five days in steps of a few minutes.
+        let records: Vec<_> = (n..n + 7200).step_by(6).map(event).collect();
+        bed.produce("ride_events", &records);
+        bed.produce("ride_events", &broken);
+        n += 7200;
+        // Columns that the late table must gain first, in the transaction that is killed.
+        let add = format!("alter table raw.ride_events add column extra_{round} int4");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(add))
+            .execute(&bed.pool)
+            .await
+            .unwrap();
+        let child = process(&bed, &format!("late{round}"), &["--until-caught-up"])
+            .env("CRASH_AT", format!("{step}@2"))
+            .spawn()
+            .unwrap();
+        assert_eq!(end(child).await.signal(), Some(ABORTED), "{step}");
+    }
+    let child = process(&bed, "last", &["--until-caught-up"])
+        .spawn()
+        .unwrap();
+    assert!(end(child).await.success());
+    bed.assert_exactly_once().await;
+    assert!(
+        bed.count("select count(*) from lake.late_ride_events")
+            .await
+            > 0
+    );
+    assert_eq!(
+        bed.count("select count(*) from lake.late_ride_events where ridehail_suspect")
+            .await,
+        0
     );
     bed.clean().await;
 }
