@@ -26,7 +26,7 @@ pub enum OutcomeKind {
     Success,
     /// A test found nothing.
     Pass,
-    /// A test found something it only warns of.
+    /// A test found something it only warns of; or a model was built, but somebody should look at how.
     Warn,
     /// A test found something it forbids.
     Fail,
@@ -43,7 +43,7 @@ pub struct Outcome {
     pub rows: Option<u64>,
     /// Tests: the value of `fail_calc`.
     pub failures: Option<i64>,
-    /// Tests that warn or fail: `Got 5 results, configured to fail if != 0`.
+    /// Tests that warn or fail: `Got 5 results, configured to fail if != 0`. Models that warn: of what.
     pub explanation: Option<String>,
     /// The statement that did the work, as dbt writes it to `target/run`.
     pub run_sql: String,
@@ -58,6 +58,16 @@ impl Outcome {
             failures: None,
             explanation: None,
             run_sql,
+        }
+    }
+
+    /// The same success, which somebody should look at.
+    pub(crate) fn with_warning(self, explanation: String) -> Self {
+        tracing::warn!("{explanation}");
+        Self {
+            kind: OutcomeKind::Warn,
+            explanation: Some(explanation),
+            ..self
         }
     }
 }

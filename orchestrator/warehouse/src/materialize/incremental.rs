@@ -1,5 +1,6 @@
 //! `incremental`: first a table, then only new rows.
 
+use chrono::NaiveDateTime;
 use project::relation::{RelationKind, RelationName};
 
 use crate::catalog::{Found, columns_sql, read_columns};
@@ -102,7 +103,7 @@ async fn first(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Er
 async fn extend(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Error> {
     work.fresh = false;
     let source = stage(work, target).await?;
-    let columns = follow_columns(work, target, &source).await?;
+    let columns = follow_columns(work, target, &source, None).await?;
     let upsert = Upsert {
         node: work.node,
         target,
@@ -130,11 +131,13 @@ pub(crate) async fn stage(work: &mut Work<'_>, target: &RelationName) -> Result<
     Ok(name)
 }
 
-/// Brings the table's columns in line as the model asks; returns the columns to write.
+/// Brings the table's columns in line as the model asks; returns the columns to write. `archived`: days
+/// before this have left, and with them columns that cannot change any more.
 pub(crate) async fn follow_columns(
     work: &mut Work<'_>,
     target: &RelationName,
     source: &str,
+    archived: Option<NaiveDateTime>,
 ) -> Result<Vec<String>, Error> {
     let temporary = format!("pg_temp.{}", names::quote(source));
     let new = read_columns(&work.lease.run(&columns_sql(&temporary)).await?.rows)?;
@@ -146,6 +149,9 @@ pub(crate) async fn follow_columns(
             .rows,
     )?;
     let on_schema_change = work.node.config.on_schema_change.as_str();
+    if let Some(boundary) = archived {
+        schema_change::check_archived(on_schema_change, target, boundary, &new, &old)?;
+    }
     let mut statements = schema_change::widen(target, &new, &old);
     let (changes, columns) = schema_change::follow(on_schema_change, target, &new, &old)?;
     statements.extend(changes);

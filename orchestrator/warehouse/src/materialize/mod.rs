@@ -21,6 +21,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::materialize::node::Work;
 use crate::outcome::{Outcome, RunOptions};
+use crate::partition::archive;
 use crate::session::Sessions;
 use crate::test;
 
@@ -41,6 +42,7 @@ pub(crate) async fn run(
     let comment = options.query_comment.as_deref();
     let lease = sessions.lease(&options.cancel, comment).await?;
     let mut work = Work::new(lease, catalog, node, compiled, options);
+    refuse_rebuild(&mut work).await?;
     match dispatch(&mut work).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
@@ -48,6 +50,25 @@ pub(crate) async fn run(
             Err(error.within(work.run_sql))
         }
     }
+}
+
+/// Refuses whatever would build anew a relation of which days are archived: everything but the next step of a
+/// natively partitioned model.
+async fn refuse_rebuild(work: &mut Work<'_>) -> Result<(), Error> {
+    let config = &work.node.config;
+    let Some(target) = &work.node.relation_name else {
+        return Ok(());
+    };
+    let is_model =
+        work.node.resource_type == ResourceType::Model && config.materialized != "ephemeral";
+    let extends = config.materialized == "incremental"
+        && config.partition_by.is_some()
+        && work.options.native_partitions
+        && !work.full_refresh();
+    if is_model && !extends {
+        archive::refuse_rebuild(work, target).await?;
+    }
+    Ok(())
 }
 
 async fn dispatch(work: &mut Work<'_>) -> Result<Outcome, Error> {

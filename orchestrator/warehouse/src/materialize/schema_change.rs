@@ -1,5 +1,6 @@
 //! `on_schema_change`: what to do when the query's columns are no longer the table's. Pure.
 
+use chrono::NaiveDateTime;
 use project::adapter::Column;
 use project::relation::RelationName;
 
@@ -64,6 +65,75 @@ pub(crate) fn follow(
         "fail" => Ok((Vec::new(), names(source))),
         // dbt takes any other word for `ignore`
         _ => Ok((Vec::new(), names(target))),
+    }
+}
+
+/// Refuses a change that rows which have left cannot follow: a column that goes, or takes another type. A new column
+/// is NULL there, and a type that holds all values of the old one is read as the new one.
+pub(crate) fn check_archived(
+    on_schema_change: &str,
+    table: &RelationName,
+    boundary: NaiveDateTime,
+    source: &[Column],
+    target: &[Column],
+) -> Result<(), Error> {
+    if on_schema_change != "sync_all_columns" {
+        return Ok(());
+    }
+    let Difference {
+        removed, retyped, ..
+    } = compare(source, target);
+    let widens = |new: &Column| {
+        let mut old = target.iter().filter(|old| old.name == new.name);
+        old.any(|old| is_wider(&old.data_type, &new.data_type))
+    };
+    let mut changes: Vec<String> = removed
+        .iter()
+        .map(|c| format!("drop `{}`", c.name))
+        .collect();
+    changes.extend(
+        retyped
+            .iter()
+            .filter(|new| !widens(new))
+            .map(|new| format!("make `{}` {}", new.name, new.data_type)),
+    );
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let (name, day) = (
+        format!("{}.{}", table.schema, table.identifier),
+        boundary.format("%Y-%m-%d"),
+    );
+    Err(Error::Config {
+        message: format!(
+            "cannot {}: days of {name} before {day} are archived as they were",
+            changes.join(" and ")
+        ),
+        hint: Some(
+            "select the column as it was (a dropped one as NULL), or the new one under another name"
+                .to_owned(),
+        ),
+    })
+}
+
+/// Whether `new` holds every value of `old` and an archive reads the one as the other.
+fn is_wider(old: &str, new: &str) -> bool {
+    let parts = |data_type: &str| {
+        let (precision, scale) = data_type
+            .strip_prefix("numeric(")?
+            .strip_suffix(')')?
+            .split_once(',')?;
+        Some((precision.parse::<u32>().ok()?, scale.parse::<u32>().ok()?))
+    };
+    match (old, new) {
+        ("smallint", "integer" | "bigint")
+        | ("integer", "bigint")
+        | ("real", "double precision") => true,
+        (old, "text") => old.starts_with("character varying"),
+        _ => match (parts(old), parts(new)) {
+            (Some((p, s)), Some((wide, scale))) => wide >= p && scale == s,
+            _ => false,
+        },
     }
 }
 
@@ -226,5 +296,31 @@ mod tests {
         assert_eq!(widen(&table, &new, &old).len(), 1);
         assert!(widen(&table, &old, &new).is_empty());
         assert!(widen(&table, &new, &columns("w text")).is_empty());
+    }
+
+    #[test]
+    fn archived_columns_stay_as_they_were() {
+        let table = RelationName {
+            database: "d".into(),
+            schema: "s".into(),
+            identifier: "t".into(),
+        };
+        let boundary = "2026-11-02T00:00:00".parse().expect("a time");
+        let check = |mode: &str, source: &str| {
+            let target =
+                columns("id integer, name character varying(10), rate real, cents numeric(8,2)");
+            match check_archived(mode, &table, boundary, &columns(source), &target) {
+                Ok(()) => "fine".to_owned(),
+                Err(error) => format!("{error}\nhint: {}", error.hint().unwrap_or("none")),
+            }
+        };
+        let wider = "id bigint, name text, rate double precision, cents numeric(12,2), more text";
+        assert_eq!(check("sync_all_columns", wider), "fine");
+        let other = "id text, rate real, cents numeric(12,4)";
+        assert_eq!(check("append_new_columns", other), "fine");
+        insta::assert_snapshot!(check("sync_all_columns", other), @"
+        cannot drop `name` and make `id` text and make `cents` numeric(12,4): days of s.t before 2026-11-02 are archived as they were
+        hint: select the column as it was (a dropped one as NULL), or the new one under another name
+        ");
     }
 }

@@ -15,6 +15,7 @@ use crate::materialize::swap::Swap;
 use crate::materialize::{column_name, create_index, create_temporary, follow_columns, stage};
 use crate::names::{self, literal};
 use crate::outcome::Outcome;
+use crate::partition::archive::{self, Archive};
 use crate::partition::period::{FieldType, Granularity, Period, Place, Share, gather, in_order};
 use crate::partition::sql::{self, Scheme};
 use crate::value::{required, text};
@@ -28,6 +29,8 @@ const PARTITIONED: Found = Found {
 struct Staged {
     source: String,
     scheme: Scheme,
+    /// One for each hour or day that has rows, in order.
+    bins: Vec<Share>,
     /// One for each period, in order.
     shares: Vec<Share>,
 }
@@ -35,6 +38,26 @@ struct Staged {
 impl Staged {
     fn periods(&self) -> Vec<Period> {
         self.shares.iter().map(|s| s.period).collect()
+    }
+
+    /// Moves rows of days that have left to the late table, which gets the columns of `like`. Returns how many.
+    async fn divert(
+        &mut self,
+        work: &mut Work<'_>,
+        archive: &Archive,
+        like: &str,
+    ) -> Result<u64, Error> {
+        // boundaries are starts of days, so a bin lies on one side
+        if self
+            .bins
+            .iter()
+            .all(|bin| bin.period.start >= archive.boundary)
+        {
+            return Ok(0);
+        }
+        self.bins.retain(|bin| bin.period.start >= archive.boundary);
+        self.shares = gather(&self.bins, self.scheme.granularity);
+        archive.divert(work, &self.scheme, &self.source, like).await
     }
 
     fn rows(&self) -> u64 {
@@ -49,13 +72,26 @@ pub(crate) async fn replace(
     by: &PartitionBy,
     found: &HashMap<String, Found>,
 ) -> Result<Outcome, Error> {
+    let old = found.get(&target.identifier).copied();
+    let is_table = old.is_some_and(|old| old.kind == RelationKind::Table);
+    let archive = archive::read(work, target, is_table).await?;
+    if let (Some(archive), Some(_)) = (&archive, old) {
+        return Err(archive.refuses_rebuild(work, target));
+    }
     let (intermediate, backup) = (names::intermediate(target), names::backup(target));
     work.drop_leftover(found, &intermediate).await?;
     work.drop_leftover(found, &backup).await?;
-    let staged = stage_rows(work, target, by).await?;
-    let old = found.get(&target.identifier).copied();
+    let mut staged = stage_rows(work, target, by).await?;
     let parent = if old.is_some() { &intermediate } else { target };
 
+    // the table is gone, its archive is not: what has left stays where it is
+    let late = match &archive {
+        Some(archive) => {
+            let like = format!("pg_temp.{}", names::quote(&staged.source));
+            staged.divert(work, archive, &like).await?
+        }
+        None => 0,
+    };
     let fill = fill(&staged, parent);
     work.main(&fill).await?;
     // built over the rows at once, which is faster than row by row
@@ -74,11 +110,16 @@ pub(crate) async fn replace(
         work.catalog.note(target, Some(PARTITIONED));
     }
     let rows = staged.rows();
-    Ok(Outcome::success(
-        format!("SELECT {rows}"),
-        Some(rows),
-        run_sql,
-    ))
+    let outcome = Outcome::success(format!("SELECT {rows}"), Some(rows), run_sql);
+    Ok(told(outcome, archive.as_ref(), late))
+}
+
+/// The outcome, with a warning if rows went another way than the model says.
+fn told(outcome: Outcome, archive: Option<&Archive>, late: u64) -> Outcome {
+    match archive {
+        Some(archive) if late > 0 => outcome.with_warning(archive.explain(late)),
+        Some(_) | None => outcome,
+    }
 }
 
 /// Statements that create the parent and its partitions with their rows in them.
@@ -87,6 +128,7 @@ fn fill(staged: &Staged, parent: &RelationName) -> String {
         source,
         scheme,
         shares,
+        ..
     } = staged;
     let mut statements = vec![scheme.create_parent(parent, source)];
     if in_order(shares) {
@@ -164,8 +206,15 @@ pub(crate) async fn extend(
     by: &PartitionBy,
 ) -> Result<Outcome, Error> {
     work.fresh = false;
-    let staged = stage_rows(work, target, by).await?;
-    let columns = follow_columns(work, target, &staged.source).await?;
+    let mut staged = stage_rows(work, target, by).await?;
+    // after the query, which may take its time: a move waits for what follows only
+    let archive = archive::read(work, target, true).await?;
+    let boundary = archive.as_ref().map(|archive| archive.boundary);
+    let columns = follow_columns(work, target, &staged.source, boundary).await?;
+    let late = match &archive {
+        Some(archive) => staged.divert(work, archive, &target.to_string()).await?,
+        None => 0,
+    };
     let present: HashSet<String> = partitions_of(work, target).await?.into_iter().collect();
     let periods = staged.periods();
     let missing: Vec<String> = periods
@@ -190,11 +239,8 @@ pub(crate) async fn extend(
     let result = work.main(&run_sql).await;
     let rows = result.map_err(|e| explain(e, work))?.affected();
     work.commit("").await?;
-    Ok(Outcome::success(
-        format!("{word} {rows}"),
-        Some(rows),
-        run_sql,
-    ))
+    let outcome = Outcome::success(format!("{word} {rows}"), Some(rows), run_sql);
+    Ok(told(outcome, archive.as_ref(), late))
 }
 
 async fn stage_rows(
@@ -210,14 +256,15 @@ async fn stage_rows(
     let scheme = scheme(work, by, field, column.map(|c| c.data_type.as_str()))?;
 
     let counted = work.lease.run(&scheme.count_rows(&source)).await?.rows;
-    let shares = counted
+    let bins = counted
         .iter()
         .map(|row| read_share(work, &scheme, row))
         .collect::<Result<Vec<_>, _>>()?;
-    let shares = gather(&shares, scheme.granularity);
+    let shares = gather(&bins, scheme.granularity);
     Ok(Staged {
         source,
         scheme,
+        bins,
         shares,
     })
 }

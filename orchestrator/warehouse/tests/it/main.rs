@@ -1,6 +1,7 @@
 //! Materializations on a real Postgres. Every test has a database of its own, made in the server
 //! `RIDEHAIL_DATABASE_URL` names; the role needs CREATEDB.
 
+mod archived;
 mod cancel;
 mod database;
 mod errors;
