@@ -4,6 +4,8 @@
 //! and `RIDEHAIL_BENCH_RUNS` (3) change the size. Times are medians of the runs, in one process. Memory is this
 //! process's peak, all steps together.
 
+#![expect(clippy::print_stdout, reason = "figures are what a bench is for")]
+
 use std::time::{Duration, Instant};
 
 use lake::digest::Digester;
@@ -38,7 +40,7 @@ async fn main() {
          insert into rides
          select n, '{DAY} 00:00Z'::timestamptz + n * interval '86399 s' / {rows},
             (array['warsaw','berlin','lisbon','oslo','lagos','tokyo'])[1 + n % 6],
-            1000 + (n * 7919) % 5000, 100000 + (n * 104729) % 300000,
+            1000 + (n::int8 * 7919) % 5000, 100000 + (n::int8 * 104729) % 300000,
             (array['completed','completed','completed','cancelled'])[1 + n % 4],
             case when n % 10 > 0 then 'vehicle-' || (n * 31) % 4000 end,
             round((3 + random() * 60)::numeric, 2), case when n % 3 = 0 then round((random() * 9)::numeric, 2) end,

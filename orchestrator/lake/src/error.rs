@@ -67,7 +67,7 @@ pub enum Error {
         /// Completes "failed to …".
         what: &'static str,
         /// Why.
-        source: iceberg::Error,
+        source: Box<iceberg::Error>,
     },
     /// The schema of the ledger could not be brought up to date.
     #[error("cannot prepare schema `lake`")]
@@ -140,6 +140,16 @@ impl Error {
         words
     }
 
+    /// Whether Postgres gave up waiting for a lock.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        let Self::Postgres { source, .. } = self else {
+            return false;
+        };
+        let code = source.as_database_error().and_then(|error| error.code());
+        code.as_deref() == Some("55P03")
+    }
+
     /// What a person can do.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -182,6 +192,9 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 
 impl<T> Doing<T> for Result<T, iceberg::Error> {
     fn doing(self, what: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Iceberg { what, source })
+        self.map_err(|source| Error::Iceberg {
+            what,
+            source: Box::new(source),
+        })
     }
 }

@@ -77,6 +77,9 @@ impl Default for RunOptions {
     }
 }
 
+/// Between two tries for a lock that a writer holds.
+const WRITERS_PAUSE: Duration = Duration::from_secs(1);
+
 /// One table's archive, held by this process.
 pub(crate) struct Mover<'a> {
     pub(crate) lake: &'a Lake,
@@ -311,7 +314,11 @@ impl Mover<'_> {
                 return Ok(Some(Stopped::AsAsked));
             }
             match step {
-                Step::Freeze => self.freeze(batch).await?,
+                Step::Freeze => {
+                    if let Some(stopped) = self.patiently(batch).await? {
+                        return Ok(Some(stopped));
+                    }
+                }
                 Step::Copy(i) => self.copy(&batch[i]).await?,
                 Step::Verify(i) => self.verify(&batch[i]).await?,
                 Step::Announce => self.announce(batch).await?,
@@ -337,9 +344,31 @@ impl Mover<'_> {
             for (was, is) in before.iter().zip(batch.iter()) {
                 if was.state != is.state {
                     outcome.count(is);
-                    self.reporter.report(&Event::Reached { what: is.clone() });
+                    self.reporter.report(&Event::Reached {
+                        what: Box::new(is.clone()),
+                    });
                 }
             }
+        }
+    }
+
+    /// Freezes, and tries again while someone writes for longer than a lock is waited for: a model that is being
+    /// built holds the boundary for minutes, and no reader is kept waiting meanwhile.
+    async fn patiently(&mut self, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            match self.freeze(batch).await {
+                Err(error)
+                    if error.is_lock_timeout() && begun.elapsed() < self.options.drain_timeout =>
+                {
+                    tracing::info!(table = %self.policy.table, "someone writes to it: waiting");
+                }
+                done => return done.map(|()| None),
+            }
+            if let Some(stopped) = self.halted().await? {
+                return Ok(Some(stopped));
+            }
+            tokio::time::sleep(WRITERS_PAUSE).await;
         }
     }
 

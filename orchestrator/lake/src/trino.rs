@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// The statement failed.
     #[error("{0}")]
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// The answer lacks what was asked for.
     #[error("Trino's answer to `{what}` cannot be used: {message}")]
     Answer {

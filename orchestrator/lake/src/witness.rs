@@ -1,9 +1,10 @@
 //! What SQL says of rows: the second opinion on what was archived.
 //!
 //! The digest compares what COPY gave with what came back from the store, so it cannot see what our reading of COPY
-//! itself got wrong. The witness can: Postgres computes counts, bounds and sums with its own functions, and the same
-//! are computed from the rows read back. Both sides are kept as text and must be equal, character by character.
+//! itself got wrong. The witness can: Postgres computes counts, bounds, sums and hashes with its own functions, and the
+//! same are computed from the rows read back. Both sides are kept as text and must be equal, character by character.
 
+mod jenkins;
 mod observe;
 mod sql;
 
@@ -85,7 +86,7 @@ impl Witness {
                 let [ours, theirs] =
                     [ours, theirs].map(|facts| facts.get(fact).map_or("nothing", String::as_str));
                 if ours != theirs {
-                    // never a row's contents: bounds of text are some
+                    // never a row's contents: bounds are some
                     found.push(format!("column `{name}`: another {fact}"));
                 }
             }

@@ -106,10 +106,10 @@ fn scalars(array: &ArrayRef, seed: u64, mut found: impl FnMut(usize, u64)) {
     }
 }
 
-fn valid(rows: usize, nulls: Option<&NullBuffer>, mut found: impl FnMut(usize)) {
+fn valid(rows: usize, nulls: Option<&NullBuffer>, found: impl FnMut(usize)) {
     match nulls {
         Some(nulls) if nulls.null_count() > 0 => nulls.valid_indices().for_each(found),
-        _ => (0..rows).for_each(|row| found(row)),
+        _ => (0..rows).for_each(found),
     }
 }
 

@@ -10,7 +10,7 @@ pub enum Event {
     /// A move reached a state.
     Reached {
         /// The move, as it is now.
-        what: Move,
+        what: Box<Move>,
     },
     /// Rows of a day are on their way.
     Progress {

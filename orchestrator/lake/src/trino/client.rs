@@ -239,7 +239,7 @@ impl Query {
             self.columns.clone_from(columns);
         }
         match page.error {
-            Some(failure) => Err(Error::Failed(failure)),
+            Some(failure) => Err(Error::Failed(Box::new(failure))),
             None => Ok(Some(page)),
         }
     }

@@ -8,11 +8,12 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::i256;
 use arrow_schema::DataType as ArrowType;
 
+use crate::copy::EPOCH_MICROS;
 use crate::shape::Shape;
 use crate::types::widen::integers;
-use crate::types::{DataType, Form, Scalar};
+use crate::types::{DataType, Form, Scalar, Wire};
 
-use super::{Facts, Witness};
+use super::{Facts, Witness, jenkins};
 
 /// Collects facts batch by batch.
 pub struct Observer {
@@ -27,9 +28,10 @@ struct Seen {
     sum: Sum,
     bounds: Option<(i128, i128)>,
     floats: Option<(f64, f64)>,
-    /// NaNs of floats, true ones of booleans, bytes of text, values of lists.
+    /// NaNs of floats, true ones of booleans, bytes of bytea, values of lists.
     tally: u64,
-    text: Option<(Vec<u8>, Vec<u8>)>,
+    /// Sum of Postgres' hashes.
+    hash: i64,
 }
 
 /// Of numbers that may have 38 digits each: 128 bits do not hold many of them.
@@ -100,8 +102,8 @@ fn list_values(array: &ArrayRef) -> u64 {
     let list = array.as_list::<i32>();
     (0..list.len())
         .filter(|row| list.is_valid(*row))
-        .map(|row| list.value_length(row).cast_unsigned().into())
-        .fold(0, |sum: u64, length: u64| sum + length)
+        .map(|row| u64::from(list.value_length(row).cast_unsigned()))
+        .sum()
 }
 
 impl Seen {
@@ -124,17 +126,22 @@ impl Seen {
                 }
             }
             Form::Text => {
-                let bounds = matches!(scalar, Scalar::Text | Scalar::Char | Scalar::Uuid);
                 for value in array.as_string::<i32>().iter().flatten() {
-                    self.tally += value.len() as u64;
-                    if bounds {
-                        self.text(value.as_bytes());
-                    }
+                    let value = match scalar {
+                        Scalar::Char => value.trim_end_matches(' '),
+                        _ => value,
+                    };
+                    self.hash += i64::from(jenkins::bytes(value.as_bytes()));
                 }
             }
             Form::Binary => {
+                let mut hex = Vec::new();
                 for value in array.as_binary::<i32>().iter().flatten() {
                     self.tally += value.len() as u64;
+                    hex.clear();
+                    let digits = value.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+                    hex.extend(digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+                    self.hash += i64::from(jenkins::bytes(&hex));
                 }
             }
             Form::I32 | Form::I64 => self.integers(array),
@@ -143,12 +150,17 @@ impl Seen {
 
     /// Folds within the batch first: 64 bits are quicker.
     fn integers(&mut self, array: &ArrayRef) {
-        let valid = |row: &usize| array.is_valid(*row);
-        let rows = (0..array.len()).filter(valid);
-        let (mut low, mut high, mut sum) = (i64::MAX, i64::MIN, 0_i128);
+        let rows = (0..array.len()).filter(|row| array.is_valid(*row));
+        let (mut low, mut high, mut sum, mut hash) = (i64::MAX, i64::MIN, 0_i128, 0_i64);
+        // Postgres hashes a timestamp as it keeps it
+        let epoch = match array.data_type() {
+            ArrowType::Timestamp(..) => EPOCH_MICROS,
+            _ => 0,
+        };
         let mut take = |value: i64| {
             (low, high) = (low.min(value), high.max(value));
             sum += i128::from(value);
+            hash += i64::from(jenkins::integer(value.wrapping_sub(epoch)));
         };
         match array.data_type() {
             ArrowType::Int32 => {
@@ -167,6 +179,7 @@ impl Seen {
         }
         if low <= high {
             self.sum.add(sum);
+            self.hash += hash;
             self.bound(low.into());
             self.bound(high.into());
         }
@@ -189,19 +202,6 @@ impl Seen {
         }
         let (low, high) = self.floats.unwrap_or((value, value));
         self.floats = Some((low.min(value), high.max(value)));
-    }
-
-    fn text(&mut self, value: &[u8]) {
-        match &mut self.text {
-            None => self.text = Some((value.to_vec(), value.to_vec())),
-            Some((low, high)) => {
-                if value < low.as_slice() {
-                    value.clone_into(low);
-                } else if value > high.as_slice() {
-                    value.clone_into(high);
-                }
-            }
-        }
     }
 
     fn facts(&self, data_type: DataType) -> Facts {
@@ -229,11 +229,10 @@ impl Seen {
             }
             Form::Text | Form::Binary => {
                 if self.count > 0 {
-                    fact("bytes", self.tally.to_string());
-                }
-                if let Some((low, high)) = &self.text {
-                    fact("min", String::from_utf8_lossy(low).into_owned());
-                    fact("max", String::from_utf8_lossy(high).into_owned());
+                    fact("hash", self.hash.to_string());
+                    if row.form == Form::Binary {
+                        fact("bytes", self.tally.to_string());
+                    }
                 }
             }
             Form::I32 | Form::I64 | Form::Decimal { .. } => {
@@ -241,10 +240,22 @@ impl Seen {
                     Form::Decimal { scale } => scale,
                     _ => 0,
                 };
-                if let Some((low, high)) = self.bounds {
-                    fact("min", decimal_text(&low.to_string(), scale));
-                    fact("max", decimal_text(&high.to_string(), scale));
+                let Some((low, high)) = self.bounds else {
+                    return facts;
+                };
+                fact("min", decimal_text(&low.to_string(), scale));
+                fact("max", decimal_text(&high.to_string(), scale));
+                // what Postgres is asked for: see `sql`
+                let (sum, hash) = match row.wire {
+                    Wire::Int2 | Wire::Int4 | Wire::Int8 => (true, true),
+                    Wire::Micros | Wire::TimeOfDay => (false, true),
+                    _ => (true, false),
+                };
+                if sum {
                     fact("sum", decimal_text(&self.sum.total().to_string(), scale));
+                }
+                if hash {
+                    fact("hash", self.hash.to_string());
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! The facts that Postgres is asked for, and how. Pure.
 //!
-//! Of every type as much as is exact and cheap. Sums of doubles depend on their order, bounds of bytea, json and lists
-//! would need functions that Postgres lacks or are slow: there counts and lengths must do.
+//! Of every type as much as is exact and cheap. Contents are compared by the sum of Postgres' own hash where it has
+//! one that can be called; that is also quicker than bounds of text or sums of times. Sums of doubles depend on their
+//! order, and lists are only counted.
 
 use crate::shape::{Shape, quoted};
 use crate::types::{DataType, Scalar};
@@ -34,7 +35,13 @@ pub(super) fn facts(data_type: DataType) -> Vec<(&'static str, &'static str)> {
     let mut facts = vec![count];
     facts.extend(match scalar {
         Scalar::Bool => vec![("true", "count(*) filter (where $)::text")],
-        Scalar::Int2 | Scalar::Int4 | Scalar::Int8 | Scalar::Numeric { .. } => vec![
+        Scalar::Int2 | Scalar::Int4 | Scalar::Int8 => vec![
+            ("min", "min($)::text"),
+            ("max", "max($)::text"),
+            ("sum", "sum($)::text"),
+            ("hash", "sum(hashint8($))::text"),
+        ],
+        Scalar::Numeric { .. } => vec![
             ("min", "min($)::text"),
             ("max", "max($)::text"),
             ("sum", "sum($)::text"),
@@ -45,40 +52,38 @@ pub(super) fn facts(data_type: DataType) -> Vec<(&'static str, &'static str)> {
             ("min", "(min(nullif($, 'NaN')) + '0')::text"),
             ("max", "(max(nullif($, 'NaN')) + '0')::text"),
         ],
-        // format() keeps the padding that a cast of char(n) to text drops
-        Scalar::Char => vec![
+        // the cast drops the padding of char(n), so it does not count here
+        Scalar::Text | Scalar::Char | Scalar::Uuid | Scalar::Json | Scalar::Jsonb => {
+            vec![("hash", "sum(hashtext($::text collate \"C\"))::text")]
+        }
+        Scalar::Bytea => vec![
             ("bytes", "sum(octet_length($))::text"),
-            (
-                "min",
-                "min(format('%s', $) collate \"C\") filter (where $ is not null)",
-            ),
-            (
-                "max",
-                "max(format('%s', $) collate \"C\") filter (where $ is not null)",
-            ),
+            ("hash", "sum(hashtext(encode($, 'hex')))::text"),
         ],
-        Scalar::Text | Scalar::Uuid => vec![
-            ("bytes", "sum(octet_length($::text))::text"),
-            ("min", "min($::text collate \"C\")"),
-            ("max", "max($::text collate \"C\")"),
-        ],
-        Scalar::Json | Scalar::Jsonb => vec![("bytes", "sum(octet_length($::text))::text")],
-        Scalar::Bytea => vec![("bytes", "sum(octet_length($))::text")],
         Scalar::Date => vec![
             ("min", "(min($) - date '1970-01-01')::text"),
             ("max", "(max($) - date '1970-01-01')::text"),
             ("sum", "sum($ - date '1970-01-01')::text"),
         ],
-        // microseconds; extract() is exact, a numeric
+        // bounds in microseconds, once a column: extract() is exact, and slow
         Scalar::Time => vec![
             ("min", "(extract(epoch from min($)) * 1000000)::int8::text"),
             ("max", "(extract(epoch from max($)) * 1000000)::int8::text"),
-            ("sum", "sum((extract(epoch from $) * 1000000)::int8)::text"),
+            ("hash", "sum(time_hash($))::text"),
         ],
-        Scalar::Timestamp | Scalar::Timestamptz => vec![
+        Scalar::Timestamp => vec![
             ("min", "(extract(epoch from min($)) * 1000000)::int8::text"),
             ("max", "(extract(epoch from max($)) * 1000000)::int8::text"),
-            ("sum", "sum((extract(epoch from $) * 1000000)::int8)::text"),
+            ("hash", "sum(timestamp_hash($))::text"),
+        ],
+        // an instant has no hash of its own that can be called in every version; its distance from 2000 has
+        Scalar::Timestamptz => vec![
+            ("min", "(extract(epoch from min($)) * 1000000)::int8::text"),
+            ("max", "(extract(epoch from max($)) * 1000000)::int8::text"),
+            (
+                "hash",
+                "sum(interval_hash($ - timestamptz '2000-01-01 00:00:00+00'))::text",
+            ),
         ],
     });
     facts

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use iceberg::spec::DataFile;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
 use tokio::sync::mpsc;
 
 use crate::Error;
@@ -160,7 +161,21 @@ impl Job {
 fn properties(layout: &Layout) -> WriterProperties {
     let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("a level that zstd has");
     let note = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
-    WriterProperties::builder()
+    let mut properties = WriterProperties::builder();
+    for field in layout.schema.fields() {
+        // Numbers and times are mostly all different: a dictionary of them costs more than anything else here, and is
+        // larger than their differences are.
+        if matches!(
+            field.data_type(),
+            ArrowType::Int32 | ArrowType::Int64 | ArrowType::Timestamp(..) | ArrowType::Time64(_)
+        ) {
+            let column = ColumnPath::from(field.name().as_str());
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        }
+    }
+    properties
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by("ridehail".to_owned())
         .set_compression(Compression::ZSTD(level))

@@ -453,7 +453,10 @@ async fn damaged_files_are_found() {
     );
 
     let put = async |bytes: Vec<u8>| {
-        bed.store.delete(&[file.location.clone()]).await.unwrap();
+        bed.store
+            .delete(std::slice::from_ref(&file.location))
+            .await
+            .unwrap();
         assert!(
             bed.store
                 .put_if_absent(&file.location, bytes.into())
