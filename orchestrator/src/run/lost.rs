@@ -49,6 +49,7 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
         pool: store.pool().clone(),
         run_id,
         epoch,
+        nodes: Arc::clone(&nodes),
         attempts: stored
             .iter()
             .map(|row| u16::try_from(row.attempt).unwrap_or_default())

@@ -8,6 +8,7 @@
 //! over: [`Recorder::fenced`] fires and the executor stops. When the store doesn't answer for as long as the
 //! lease lives, the same happens: someone else may believe us dead by then, and would be right to go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Event, Happened, Tally};
+use super::prepare::PlannedNode;
 use crate::clock::SharedClock;
 use crate::store::journal::{self, Entry, RunEnd};
 use crate::store::leases::LEASE;
@@ -49,6 +51,8 @@ pub struct Recording {
     pub run_id: i64,
     /// Number of its lease.
     pub epoch: i64,
+    /// The run's nodes: a skipped one is told with the name of its culprit.
+    pub nodes: Arc<[PlannedNode]>,
     /// Attempts so far, by node, as stored.
     pub attempts: Vec<u16>,
     /// Last event stored.
@@ -107,13 +111,14 @@ async fn keep(
         pool,
         run_id,
         epoch,
+        nodes,
         attempts,
         last_seq,
         tally,
         clock,
         cancel,
     } = recording;
-    let mut ledger = Ledger::new(attempts, last_seq, tally);
+    let mut ledger = Ledger::new(nodes, attempts, last_seq, tally);
     let mut notes = Vec::new();
     loop {
         // either something happened, or it is time for a sign of life

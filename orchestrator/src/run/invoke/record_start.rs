@@ -13,7 +13,7 @@ use crate::artifacts::lineage;
 use crate::run::events::{Report, Tally};
 use crate::run::execute::attempt::lost;
 use crate::run::plan::{Limits, NodeIx, Plan};
-use crate::run::prepare::Prepared;
+use crate::run::prepare::{PlannedNode, Prepared};
 use crate::run::record::{Recorder, Recording};
 use crate::run::request::{Request, Trigger};
 use crate::run::state::{NodeState, RunEvent, RunState};
@@ -83,6 +83,7 @@ pub(super) async fn open_new(
     let start = Start {
         run_id,
         epoch,
+        nodes: Arc::clone(&prepared.nodes),
         attempts,
         last_seq: 0,
         tally: Tally::default(),
@@ -203,6 +204,7 @@ pub(super) async fn adopt(
     let start = Start {
         run_id,
         epoch,
+        nodes: Arc::clone(&prepared.nodes),
         attempts,
         last_seq,
         tally,
@@ -220,6 +222,7 @@ pub(super) async fn adopt(
 struct Start {
     run_id: i64,
     epoch: i64,
+    nodes: Arc<[PlannedNode]>,
     attempts: Vec<u16>,
     last_seq: i64,
     tally: Tally,
@@ -237,6 +240,7 @@ fn with_recorder(
         pool: store.pool().clone(),
         run_id: start.run_id,
         epoch: start.epoch,
+        nodes: start.nodes,
         attempts: start.attempts,
         last_seq: start.last_seq,
         tally: start.tally,

@@ -23,7 +23,12 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger over nodes whose stored attempts are `attempts`, after event `seq`; `tally` counts those
     /// that had ended before.
-    pub(super) fn new(attempts: Vec<u16>, seq: i64, tally: Tally) -> Self {
+    pub(super) fn new(
+        nodes: std::sync::Arc<[PlannedNode]>,
+        attempts: Vec<u16>,
+        seq: i64,
+        tally: Tally,
+    ) -> Self {
         let row = |(node, attempt): (i32, u16)| {
             let attempt = small(attempt);
             NodeWrite {
@@ -35,7 +40,7 @@ impl Ledger {
         };
         Self {
             rows: (0..).zip(attempts).map(row).collect(),
-            nodes: std::sync::Arc::from([]),
+            nodes,
             dirty: BTreeSet::new(),
             events: Vec::new(),
             seq,
@@ -58,7 +63,6 @@ impl Ledger {
                 target,
                 ..
             } => {
-                self.nodes = std::sync::Arc::clone(nodes);
                 let data = json!({ "nodes": nodes.len(), "threads": threads, "target": target });
                 ("run_started", None, None, data)
             }
