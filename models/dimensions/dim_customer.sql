@@ -10,6 +10,8 @@
     tags=['dimension'],
 ) }}
 
+{{ keep_history([ref('stg_user_events')]) }}
+
 {%- set attributes = ['city_id', 'name', 'phone', 'email', 'payment_brand'] %}
 
 with

@@ -14,6 +14,8 @@
     tags=['dimension'],
 ) }}
 
+{{ keep_history([ref('stg_user_events')]) }}
+
 {%- set attributes = ['city_id', 'vehicle_id', 'name', 'phone', 'email'] %}
 
 with

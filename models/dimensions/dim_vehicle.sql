@@ -13,6 +13,8 @@
     tags=['dimension'],
 ) }}
 
+{{ keep_history([ref('stg_vehicle_events')]) }}
+
 with
 
 {% if is_incremental() -%}

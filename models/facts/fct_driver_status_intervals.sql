@@ -7,6 +7,10 @@
   interval that begins before its first new event. All events of a pair lie in one Kafka
   partition (their key is vehicle_id), so batches of one row may be compared.
 
+  Where that interval's event has left staging but the interval has not left this table, the row
+  itself stands in for the event. An interval that has left is final, so one that was open then
+  stays open in the archive: its end is where the driver's next one starts.
+
   landing_batch is that of the opening event. last_landing_batch includes the closing event: it
   tells the marts that an interval has changed.
 -#}
@@ -23,6 +27,10 @@
     ],
     tags=['fact'],
 ) }}
+
+{{ keep_history([ref('stg_vehicle_events')]) }}
+
+{%- set columns = ['event_id', 'driver_id', 'vehicle_id', 'city_id', 'event_type', 'ride_id', 'event_time', 'sequence', 'kafka_partition', 'landing_batch'] %}
 
 with
 
@@ -51,13 +59,39 @@ touched as materialized (
             where intervals.vehicle_id = changed.vehicle_id
                 and intervals.driver_id = changed.driver_id
                 and intervals.started_at < changed.first_time
+                and intervals.started_at >= {{ archive_boundary([this]) }}
         ), first_time) as rebuild_from
     from changed
+),
+
+-- of several intervals that begin in one instant only the last one's end can change
+without_event as (
+    select intervals.*
+    from touched
+    cross join lateral (
+        select *
+        from {{ this }} as known
+        where known.vehicle_id = touched.vehicle_id
+            and known.driver_id = touched.driver_id
+            and known.started_at = touched.rebuild_from
+        order by known.ended_at desc nulls first
+        limit 1
+    ) as intervals
+    where touched.rebuild_from < {{ archive_boundary([ref('stg_vehicle_events')]) }}
+        and not exists (
+            select 1
+            from {{ ref('stg_vehicle_events') }} as staged
+            where staged.event_id = intervals.event_id
+                and staged.event_time = intervals.started_at
+        )
 ),
 {%- endif %}
 
 events as (
-    select events.*
+    select
+        {%- for column in columns %}
+        events.{{ column }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
     {%- if is_incremental() %}
     from touched
     cross join lateral (
@@ -72,6 +106,24 @@ events as (
     from {{ ref('stg_vehicle_events') }} as events
     {%- endif %}
     where events.event_type in ('online', 'idle', 'en_route', 'on_trip', 'offline', 'maintenance')
+
+    {%- if is_incremental() %}
+
+    union all
+
+    select
+        event_id,
+        driver_id,
+        vehicle_id,
+        city_id,
+        status,
+        ride_id,
+        started_at,
+        0,
+        kafka_partition,
+        landing_batch
+    from without_event
+    {%- endif %}
 ),
 
 intervals as (
@@ -106,3 +158,4 @@ select
     landing_batch,
     last_landing_batch
 from intervals
+where started_at >= {{ archive_boundary([this]) }}

@@ -14,6 +14,8 @@
     tags=['fact'],
 ) }}
 
+{{ keep_history([ref('stg_ride_events')]) }}
+
 {% if is_incremental() -%}
 with new_batches as materialized (
     {{ new_batches(this, source('raw', 'landing_progress'), 'ride_events') }}
@@ -40,3 +42,4 @@ from {{ rows_of_new_batches(ref('stg_ride_events'), 'events') }}
 from {{ ref('stg_ride_events') }} as events
 {%- endif %}
 where events.event_type = 'fare_adjusted'
+    and events.event_time >= {{ archive_boundary([this]) }}

@@ -7,6 +7,9 @@
   Fare adjustments are not read: they are rows of fct_fare_adjustments on their own day, which
   keeps a ride's row final soon after the ride.
 
+  A ride whose day has left, here or in staging, is final: what is left of its events would not make
+  the same row.
+
   delete+insert on (ride_id, requested_at): requested_at never changes, so a ride never moves
   between partitions and only the touched days are written.
 -#}
@@ -23,6 +26,8 @@
     tags=['fact'],
 ) }}
 
+{{ keep_history([ref('stg_ride_events')]) }}
+
 {%- set fare_amounts = ['base', 'distance', 'time', 'surge', 'tolls', 'taxes', 'fees', 'discount', 'tip', 'total', 'driver_pay'] %}
 
 with
@@ -36,6 +41,7 @@ touched as (
     select distinct events.ride_id, events.requested_at
     from {{ rows_of_new_batches(ref('stg_ride_events'), 'events') }}
     where events.event_type <> 'fare_adjusted'
+        and events.requested_at >= {{ archive_boundary([this, ref('stg_ride_events')]) }}
 ),
 {%- endif %}
 
@@ -54,6 +60,8 @@ events as (
         -- the same as plain bounds, so that only the touched days are opened
         and events.event_time >= (select min(requested_at) from touched)
         and events.event_time < (select max(requested_at) from touched) + interval '{{ var("ride_hours") }} hours'
+        {%- else %}
+        and events.requested_at >= {{ archive_boundary([this, ref('stg_ride_events'), source('raw', 'ride_events')]) }}
         {%- endif %}
 ),
 
@@ -82,11 +90,12 @@ rides as (
         max(cancellation_fee_cents) as cancellation_fee_cents,
         count(*) filter (where event_type = 'offered')::int as offers,
         count(*) filter (where event_type = 'declined')::int as declines,
-        max(pickup_latitude) as pickup_latitude,
-        max(pickup_longitude) as pickup_longitude,
-        max(dropoff_latitude) as dropoff_latitude,
-        max(dropoff_longitude) as dropoff_longitude,
-        max(surge_multiplier) as surge_multiplier,
+        -- an aggregate forgets how wide its numeric is, and the archive must know
+        max(pickup_latitude)::numeric(8, 5) as pickup_latitude,
+        max(pickup_longitude)::numeric(8, 5) as pickup_longitude,
+        max(dropoff_latitude)::numeric(8, 5) as dropoff_latitude,
+        max(dropoff_longitude)::numeric(8, 5) as dropoff_longitude,
+        max(surge_multiplier)::numeric(6, 3) as surge_multiplier,
         max(estimated_fare_cents) as estimated_fare_cents,
         max(eta_seconds) as eta_seconds,
         max(distance_m) as distance_m,

@@ -18,7 +18,7 @@
             select max(done.{{ batch }})
             from {{ relation }} as done
             where done.kafka_partition = progress.kafka_partition
-        ), -1) as after_batch,
+        ), 0) as after_batch,
         progress.batch as last_batch
     from {{ progress }} as progress
     where progress.topic = '{{ topic }}'
@@ -62,8 +62,11 @@ landed as materialized (
         and new_batches.after_batch < raw_events.landing_batch
     -- the same, coarser: landing has no index on (kafka_partition, landing_batch), but may have
     -- one on landing_batch alone
-    where raw_events.landing_batch > (select min(after_batch) from new_batches)
+    where raw_events.landing_batch > (select min(after_batch) from new_batches where last_batch > after_batch)
         and raw_events.landing_batch <= (select max(last_batch) from new_batches)
+        -- days that have left are final; and where all rows of a Kafka partition have left, its
+        -- watermark has left with them
+        and raw_events.event_time >= {{ archive_boundary([staged]) }}
 ),
 
 -- the stretch of days that the anti-join of `is_new_event` has to look at
@@ -75,6 +78,7 @@ touched as (
 -- read twice rather than kept: a copy of all payloads would spill to disk
 landed as not materialized (
     select * from {{ events }}
+    where event_time >= {{ archive_boundary([staged]) }}
 ),
 {%- endif %}
 

@@ -5,6 +5,9 @@
   event to its last, also when nothing happened in between. Events only ever extend that range, so
   no late event can make a row disappear, and a run over what changed equals a run over all.
 
+  Periods of which facts have left for the archive are final (`first_whole_period`). Only rows of
+  gaps are still added there, in which nothing happened: an entity came back after a long time.
+
   A row remembers the landing batches that it has seen, per Kafka partition, in arrays
   (`batches_seen`). Their maximum over the table is where the next run begins.
 -#}
@@ -25,7 +28,7 @@
 {% macro new_batches_of_mart(relation, column, day, progress, topic) -%}
     select
         progress.kafka_partition,
-        coalesce(max(seen.batch), -1) as after_batch,
+        coalesce(max(seen.batch), 0) as after_batch,
         progress.batch as last_batch
     from {{ progress }} as progress
     left join (
@@ -61,7 +64,11 @@
 {%- set adjustments = ref('fct_fare_adjustments') %}
 {%- set intervals = ref('fct_driver_status_intervals') %}
 
-{%- if is_incremental() -%}
+whole as materialized (
+    select {{ first_whole_period() }} as first_period
+),
+
+{% if is_incremental() -%}
 new_ride_batches as materialized (
     {{ new_batches_of_mart(mart, 'ride_batches', day, progress, 'ride_events') }}
 ),
@@ -74,7 +81,7 @@ new_interval_batches as materialized (
     {{ new_batches_of_mart(mart, 'interval_batches', day, progress, 'vehicle_events') }}
 ),
 
-changed as materialized (
+touched as (
     select {{ entity }} as entity, {{ period_of('requested_at', unit) }} as period
     from {{ rows_of_new_batches(rides, 'rides', 'last_landing_batch', 'new_ride_batches') }}
 
@@ -98,6 +105,13 @@ changed as materialized (
     where {{ at_work('status') }} or landing_batch > after_batch
 ),
 
+changed as materialized (
+    select entity, period
+    from touched
+    where entity is not null
+        and period >= (select first_period from whole)
+),
+
 known as (
     select {{ entity }} as entity, min({{ mart_period }}) as first_period, max({{ mart_period }}) as last_period
     from {{ mart }}
@@ -107,7 +121,6 @@ known as (
 periods as materialized (
     select entity, period
     from changed
-    where entity is not null
 
     union
 
@@ -125,7 +138,6 @@ periods as materialized (
             ) as period
         from changed
         left join known on known.entity = changed.entity
-        where changed.entity is not null
         group by changed.entity, known.first_period, known.last_period
     ) as gaps
     where gaps.first_period is null
@@ -148,6 +160,7 @@ periods as materialized (
         generate_series(min(period), max(period), interval '1 {{ unit }}') as period
     from happened
     where entity is not null
+        and period >= (select first_period from whole)
     group by entity
 )
 {%- endif %}

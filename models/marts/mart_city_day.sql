@@ -10,6 +10,8 @@
     tags=['mart'],
 ) }}
 
+{{ keep_history([ref('fct_rides'), ref('fct_fare_adjustments'), ref('fct_driver_status_intervals')]) }}
+
 {{ city_activity(
     mart=this,
     unit='day',

@@ -10,6 +10,8 @@
     tags=['mart'],
 ) }}
 
+{{ keep_history([ref('fct_rides'), ref('fct_fare_adjustments'), ref('fct_driver_status_intervals')]) }}
+
 with
 
 {{ periods_to_build(this, 'driver_id', 'day', 'date', 'date::timestamp') }},

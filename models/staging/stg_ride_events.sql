@@ -16,6 +16,8 @@
     tags=['staging'],
 ) }}
 
+{{ keep_history([source('raw', 'ride_events')]) }}
+
 with
 
 {{ landed_events(source('raw', 'ride_events'), this, source('raw', 'landing_progress'), 'ride_events') }}

@@ -11,6 +11,8 @@
     tags=['staging'],
 ) }}
 
+{{ keep_history([source('raw', 'user_events')]) }}
+
 with
 
 {{ landed_events(source('raw', 'user_events'), this, source('raw', 'landing_progress'), 'user_events') }}

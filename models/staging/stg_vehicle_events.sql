@@ -16,6 +16,8 @@
     tags=['staging'],
 ) }}
 
+{{ keep_history([source('raw', 'vehicle_events')]) }}
+
 with
 
 {{ landed_events(source('raw', 'vehicle_events'), this, source('raw', 'landing_progress'), 'vehicle_events') }}

@@ -1,6 +1,7 @@
 -- Pay of each driver-day, and seconds at work of each driver, as the mart has them and as the
 -- facts add up to. (Seconds are compared per driver: an interval may lie on several days.)
--- Drivers and days that have left the facts are not compared.
+-- Days that have left the facts are final and not compared. Nor are seconds before all of a driver's
+-- work is here: what has left of it, in some vehicle, ended where the first interval begins that has not.
 with
 
 pay as (
@@ -14,19 +15,37 @@ pay as (
     group by 1, 2
 ),
 
+whole as (
+    select {{ first_whole_period() }} as first_period
+),
+
 facts_begin as (
-    select date_trunc('day', min(started_at) at time zone 'UTC')::date + 2 as date
-    from {{ ref('fct_driver_status_intervals') }}
+    select
+        driver_id,
+        case
+            when first_period = '-infinity' then first_period
+            else greatest(first_period, date_trunc('day', max(begins_at) at time zone 'UTC') + interval '1 day')
+        end as period
+    from (
+        select driver_id, vehicle_id, min(started_at) as begins_at
+        from {{ ref('fct_driver_status_intervals') }}
+        group by driver_id, vehicle_id
+    ) as vehicles
+    cross join whole
+    group by driver_id, first_period
 ),
 
 pieces as (
     select
         intervals.driver_id,
-        extract(epoch from intervals.ended_at - greatest(intervals.started_at, facts_begin.date::timestamp at time zone 'UTC'))::numeric(14, 3) as seconds
+        extract(epoch from
+            intervals.ended_at at time zone 'UTC'
+            - greatest(intervals.started_at at time zone 'UTC', facts_begin.period)
+        )::numeric(14, 3) as seconds
     from {{ ref('fct_driver_status_intervals') }} as intervals
-    cross join facts_begin
+    inner join facts_begin on facts_begin.driver_id = intervals.driver_id
     where {{ at_work('intervals.status') }}
-        and intervals.ended_at > facts_begin.date::timestamp at time zone 'UTC'
+        and intervals.ended_at at time zone 'UTC' > facts_begin.period
 ),
 
 work as (
@@ -38,8 +57,8 @@ work as (
 worked as (
     select mart.driver_id, sum(mart.online_seconds) as seconds
     from {{ ref('mart_driver_day') }} as mart
-    cross join facts_begin
-    where mart.date >= facts_begin.date
+    inner join facts_begin on facts_begin.driver_id = mart.driver_id
+    where mart.date >= facts_begin.period
     group by mart.driver_id
 )
 
@@ -48,9 +67,12 @@ from pay
 left join {{ ref('mart_driver_day') }} as mart
     on mart.driver_id = pay.driver_id
     and mart.date = pay.date
-where mart.driver_id is null
-    or mart.rides_assigned <> pay.rides_assigned
-    or mart.driver_pay_cents <> pay.driver_pay_cents
+where pay.date >= (select first_period from whole)
+    and (
+        mart.driver_id is null
+        or mart.rides_assigned <> pay.rides_assigned
+        or mart.driver_pay_cents <> pay.driver_pay_cents
+    )
 
 union all
 
