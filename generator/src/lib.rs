@@ -27,6 +27,8 @@ mod encode;
 mod error;
 mod event;
 mod fault;
+mod field;
+mod follow_up;
 mod identity;
 #[cfg(test)]
 mod laws;
@@ -41,6 +43,7 @@ mod run;
 mod shift;
 mod spec;
 mod tally;
+mod time_text;
 mod town;
 mod trip;
 mod truth;

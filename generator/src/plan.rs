@@ -3,10 +3,10 @@
 use crate::args::GenerateArgs;
 use crate::city;
 use crate::driver::{DAY, MINUTE};
-use crate::encode::time_text;
 use crate::error::Error;
 use crate::fault::FaultRates;
 use crate::spec::{CitySpec, Phase, SIMULATION, WorldSpec};
+use crate::time_text::time_text;
 
 /// A live phase that was interrupted for longer than this is not made up for event by event: the
 /// gap gets the daily demand instead.

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{GenerateArgs, SinkKind};
 use crate::clock;
 use crate::driver::{HOUR, MINUTE};
-use crate::encode::time_text;
 use crate::error::Error;
 use crate::pipeline::{Pipeline, Sink};
 use crate::plan::{Run, plan};
 use crate::publish::kafka::KafkaSink;
 use crate::publish::resume;
+use crate::time_text::time_text;
 use crate::truth::Truth;
 
 /// Partitions that records get when no topic says otherwise.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use crate::city::{self, City};
 use crate::driver::DAY;
-use crate::encode::time_text;
 use crate::event::{Body, EVENT_TYPES, RideStep, TOPICS};
 use crate::fault::{DAMAGE_NAMES, DAMAGES, Record, Sending};
 use crate::spec::WorldSpec;
+use crate::time_text::time_text;
 use crate::truth::{DayCount, RideCounts, TopicTruth, Truth};
 
 /// Ride steps, plus rides seen at all.

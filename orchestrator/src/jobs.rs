@@ -5,13 +5,14 @@
 //!   - name: hourly
 //!     description: The marts of the last days
 //!     schedule: {cron: "5 * * * *", time_zone: Europe/Paris}   # without: only when triggered
-//!     command: build            # build, run, test or seed
+//!     command: build            # build, run, test, seed or archive
 //!     select: tag:mart          # text or a list; without: everything
 //!     exclude: [mart_slow]
 //!     vars: {lookback_days: 3}
 //!     threads: 4
 //!     retries: 2                # further attempts of a node whose failure may pass
 //!     timeout: 30m              # s, m or h; the whole run
+//!     archive: {rate: 20MB}     # of archive: batch_days, rate, drain_timeout
 //!     overlap: skip             # or queue: what to do while the job's last run has not ended
 //! ```
 
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use serde_saphyr::Spanned;
 
+use crate::archive::options::ArchiveOptions;
 use crate::retry::RetryLimits;
 use crate::run::request::{Command, Request};
 
@@ -160,6 +162,8 @@ struct Entry {
     timeout: Option<Spanned<String>>,
     target: Option<String>,
     #[serde(default)]
+    archive: ArchiveOptions,
+    #[serde(default)]
     overlap: Overlap,
 }
 
@@ -230,7 +234,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Job>, Error> {
             line,
             message,
             "the keys of a job are: name, description, schedule, command, select, \
-            exclude, vars, full_refresh, threads, retries, timeout, target, overlap",
+            exclude, vars, full_refresh, threads, retries, timeout, target, archive, overlap",
         )
     })?;
     let mut names = HashSet::new();
@@ -278,6 +282,7 @@ fn job(entry: Entry) -> Result<Job, (u64, String, &'static str)> {
         target: entry.target,
         retries: entry.retries.unwrap_or(RetryLimits::DEFAULT.retries),
         timeout_seconds,
+        archive: entry.archive,
         job: Some(name.clone()),
         ..Request::new(entry.command)
     };
@@ -327,7 +332,7 @@ pub fn pattern(cron: &str) -> Result<Cron, croner::errors::CronError> {
 }
 
 /// Seconds of `90s`, `30m`, `2h`.
-fn seconds(text: &str) -> Option<u64> {
+pub(crate) fn seconds(text: &str) -> Option<u64> {
     let (digits, factor) = match text.as_bytes().last()? {
         b's' => (text.strip_suffix('s')?, 1),
         b'm' => (text.strip_suffix('m')?, 60),

@@ -8,8 +8,10 @@
 //! 3. [`store`]: the tables, and what a crash leaves in them.
 //! 4. [`run::invoke`]: a run from request to result.
 //! 5. [`jobs`] and [`schedule`]: what runs when, fired once however many processes look.
-//! 6. [`cli`]: one file a verb. [`web`]: pages over the store.
+//! 6. [`archive`]: which tables leave Postgres for the lake, and when.
+//! 7. [`cli`]: one file a verb. [`web`]: pages over the store.
 
+pub mod archive;
 pub mod artifacts;
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! The generator against real brokers: what it acknowledged is there, once and in sequence,
 //! however often it was killed.
 
+mod compare;
 mod topics;
 
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use compare::{assert_holds, comparable, without_produced_at};
 use generator::{Error, GenerateArgs, Truth};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -93,46 +95,6 @@ async fn expected(arguments: &[&str]) -> (Vec<Vec<Vec<(String, Value)>>>, Truth)
         records[topic][partition].push((key, value));
     }
     (records, truth.expect("generated"))
-}
-
-fn without_produced_at(mut value: Value) -> Value {
-    if let Some(object) = value.as_object_mut() {
-        object.remove("produced_at");
-    }
-    value
-}
-
-/// A value without the time of its sending; a truncated one as the part before that.
-fn comparable(value: &[u8]) -> Value {
-    match serde_json::from_slice(value) {
-        Ok(value) => without_produced_at(value),
-        Err(_) => {
-            let text = String::from_utf8_lossy(value);
-            Value::String(
-                text.split("produced_at")
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned(),
-            )
-        }
-    }
-}
-
-fn assert_holds(topics: &Topics, expected: &[Vec<Vec<(String, Value)>>]) {
-    for (topic, (stored, expected)) in topics.read().into_iter().zip(expected).enumerate() {
-        for (partition, (stored, expected)) in stored.into_iter().zip(expected).enumerate() {
-            let place = format!("{}[{partition}]", NAMES[topic]);
-            assert_eq!(stored.len(), expected.len(), "records in {place}");
-            for (ordinal, (stored, (key, value))) in stored.into_iter().zip(expected).enumerate() {
-                assert_eq!(&stored.key, key, "{place} {ordinal}");
-                assert_eq!(&comparable(&stored.value), value, "{place} {ordinal}");
-                assert!(
-                    stored.position.starts_with(&format!("{ordinal}@")),
-                    "{place} {ordinal}"
-                );
-            }
-        }
-    }
 }
 
 fn ends_of(truth: &Truth) -> Vec<Vec<u64>> {

@@ -1,7 +1,8 @@
 //! The object store, and iceberg's view of it.
 //!
 //! One bucket; a location is `s3://bucket/key`. Every call to the store passes a gate ([`gate`]), where tests kill the
-//! process. Calls that answer with a server's error, or not at all, are repeated for a minute; then they fail.
+//! process. Calls that answer with a server's error, or not at all, are repeated for half a minute; then they
+//! fail.
 //!
 //! Nothing here overwrites by design, though S3 would: names carry an attempt's id. An upload in parts that is
 //! neither completed nor aborted is not listed and costs space until the server clears it away; MinIO does so
@@ -59,8 +60,9 @@ impl Store {
                 max_backoff: Duration::from_secs(5),
                 base: 2.0,
             },
-            max_retries: 12,
-            retry_timeout: Duration::from_secs(60),
+            // the time decides, not the number
+            max_retries: 100,
+            retry_timeout: Duration::from_secs(30),
         };
         let s3 = AmazonS3Builder::new()
             .with_endpoint(&args.s3_endpoint)

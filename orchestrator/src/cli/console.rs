@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::printer::{Color, Printer};
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
-use crate::run::prepare::PlannedNode;
+use crate::run::prepare::{ARCHIVE, PlannedNode};
 use crate::run::state::RunState;
 
 /// Column that dots run to.
@@ -115,6 +115,25 @@ impl Console {
                 // dbt names the connection here; ours are not tied to nodes
                 let words = format!("CANCEL query {}", planned.unique_id);
                 self.result(at, index, &words, Some(Color::Red), "CANCEL", took);
+            }
+            (_, Ending::Warned) if is_archive(planned) => {
+                let words = format!("WARN archived {}", relation(planned));
+                self.result(
+                    at,
+                    index,
+                    &words,
+                    Some(Color::Yellow),
+                    &report.message,
+                    took,
+                );
+            }
+            (_, Ending::Success) if is_archive(planned) => {
+                let words = format!("OK archived {}", relation(planned));
+                self.result(at, index, &words, Some(Color::Green), &report.message, took);
+            }
+            (_, Ending::Failed) if is_archive(planned) => {
+                let words = format!("ERROR archiving {}", relation(planned));
+                self.result(at, index, &words, Some(Color::Red), "ERROR", took);
             }
             (kind, Ending::Success | Ending::Warned) => {
                 let verb = match kind {
@@ -316,8 +335,9 @@ impl Renderer for Console {
 /// `sql view model analytics.stg_orders`, `seed file analytics.raw_orders`, `test not_null_orders_id`.
 #[must_use]
 pub fn label(node: &PlannedNode) -> String {
-    let relation = node.relation.as_deref().unwrap_or(&node.name);
+    let relation = relation(node);
     match node.resource_type {
+        _ if is_archive(node) => format!("archive of {relation}"),
         "model" => {
             let how = node
                 .materialized
@@ -332,6 +352,14 @@ pub fn label(node: &PlannedNode) -> String {
     }
 }
 
+fn relation(node: &PlannedNode) -> &str {
+    node.relation.as_deref().unwrap_or(&node.name)
+}
+
+fn is_archive(node: &PlannedNode) -> bool {
+    node.materialized.as_deref() == Some(ARCHIVE)
+}
+
 /// dbt's word for what a project declares.
 fn declared(kind: &str) -> &str {
     if kind == "test" { "data test" } else { kind }
@@ -342,6 +370,7 @@ fn kinds(nodes: &[PlannedNode]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for node in nodes {
         let kind = match (&node.materialized, node.resource_type) {
+            _ if is_archive(node) => ARCHIVE.to_owned(),
             (Some(how), "model") => format!("{how} model"),
             (_, kind) => kind.to_owned(),
         };

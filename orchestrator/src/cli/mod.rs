@@ -1,6 +1,7 @@
 //! The command line: one file a verb. A verb gets its arguments, does its work through the rest of the crate
 //! and returns an exit code: 0 all well, 1 a handled failure (a node failed), 2 anything unhandled or misused.
 
+mod archive;
 mod build;
 mod compile;
 pub mod console;
@@ -10,6 +11,7 @@ mod jobs;
 mod json_log;
 mod ls;
 pub mod printer;
+mod query;
 mod reconcile;
 mod run;
 mod runs;
@@ -26,9 +28,10 @@ use std::process::ExitCode;
 use clap::{Command, Parser, Subcommand};
 
 use crate::config::LogArgs;
+use crate::run::failure::lake_hint;
 use printer::Printer;
 
-/// Builds dbt projects on Postgres, on a schedule, and feeds them from Kafka.
+/// Builds dbt projects on Postgres, on a schedule, feeds them from Kafka, and keeps their past in Iceberg.
 #[derive(Debug, Parser)]
 #[command(
     name = "ridehail",
@@ -66,7 +69,7 @@ pub enum Verb {
     /// List and trigger the jobs of jobs.yml
     Jobs(jobs::JobsArgs),
     /// Run the scheduler and the web page
-    Serve(serve::ServeVerb),
+    Serve(Box<serve::ServeVerb>),
     /// Simulate cities and send their events to Kafka
     Generate(Box<generator::GenerateArgs>),
     /// Compare the topics of the cluster with the topics file, and make them so
@@ -75,6 +78,10 @@ pub enum Verb {
     Stream(Box<stream::StreamArgs>),
     /// Keep Druid's supervisors, retention and compaction as the spec files say
     Druid(streaming::druid::DruidArgs),
+    /// Move old days of tables to Iceberg, with proof
+    Archive(Box<archive::ArchiveArgs>),
+    /// Run a statement on Trino and print what it answers
+    Query(query::QueryArgs),
     /// Compare the figures of all systems with what was acknowledged
     Reconcile(reconcile::ReconcileArgs),
 }
@@ -84,6 +91,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Build", &["build", "run", "test", "seed", "compile", "ls"]),
     ("Runs", &["runs", "jobs", "serve"]),
     ("Streams", &["generate", "topics", "stream", "druid"]),
+    ("Lake", &["archive", "query"]),
     ("Check", &["reconcile"]),
 ];
 
@@ -104,6 +112,8 @@ impl Verb {
             | Self::Ls(_)
             | Self::Runs(_)
             | Self::Jobs(_)
+            | Self::Archive(_)
+            | Self::Query(_)
             | Self::Reconcile(_) => false,
         }
     }
@@ -123,11 +133,13 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Ls(args) => ls::execute(args, &printer).await,
         Verb::Runs(args) => runs::execute(args, &printer).await,
         Verb::Jobs(args) => jobs::execute(args, &printer).await,
-        Verb::Serve(args) => serve::execute(args).await,
+        Verb::Serve(args) => serve::execute(*args).await,
         Verb::Generate(args) => generate::execute(*args, &printer).await,
         Verb::Topics(args) => topics::execute(args, &printer).await,
         Verb::Stream(args) => stream::execute(*args, &printer).await,
         Verb::Druid(args) => druid::execute(args, &printer).await,
+        Verb::Archive(args) => archive::execute(*args, &log, &printer).await,
+        Verb::Query(args) => query::execute(args, &log, &printer).await,
         Verb::Reconcile(args) => reconcile::execute(args, &printer).await,
     };
     match done {
@@ -181,6 +193,13 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<Box<project::Error>>()?.hint())
             .or_else(|| cause.downcast_ref::<warehouse::Error>()?.hint().map(owned))
             .or_else(|| Some(owned(cause.downcast_ref::<crate::store::Error>()?.hint())))
+            .or_else(|| lake_hint(cause.downcast_ref::<lake::Error>()?).map(owned))
+            .or_else(|| {
+                cause
+                    .downcast_ref::<lake::trino::Error>()?
+                    .hint()
+                    .map(owned)
+            })
             .or_else(|| Some(owned(cause.downcast_ref::<crate::jobs::Error>()?.hint())))
             .or_else(|| cause.downcast_ref::<crate::web::Error>()?.hint().map(owned))
             .or_else(|| Some(cause.downcast_ref::<Advice>()?.hint.clone()))

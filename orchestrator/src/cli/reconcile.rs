@@ -13,7 +13,7 @@ use super::Advice;
 use super::printer::{Color, Printer};
 use crate::clock::{Clock, SystemClock};
 use crate::reconcile::checks::{Check, parse};
-use crate::reconcile::sources::Systems;
+use crate::reconcile::sources::{Systems, archived};
 use crate::reconcile::verdict::Outcome;
 use crate::reconcile::{Error, table};
 
@@ -71,11 +71,13 @@ pub struct ReconcileArgs {
     /// Days that Druid keeps: the age from which its specs refuse rows
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     druid_days: u16,
+    #[command(flatten)]
+    trino: lake::trino::TrinoArgs,
 }
 
 pub(super) async fn execute(args: ReconcileArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
     let checks = chosen(read_checks(&args.checks)?, &args.group)?;
-    let systems = systems(&args)?;
+    let systems = systems(&args).await?;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(args.wait);
     let mut outcomes = systems.take(&checks).await;
     while tokio::time::Instant::now() < deadline && !outcomes.iter().all(Outcome::agrees) {
@@ -146,7 +148,7 @@ fn chosen(checks: Vec<Check>, groups: &[String]) -> Result<Vec<Check>, Advice> {
         .collect())
 }
 
-fn systems(args: &ReconcileArgs) -> anyhow::Result<Systems> {
+async fn systems(args: &ReconcileArgs) -> anyhow::Result<Systems> {
     let truth = serde_json::from_str(&read(&args.truth)?).map_err(|source| Error::Truth {
         path: args.truth.display().to_string(),
         source,
@@ -166,11 +168,14 @@ fn systems(args: &ReconcileArgs) -> anyhow::Result<Systems> {
         ),
         ("day_to".to_owned(), iso::complete_until(now).to_string()),
     ]);
+    let postgres = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy(args.database.database_url.reveal())?;
     Ok(Systems {
         truth,
-        postgres: PgPoolOptions::new()
-            .max_connections(1)
-            .connect_lazy(args.database.database_url.reveal())?,
+        archived: archived(&postgres).await?,
+        trino: args.trino.client(),
+        postgres,
         kafka_brokers: args.kafka.brokers.clone(),
         topic_prefix: args.kafka.topic_prefix.clone(),
         druid_url: args.druid_url.clone(),

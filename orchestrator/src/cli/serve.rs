@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use clap::Args;
+use lake::args::LakeArgs;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::archive::LogProgress;
 use super::signals;
 use crate::clock::SystemClock;
 use crate::config::{ProjectArgs, ServeArgs, StoreArgs};
-use crate::run::invoke::{Context, Recording};
+use crate::run::invoke::{Context, LakeAccess, Recording};
 use crate::run::prepare::load;
 use crate::run::request::{Command, Request};
 use crate::schedule::fleet::Fleet;
@@ -29,6 +31,8 @@ pub struct ServeVerb {
     project: ProjectArgs,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    lake: LakeArgs,
 }
 
 /// Connections of the scheduler, the pages and the recorders together.
@@ -71,6 +75,10 @@ pub(super) async fn execute(args: ServeVerb) -> anyhow::Result<ExitCode> {
         clock: Arc::clone(&clock),
         // several runs at once would write the same files
         artifacts: false,
+        lake: Some(LakeAccess {
+            args: args.lake,
+            reporter: Arc::new(LogProgress),
+        }),
     };
     let fleet = Fleet::new(
         context,

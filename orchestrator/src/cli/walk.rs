@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::run::events::Renderer;
 use crate::run::execute::Stopped;
-use crate::run::invoke::{Context, Recording, Which, invoke};
+use crate::run::invoke::{Context, Finished, Recording, Which, invoke};
 use crate::run::request::{Command, Trigger};
 use crate::run::state::RunState;
 use crate::store::leases::Holder;
@@ -55,11 +55,9 @@ pub(super) async fn walk(
         holder: Holder::this_process(),
         clock: SystemClock::shared(),
         artifacts: !args.execution.no_write_json,
+        lake: None,
     };
-    let mut renderer: Box<dyn Renderer> = match log.log_format {
-        LogFormat::Text => Box::new(Console::new(printer.clone(), log.quiet)),
-        LogFormat::Json => Box::new(JsonLog::new(printer.clone())),
-    };
+    let mut renderer = renderer(log, printer);
     let cancel = signals::cancel_on_signal()?;
     let which = Which::New(Trigger::Cli);
     let finished = Box::pin(invoke(&context, request, which, renderer.as_mut(), cancel)).await?;
@@ -73,10 +71,23 @@ pub(super) async fn walk(
             EmptySelection::Error => ExitCode::from(1),
         });
     }
-    Ok(match (finished.state, finished.stopped) {
+    Ok(exit_code(&finished))
+}
+
+/// Lines for people or for programs.
+pub(super) fn renderer(log: &LogArgs, printer: &Printer) -> Box<dyn Renderer> {
+    match log.log_format {
+        LogFormat::Text => Box::new(Console::new(printer.clone(), log.quiet)),
+        LogFormat::Json => Box::new(JsonLog::new(printer.clone())),
+    }
+}
+
+/// What a run's end means to the shell.
+pub(super) fn exit_code(finished: &Finished) -> ExitCode {
+    match (finished.state, finished.stopped) {
         (RunState::Success, _) => ExitCode::SUCCESS,
         // dbt exits with 2 when a person interrupts it; a timeout is a failure that was foreseen
         (_, Some(Stopped::Cancelled | Stopped::Fenced)) => ExitCode::from(2),
         (_, Some(Stopped::TimedOut(_)) | None) => ExitCode::from(1),
-    })
+    }
 }

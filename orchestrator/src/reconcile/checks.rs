@@ -9,6 +9,9 @@
 //!       - {label: facts, postgres: "select count(*) from {{ schema }}.fct_rides"}
 //! ```
 //!
+//! A figure is a `truth`, a `kafka` topic, a statement for `postgres`, `druid` or `trino`, or one for `everywhere`, where rows
+//! that have moved to the lake count too.
+//!
 //! `expected:` and `actual:` are short for two figures with these labels. A `truth` is a JSON
 //! pointer or a list of pointers to add up. `{sum: POINTER}` adds up every number of an object,
 //! `field: NAME` that field of every entry, and `from: DAY, to: DAY` takes only entries whose key is
@@ -66,6 +69,12 @@ pub enum Source {
     Postgres(String),
     /// The single value of a Druid SQL statement.
     Druid(String),
+    /// The single value of a Trino statement.
+    Trino(String),
+    /// The single value of a statement that Postgres and Trino both understand, over rows wherever they are: on
+    /// Trino, over the views of all tiers, once a table has moved to the lake; on Postgres until then. Every
+    /// relation in it is written `{{ all:raw.name }}`, or `{{ all:schema.name }}` in the models' schema.
+    Everywhere(String),
 }
 
 /// A figure of the truth file.

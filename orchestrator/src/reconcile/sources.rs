@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row as _, ValueRef as _};
 
+use lake::trino::Trino;
+
 use super::checks::{Check, Source, look_up};
 use super::verdict::{Figure, Outcome};
 
@@ -24,6 +26,30 @@ pub struct Systems {
     pub variables: BTreeMap<String, String>,
     /// Client for Druid.
     pub http: reqwest::Client,
+    /// Who reads across tiers; without it, nothing has left Postgres.
+    pub trino: Option<Trino>,
+    /// `schema.name` of tables of which days have left Postgres -> the view over all of their tiers.
+    pub archived: BTreeMap<String, String>,
+}
+
+/// Tables of which days have left Postgres, with Trino's view of each.
+///
+/// # Errors
+/// What Postgres says.
+pub async fn archived(postgres: &PgPool) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let there: bool = sqlx::query_scalar("select to_regclass('lake.tables') is not null")
+        .fetch_one(postgres)
+        .await?;
+    if !there {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select table_schema || '.' || table_name, view_name from lake.tables
+         where visible_boundary > '-infinity'",
+    )
+    .fetch_all(postgres)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 impl Systems {
@@ -59,6 +85,8 @@ impl Systems {
             Source::Kafka(topic) => self.kafka(topic).await,
             Source::Postgres(sql) => self.postgres(&self.fill(sql)?).await,
             Source::Druid(sql) => self.druid(&self.fill(sql)?).await,
+            Source::Trino(sql) => self.trino(&self.fill(sql)?).await,
+            Source::Everywhere(sql) => self.everywhere(sql).await,
         }
     }
 
@@ -95,6 +123,37 @@ impl Systems {
             .map_err(|error| error.to_string())
     }
 
+    async fn everywhere(&self, sql: &str) -> Result<String, String> {
+        let schema = self
+            .variables
+            .get("schema")
+            .map_or("public", String::as_str);
+        // `schema.x` is in the models' schema, whatever that is called here
+        let named = |name: &str| match name.strip_prefix("schema.") {
+            Some(rest) => format!("{schema}.{rest}"),
+            None => name.to_owned(),
+        };
+        if self.archived.is_empty() {
+            return self.postgres(&self.fill(&relations(sql, named)?)?).await;
+        }
+        let sql = relations(sql, |name| {
+            let name = named(name);
+            match self.archived.get(&name) {
+                Some(view) => format!("lake.history.\"{view}\""),
+                None => format!("warehouse.{name}"),
+            }
+        })?;
+        self.trino(&self.fill(&sql)?).await
+    }
+
+    async fn trino(&self, sql: &str) -> Result<String, String> {
+        let trino = self
+            .trino
+            .as_ref()
+            .ok_or("there is no Trino to read the lake")?;
+        trino.text(sql).await.map_err(|error| error.to_string())
+    }
+
     async fn druid(&self, sql: &str) -> Result<String, String> {
         let url = format!("{}/druid/v2/sql", self.druid_url.trim_end_matches('/'));
         let body = serde_json::json!({"query": sql, "resultFormat": "array"});
@@ -118,6 +177,24 @@ impl Systems {
             None => Err("Druid answered no row".to_owned()),
         }
     }
+}
+
+/// Replaces `{{ all:schema.name }}` by what `place` makes of it.
+///
+/// # Errors
+/// One that is not closed.
+fn relations(sql: &str, place: impl Fn(&str) -> String) -> Result<String, String> {
+    const OPEN: &str = "{{ all:";
+    let mut placed = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        let (name, after) = after.split_once("}}").ok_or("'{{ all:' without '}}'")?;
+        placed.push_str(before);
+        placed.push_str(&place(name.trim()));
+        rest = after;
+    }
+    placed.push_str(rest);
+    Ok(placed)
 }
 
 /// Replaces `{{ name }}`.
@@ -145,6 +222,17 @@ pub(crate) fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn relations_are_where_they_are() {
+        let sql = "select (select count(*) from {{ all:raw.x }}) + (select 1 from {{ all:raw.y }})";
+        let placed = relations(sql, |name| format!("<{name}>")).unwrap();
+        assert_eq!(
+            placed,
+            "select (select count(*) from <raw.x>) + (select 1 from <raw.y>)"
+        );
+        assert!(relations("from {{ all:raw.x", str::to_owned).is_err());
+    }
 
     #[test]
     fn fills_variables_and_names_the_unknown() {

@@ -18,6 +18,7 @@ use super::state::{IllegalTransition, NodeEvent, NodeState};
 use crate::clock::SharedClock;
 use crate::retry::{FailureKind, RetryLimits, Verdict, policy};
 
+pub mod archive;
 pub mod attempt;
 
 use attempt::{Worker, run_attempt};

@@ -52,6 +52,17 @@ impl Failure {
         )
     }
 
+    /// The lake, or the way to it, failed while the node's days moved. The ledger holds how far they came.
+    #[must_use]
+    pub fn of_lake(node: &PlannedNode, error: &lake::Error) -> Self {
+        let (kind, title, hint) = judge_lake(error);
+        Self::with(
+            kind,
+            headed(title, node, &error.told()),
+            error.hint().or(hint),
+        )
+    }
+
     /// The process that ran it is gone.
     #[must_use]
     pub fn lost(node: &PlannedNode) -> Self {
@@ -101,9 +112,64 @@ fn classify(kind: ErrorKind, sqlstate: Option<&str>) -> FailureKind {
     }
 }
 
+/// What a person can do about an error of the lake.
+#[must_use]
+pub fn lake_hint(error: &lake::Error) -> Option<&str> {
+    let (kind, _, hint) = judge_lake(error);
+    error.hint().or(hint).or_else(|| retry::hint(kind))
+}
+
+/// Kind, title and advice for errors that give none themselves.
+fn judge_lake(error: &lake::Error) -> (FailureKind, &'static str, Option<&'static str>) {
+    use lake::Error as E;
+    match error {
+        E::Postgres { source, .. } => {
+            let kind = match source {
+                sqlx::Error::Database(error) => of_sqlstate(error.code().as_deref()),
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                    FailureKind::Connection
+                }
+                _ => FailureKind::Database,
+            };
+            (kind, "Database Error", None)
+        }
+        E::ObjectStore { .. } => {
+            let hint = "is the object store up? `make status` tells";
+            (FailureKind::Connection, "Lake Error", Some(hint))
+        }
+        E::Trino(error) => (of_trino(error), "Trino Error", None),
+        // a session of a killed process holds the table until the server misses it
+        E::Busy { .. } => (FailureKind::Conflict, "Lake Error", None),
+        E::UnsupportedType { .. } | E::Refused { .. } => (FailureKind::Project, "Refused", None),
+        E::Value { .. }
+        | E::Malformed { .. }
+        | E::File { .. }
+        | E::Iceberg { .. }
+        | E::Migrate(_)
+        | E::Superseded { .. }
+        | E::OutOfStep { .. }
+        | E::Differs { .. } => (FailureKind::Database, "Lake Error", None),
+    }
+}
+
+fn of_trino(error: &lake::trino::Error) -> FailureKind {
+    use lake::trino::Error as E;
+    match error {
+        E::Unreachable { .. } => FailureKind::Connection,
+        E::Refused { status, .. } if *status >= 500 => FailureKind::Connection,
+        // its own mistake, or that of a server behind it; a user's mistake stays one
+        E::Failed(failure) if failure.error_type != "USER_ERROR" => FailureKind::Connection,
+        E::Refused { .. } | E::Failed(_) | E::Answer { .. } => FailureKind::Database,
+    }
+}
+
 /// What a template asked while it was compiled can meet the same deadlock.
 fn of_adapter(error: &AdapterError) -> FailureKind {
-    match error.sqlstate.as_deref() {
+    of_sqlstate(error.sqlstate.as_deref())
+}
+
+fn of_sqlstate(code: Option<&str>) -> FailureKind {
+    match code {
         Some("40001" | "40P01" | "55P03") => FailureKind::Conflict,
         Some(code) if code.starts_with("08") || code.starts_with("57P") => FailureKind::Connection,
         Some(_) | None => FailureKind::Database,

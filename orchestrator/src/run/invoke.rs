@@ -1,8 +1,11 @@
 //! A run from request to result: load, record, execute, write artifacts, end.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use lake::args::LakeArgs;
+use lake::mover::Reporter;
 use project::Project;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +13,7 @@ use uuid::Uuid;
 
 use super::events::{Event, Happened, Renderer};
 use super::execute::{Stopped, in_background};
+use super::failure::lake_hint;
 use super::plan::{Limits, Plan};
 use super::prepare::{Place, Prepared, kind_word, load, prepare};
 use super::request::{Request, Trigger};
@@ -37,6 +41,9 @@ pub enum Error {
     /// The run store.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The lake is out of reach, or its ledger cannot be prepared.
+    #[error(transparent)]
+    Lake(#[from] lake::Error),
     /// The run is someone else's now.
     #[error("run {run_id} was taken over by another process")]
     Fenced {
@@ -62,6 +69,7 @@ impl Error {
             Self::Project(error) => error.hint(),
             Self::Warehouse(error) => error.hint().map(ToOwned::to_owned),
             Self::Store(error) => Some(error.hint().to_owned()),
+            Self::Lake(error) => lake_hint(error).map(ToOwned::to_owned),
             Self::Fenced { run_id } => Some(format!(
                 "`ridehail runs show {run_id}` tells what became of it"
             )),
@@ -95,6 +103,23 @@ pub struct Context {
     pub clock: SharedClock,
     /// Write `target/*.json`.
     pub artifacts: bool,
+    /// The lake; `None` for verbs that do not archive.
+    pub lake: Option<LakeAccess>,
+}
+
+/// What archiving needs of this machine.
+#[derive(Clone)]
+pub struct LakeAccess {
+    /// Where the lake is.
+    pub args: LakeArgs,
+    /// Who is told how far it has come.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+impl fmt::Debug for LakeAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LakeAccess").finish_non_exhaustive()
+    }
 }
 
 /// Which run.
@@ -241,7 +266,7 @@ async fn begin(
     cancel: &CancellationToken,
 ) -> Result<Recorded, Error> {
     let limits = Limits {
-        threads: request.threads.unwrap_or(prepared.project.profile.threads),
+        threads: request.threads(prepared.project.profile.threads),
         fail_fast: request.fail_fast,
     };
     let store = match &context.recording {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::plan::NodeIx;
 use super::request::{Command, Request};
+use crate::archive::policies;
 
 /// Where this machine keeps the project: what a request leaves out.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,9 @@ pub struct Place {
     pub env: BTreeMap<String, String>,
 }
 
+/// What happens to the nodes of an archive run, where others have a materialization.
+pub const ARCHIVE: &str = "archive";
+
 /// A node as a run needs it: names and labels, no template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedNode {
@@ -37,7 +41,7 @@ pub struct PlannedNode {
     pub name: String,
     /// `model`, `seed`, `test`, `snapshot`.
     pub resource_type: &'static str,
-    /// How it is built; `None` for tests.
+    /// How it is built; `None` for tests, [`ARCHIVE`] for what is archived.
     pub materialized: Option<String>,
     /// `schema.identifier`.
     pub relation: Option<String>,
@@ -79,10 +83,18 @@ pub fn kind_word(kind: ResourceType) -> &'static str {
 /// The same word for one that came out of the store.
 #[must_use]
 pub fn known_kind(word: &str) -> &'static str {
-    ["model", "test", "seed", "snapshot", "analysis", "operation"]
-        .into_iter()
-        .find(|known| *known == word)
-        .unwrap_or("node")
+    [
+        "model",
+        "test",
+        "seed",
+        "snapshot",
+        "analysis",
+        "operation",
+        "source",
+    ]
+    .into_iter()
+    .find(|known| *known == word)
+    .unwrap_or("node")
 }
 
 /// Reads the project for `which` verb.
@@ -125,8 +137,11 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
         resource_types: request.kinds(),
         indirect: request.indirect.into(),
     };
-    let chosen: IndexSet<UniqueId> = select(&project, &spec)
-        .map_err(Box::new)?
+    let selected = select(&project, &spec).map_err(Box::new)?;
+    if request.command == Command::Archive {
+        return prepare_archive(project, &selected);
+    }
+    let chosen: IndexSet<UniqueId> = selected
         .into_iter()
         .filter(|id| project.manifest.nodes.get(id).is_some_and(is_executed))
         .collect();
@@ -151,6 +166,34 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
         project,
         nodes,
         prerequisites,
+    })
+}
+
+/// Tables with a policy, each on its own: none waits for another, as each has its own boundary.
+fn prepare_archive(
+    project: Arc<Project>,
+    selected: &IndexSet<UniqueId>,
+) -> Result<Prepared, Box<project::Error>> {
+    let nodes: Arc<[PlannedNode]> = policies(&project)?
+        .iter()
+        .filter(|archived| selected.contains(&archived.unique_id))
+        .map(|archived| PlannedNode {
+            unique_id: archived.unique_id.clone(),
+            name: archived.name.clone(),
+            resource_type: kind_word(archived.kind),
+            materialized: Some(ARCHIVE.to_owned()),
+            relation: Some(archived.policy.table.to_string()),
+            // nothing is built, so no schema is made
+            schema: None,
+            path: archived.path.display().to_string(),
+            package: archived.package.clone(),
+            waits_for: Vec::new(),
+        })
+        .collect();
+    Ok(Prepared {
+        project,
+        prerequisites: vec![Vec::new(); nodes.len()],
+        nodes,
     })
 }
 

@@ -8,6 +8,7 @@ use project::select::Indirect;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::archive::options::ArchiveOptions;
 use crate::retry::RetryLimits;
 
 /// The verbs that execute nodes.
@@ -22,6 +23,8 @@ pub enum Command {
     Test,
     /// Seeds.
     Seed,
+    /// Old days of tables with an archive policy leave for the lake.
+    Archive,
 }
 
 impl Command {
@@ -33,6 +36,7 @@ impl Command {
             Self::Run => "run",
             Self::Test => "test",
             Self::Seed => "seed",
+            Self::Archive => "archive",
         }
     }
 
@@ -49,6 +53,7 @@ impl Command {
             Self::Run => &[ResourceType::Model],
             Self::Test => &[ResourceType::Test],
             Self::Seed => &[ResourceType::Seed],
+            Self::Archive => &[ResourceType::Source, ResourceType::Model],
         }
     }
 }
@@ -143,6 +148,9 @@ pub struct Request {
     /// The run is cancelled when it takes longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
+    /// How `archive` goes about it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub archive: ArchiveOptions,
     /// Job of jobs.yml.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
@@ -152,6 +160,10 @@ pub struct Request {
     /// `run_started_at` of templates. Set when the run is first taken; kept by whoever goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
+}
+
+fn is_default(options: &ArchiveOptions) -> bool {
+    *options == ArchiveOptions::default()
 }
 
 impl Request {
@@ -172,10 +184,21 @@ impl Request {
             target: None,
             retries: RetryLimits::DEFAULT.retries,
             timeout_seconds: None,
+            archive: ArchiveOptions::default(),
             job: None,
             due_at: None,
             started_at: None,
         }
+    }
+
+    /// Attempts at once, where the profile says `of_profile`. Moving tables is bound by the disk and by one
+    /// server that others use meanwhile: two at once is the default there.
+    #[must_use]
+    pub fn threads(&self, of_profile: usize) -> usize {
+        self.threads.unwrap_or(match self.command {
+            Command::Archive => 2,
+            Command::Build | Command::Run | Command::Test | Command::Seed => of_profile,
+        })
     }
 
     /// The limit on the whole run.

@@ -21,6 +21,7 @@
 pub mod events;
 pub mod graphs;
 pub mod journal;
+pub mod lake;
 pub mod leases;
 pub mod node_runs;
 pub mod runs;
@@ -116,7 +117,7 @@ pub enum Address {
 }
 
 impl Address {
-    fn options(&self) -> Result<PgConnectOptions, Error> {
+    pub(crate) fn options(&self) -> Result<PgConnectOptions, Error> {
         let options = match self {
             Self::Url(url) => PgConnectOptions::from_str(url.expose()).map_err(Error::Url)?,
             Self::Target(target) => of_target(target),

@@ -54,6 +54,7 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../web/templates/lineage.html"),
     ),
     ("jobs.html", include_str!("../../web/templates/jobs.html")),
+    ("lake.html", include_str!("../../web/templates/lake.html")),
     (
         "health.html",
         include_str!("../../web/templates/health.html"),

@@ -1,16 +1,18 @@
 //! `/metrics` for Prometheus, `/healthz` for whoever restarts things.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::App;
 use super::error::Error;
+use crate::store::lake::{self, LakeNow, TableNow};
 use crate::store::{leases, runs, schedules};
 
 /// 200 while the store answers and a scheduler is alive; otherwise 503, saying which is missing.
@@ -125,6 +127,9 @@ async fn render(app: &App) -> Result<String, Error> {
         "Pages that listen to changes.",
         &plain(app.hub.listeners() as f64),
     );
+    for (name, help, samples) in lake_gauges(lake::now(pool).await?.as_ref(), now) {
+        gauge(name, help, &samples);
+    }
     if let Some(bytes) = resident_memory() {
         gauge(
             "process_resident_memory_bytes",
@@ -141,7 +146,89 @@ async fn render(app: &App) -> Result<String, Error> {
     Ok(text)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of runs are small")]
+/// A name, a help text, and samples with their labels.
+type Gauge = (&'static str, &'static str, Vec<(String, f64)>);
+
+/// What the lake's ledger says, by table; nothing where there is none.
+fn lake_gauges(lake: Option<&LakeNow>, now: DateTime<Utc>) -> Vec<Gauge> {
+    let Some(lake) = lake else { return Vec::new() };
+    let label = |table: &TableNow| table.table.replace(['\\', '"'], "_");
+    let by_table = |value: &dyn Fn(&TableNow) -> Option<f64>| {
+        let one = |table: &TableNow| {
+            let labels = format!("{{table=\"{}\"}}", label(table));
+            Some((labels, value(table)?))
+        };
+        lake.tables.iter().filter_map(one).collect::<Vec<_>>()
+    };
+    let age = |at: DateTime<Utc>| (now - at).as_seconds_f64();
+    let mut open = BTreeMap::new();
+    for table in &lake.tables {
+        for one in &table.open {
+            *open
+                .entry((label(table), one.state.as_str()))
+                .or_insert(0.0) += 1.0;
+        }
+    }
+    let open = open
+        .into_iter()
+        .map(|((table, state), count)| (format!("{{table=\"{table}\",state=\"{state}\"}}"), count))
+        .collect();
+    vec![
+        (
+            "ridehail_lake_paused",
+            "Whether the archive is paused.",
+            vec![(String::new(), f64::from(u8::from(lake.paused.is_some())))],
+        ),
+        (
+            "ridehail_lake_archived_rows",
+            "Rows in Iceberg.",
+            by_table(&|table| Some(whole(table.archived.rows))),
+        ),
+        (
+            "ridehail_lake_archived_bytes",
+            "Bytes of their files.",
+            by_table(&|table| Some(whole(table.archived.bytes))),
+        ),
+        (
+            "ridehail_lake_archived_days",
+            "Days in Iceberg.",
+            by_table(&|table| Some(whole(table.archived.days))),
+        ),
+        (
+            "ridehail_lake_open_moves",
+            "Moves and flushes that have not ended, by state.",
+            open,
+        ),
+        (
+            "ridehail_lake_oldest_open_move_seconds",
+            "Since the oldest move that has not ended was planned.",
+            by_table(&|table| {
+                table
+                    .open
+                    .iter()
+                    .map(|open| age(open.created_at))
+                    .reduce(f64::max)
+            }),
+        ),
+        (
+            "ridehail_lake_late_rows",
+            "Late rows that are not in Iceberg yet.",
+            by_table(&|table| Some(whole(table.late.iter().map(|late| late.rows).sum()))),
+        ),
+        (
+            "ridehail_lake_refused_rows",
+            "Late rows that could not be archived.",
+            by_table(&|table| Some(whole(table.refused_rows))),
+        ),
+        (
+            "ridehail_lake_oldest_partition_seconds",
+            "Age of the oldest day that is still in Postgres; past the policy's age it is due.",
+            by_table(&|table| table.oldest_partition.map(age)),
+        ),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "f64 counts to nine quadrillion")]
 fn whole(count: i64) -> f64 {
     count as f64
 }

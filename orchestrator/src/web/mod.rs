@@ -159,6 +159,7 @@ fn router(app: App, cancel: CancellationToken) -> Router {
         .route("/lineage", get(pages::lineage::page))
         .route("/jobs", get(pages::jobs::page))
         .route("/jobs/{name}/trigger", post(pages::jobs::trigger))
+        .route("/lake", get(pages::lake::page))
         .route("/health", get(pages::health::page))
         .route("/healthz", get(metrics::healthz))
         .route("/metrics", get(metrics::metrics))

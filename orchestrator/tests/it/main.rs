@@ -1,1 +1,11 @@
-//! Integration tests of the binary.
+//! Integration tests of the binary and of the scheduler, on a real Postgres; its archive on MinIO and Trino.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod archive;
+mod bed;
+mod schedule;
+mod stopped;
+mod tidy;
+mod transcripts;
+mod web;

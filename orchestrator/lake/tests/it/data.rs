@@ -1,5 +1,6 @@
 //! The way of the data: Postgres -> Parquet in the store -> back, and what stops it.
 
+mod faults;
 mod files;
 
 use futures::StreamExt as _;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warehouse::{BlockingAdapter, OutcomeKind, RunOptions, Warehouse};
 
+use super::archive::Archiver;
 use crate::clock::SharedClock;
 use crate::retry::FailureKind;
 use crate::run::events::{Ending, Report};
@@ -27,10 +28,8 @@ use crate::run::prepare::{PlannedNode, Prepared};
 pub struct Worker {
     /// Project and nodes.
     pub prepared: Prepared,
-    /// The database.
-    pub warehouse: Warehouse,
-    /// Templates' view of it.
-    pub adapter: BlockingAdapter,
+    /// What nodes are given to.
+    pub engine: Engine,
     /// The time.
     pub clock: SharedClock,
     /// `--full-refresh`.
@@ -39,6 +38,30 @@ pub struct Worker {
     pub invocation_id: Uuid,
     /// Keep the compiled text of every node until the end, for run_results.json.
     pub artifacts: bool,
+}
+
+/// Who does the work of a node.
+#[derive(Debug, Clone)]
+pub enum Engine {
+    /// Builds and tests it.
+    Warehouse {
+        /// The database.
+        warehouse: Warehouse,
+        /// Templates' view of it.
+        adapter: BlockingAdapter,
+    },
+    /// Moves its old days.
+    Lake(Box<Archiver>),
+}
+
+impl Engine {
+    /// Closes every connection.
+    pub async fn close(self) {
+        match self {
+            Self::Warehouse { warehouse, .. } => warehouse.close().await,
+            Self::Lake(archiver) => archiver.close().await,
+        }
+    }
 }
 
 impl Worker {
@@ -123,6 +146,10 @@ async fn attempt(
         return cancelled();
     }
     let planned = worker.node(node);
+    let (warehouse, adapter) = match &worker.engine {
+        Engine::Warehouse { warehouse, adapter } => (warehouse, adapter),
+        Engine::Lake(archiver) => return archiver.attempt(planned, &cancel).await,
+    };
     let Some(manifest_node) = worker.manifest_node(planned) else {
         return failed(&Failure::unexpected(
             planned,
@@ -133,8 +160,8 @@ async fn attempt(
     let compile_began = worker.clock.now();
     let compiled = {
         let worker = Arc::clone(worker);
-        let cancel = cancel.clone();
-        spawn_blocking(move || compile(&worker, node, cancel)).await
+        let adapter = adapter.clone().with_cancel(cancel.clone());
+        spawn_blocking(move || compile(&worker, node, &adapter)).await
     };
     let compiled = match compiled {
         Ok(Ok(compiled)) => compiled,
@@ -151,10 +178,7 @@ async fn attempt(
         query_comment: Some(comment(worker, planned)),
         project_root: worker.prepared.project.root.clone(),
     };
-    let result = worker
-        .warehouse
-        .run(manifest_node, &compiled, &options)
-        .await;
+    let result = warehouse.run(manifest_node, &compiled, &options).await;
     let (run_file, run_path) = worker.file("run", &compiled.path);
     let mut report = match result {
         Ok(outcome) => {
@@ -195,13 +219,12 @@ async fn attempt(
     report
 }
 
-fn compile(worker: &Worker, node: NodeIx, cancel: CancellationToken) -> Result<Compiled, Failure> {
+fn compile(worker: &Worker, node: NodeIx, adapter: &BlockingAdapter) -> Result<Compiled, Failure> {
     let planned = worker.node(node);
-    let adapter = worker.adapter.clone().with_cancel(cancel);
     let compiled = worker
         .prepared
         .project
-        .compile(&planned.unique_id, &adapter)
+        .compile(&planned.unique_id, adapter)
         .map_err(|error| Failure::of_project(planned, &error))?;
     if planned.resource_type != "seed" {
         write(&worker.file("compiled", &compiled.path).0, &compiled.sql);
@@ -227,7 +250,7 @@ fn comment(worker: &Worker, planned: &PlannedNode) -> String {
     format!("/* {about} */")
 }
 
-fn blank(ending: Ending, message: String) -> Report {
+pub(super) fn blank(ending: Ending, message: String) -> Report {
     Report {
         ending,
         message,
@@ -244,14 +267,14 @@ fn blank(ending: Ending, message: String) -> Report {
     }
 }
 
-fn cancelled() -> Report {
+pub(super) fn cancelled() -> Report {
     Report {
         kind: Some(FailureKind::Cancelled),
         ..blank(Ending::Cancelled, "CANCEL".to_owned())
     }
 }
 
-fn failed(failure: &Failure) -> Report {
+pub(super) fn failed(failure: &Failure) -> Report {
     Report {
         error: Some(failure.text.clone()),
         kind: Some(failure.kind),

@@ -15,12 +15,13 @@ use super::{Context, Error, Finished};
 use crate::artifacts;
 use crate::retry::RetryLimits;
 use crate::run::events::{Event, Happened, Renderer, Report};
-use crate::run::execute::attempt::Worker;
+use crate::run::execute::archive::Archiver;
+use crate::run::execute::attempt::{Engine, Worker};
 use crate::run::execute::{Executed, Execution, Stopped};
 use crate::run::plan::{NodeIx, Plan};
 use crate::run::prepare::{PlannedNode, Prepared};
 use crate::run::record::Recorder;
-use crate::run::request::Request;
+use crate::run::request::{Command, Request};
 use crate::run::state::{NodeState, RunEvent, RunState};
 
 /// Everything between the first and the last mark in the store.
@@ -55,7 +56,7 @@ impl Walk<'_> {
                 recorder.note(happened);
             }
         };
-        let threads = self.request.threads.unwrap_or(project.profile.threads);
+        let threads = self.request.threads(project.profile.threads);
         if !nothing_to_do {
             let target = project.profile.target_name.clone();
             let nodes = Arc::clone(&nodes);
@@ -84,7 +85,8 @@ impl Walk<'_> {
             let error = executed.stopped.and_then(why);
             tell(renderer, Event::RunFinished { state, error, took });
         }
-        if self.context.artifacts {
+        // the artifacts are dbt's, which knows no archive: those of the last build stay
+        if self.context.artifacts && self.request.command != Command::Archive {
             self.write_artifacts(&project, &nodes, &executed, took)
                 .await;
         }
@@ -103,20 +105,12 @@ impl Walk<'_> {
         renderer: &mut dyn Renderer,
     ) -> Result<Executed, Error> {
         let project = &self.prepared.project;
-        let warehouse = Warehouse::connect(&project.profile.target, threads)
-            .await
-            .map_err(Error::Warehouse)?;
-        let mut schemas: BTreeSet<String> = self
-            .prepared
-            .nodes
-            .iter()
-            .filter_map(|node| node.schema.clone())
-            .collect();
-        schemas.insert(project.profile.target.schema.clone());
-        warehouse
-            .prepare(&schemas)
-            .await
-            .map_err(Error::Warehouse)?;
+        let engine = match self.request.command {
+            Command::Archive => Engine::Lake(Box::new(self.archiver().await?)),
+            Command::Build | Command::Run | Command::Test | Command::Seed => {
+                self.warehouse(threads).await?
+            }
+        };
         let execution = Execution {
             plan: self.plan.clone(),
             worker: Arc::new(Worker {
@@ -125,8 +119,7 @@ impl Walk<'_> {
                     nodes: Arc::clone(&self.prepared.nodes),
                     prerequisites: Vec::new(),
                 },
-                adapter: warehouse.adapter(),
-                warehouse: warehouse.clone(),
+                engine: engine.clone(),
                 clock: Arc::clone(&self.context.clock),
                 full_refresh: self.request.full_refresh,
                 invocation_id: self.invocation_id,
@@ -147,8 +140,42 @@ impl Walk<'_> {
             .run(&self.lost)
             .await
             .map_err(|e| Error::Bug(e.to_string()))?;
-        warehouse.close().await;
+        engine.close().await;
         Ok(executed)
+    }
+
+    /// Connects to the database to build in, and makes the schemas that are built in.
+    async fn warehouse(&self, threads: usize) -> Result<Engine, Error> {
+        let target = &self.prepared.project.profile.target;
+        let warehouse = Warehouse::connect(target, threads)
+            .await
+            .map_err(Error::Warehouse)?;
+        let mut schemas: BTreeSet<String> = self
+            .prepared
+            .nodes
+            .iter()
+            .filter_map(|node| node.schema.clone())
+            .collect();
+        schemas.insert(target.schema.clone());
+        warehouse
+            .prepare(&schemas)
+            .await
+            .map_err(Error::Warehouse)?;
+        Ok(Engine::Warehouse {
+            adapter: warehouse.adapter(),
+            warehouse,
+        })
+    }
+
+    /// Opens the lake of the profile's database: the ledger lies where the tables are.
+    async fn archiver(&self) -> Result<Archiver, Error> {
+        let access =
+            self.context.lake.as_ref().ok_or_else(|| {
+                Error::Bug("a verb that does not archive was asked to".to_owned())
+            })?;
+        let now = (self.request.archive.now).or(self.request.started_at);
+        let now = now.unwrap_or(self.began);
+        Archiver::open(access, &self.prepared.project, &self.request.archive, now).await
     }
 
     async fn write_artifacts(

@@ -2,6 +2,7 @@
 
 pub mod health;
 pub mod jobs;
+pub mod lake;
 pub mod lineage;
 pub mod overview;
 pub mod run;

@@ -1,0 +1,163 @@
+//! `ridehail archive status`: boundaries, moves under way, what waits.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use super::Common;
+use super::table::{Side, lines};
+use crate::archive::report::{grouped, size};
+use crate::archive::words::meaning;
+use crate::cli::printer::{Color, Printer};
+use crate::cli::runs::{Output, short};
+use crate::clock::{Clock, SystemClock};
+use crate::store::lake::{LakeNow, TableNow, now as look};
+
+/// Where every table's archive stands.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// A table for people, or JSON for scripts
+    #[arg(short, long, value_name = "SHAPE", default_value = "text")]
+    output: Output,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) async fn execute(args: StatusArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let opened = args.common.open().await?;
+    let Some(lake) = look(opened.lake.pool()).await? else {
+        printer.line("there is no archive");
+        return Ok(ExitCode::SUCCESS);
+    };
+    match args.output {
+        Output::Json => printer.json(&lake),
+        Output::Text => {
+            print(printer, &lake, SystemClock.now());
+            for archived in &opened.policies {
+                let table = archived.policy.table.to_string();
+                if lake.tables.iter().all(|known| known.table != table) {
+                    printer.line(&printer.paint(Color::Dim, &format!("{table}: not archived yet")));
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(printer: &Printer, lake: &LakeNow, now: DateTime<Utc>) {
+    if let Some(paused) = &lake.paused {
+        let why = paused.reason.as_deref().map(|why| format!(": {why}"));
+        let since = paused.since.format("%Y-%m-%d %H:%M:%S");
+        let words = format!("paused since {since} UTC{}", why.unwrap_or_default());
+        printer.line(&printer.paint(Color::Yellow, &words));
+        printer.line("  hint: `ridehail archive resume` lets moves go on");
+        printer.line("");
+    }
+    let heading = [
+        ("TABLE", Side::Left),
+        ("BOUNDARY", Side::Left),
+        ("VISIBLE", Side::Left),
+        ("DAYS", Side::Right),
+        ("ROWS", Side::Right),
+        ("IN ICEBERG", Side::Right),
+        ("GIVEN BACK", Side::Right),
+        ("UNDER WAY", Side::Right),
+        ("LATE ROWS", Side::Right),
+        ("REFUSED", Side::Right),
+    ];
+    let rows: Vec<Vec<String>> = lake.tables.iter().map(row).collect();
+    if !rows.is_empty() {
+        for line in lines(&heading, &rows) {
+            printer.line(&line);
+        }
+    }
+    for table in &lake.tables {
+        details(printer, table, now);
+    }
+}
+
+fn row(table: &TableNow) -> Vec<String> {
+    let day = |at: Option<DateTime<Utc>>| {
+        at.map_or_else(|| "none".to_owned(), |at| at.date_naive().to_string())
+    };
+    vec![
+        table.table.clone(),
+        day(table.boundary),
+        day(table.visible_boundary),
+        number(table.archived.days),
+        number(table.archived.rows),
+        bytes(table.archived.bytes),
+        bytes(table.archived.freed),
+        grouped(table.open.len() as u64),
+        number(table.late.iter().map(|late| late.rows).sum()),
+        number(table.refused_rows),
+    ]
+}
+
+/// What needs more than a cell.
+fn details(printer: &Printer, table: &TableNow, now: DateTime<Utc>) {
+    if table.open.is_empty() && table.late.is_empty() && table.pending_detaches.is_empty() {
+        return;
+    }
+    printer.line("");
+    printer.line(&table.table);
+    for open in &table.open {
+        let what = if open.flush > 0 {
+            format!("flush {}", open.flush)
+        } else {
+            "move".to_owned()
+        };
+        let tries = if open.copies > 1 {
+            format!(", copied {} times", open.copies)
+        } else {
+            String::new()
+        };
+        let known = open.state.parse().ok().map(|state| {
+            let kind = if open.flush > 0 {
+                lake::ledger::state::Kind::Flush
+            } else {
+                lake::ledger::state::Kind::Move
+            };
+            meaning(kind, state)
+        });
+        printer.line(&format!(
+            "  {}  {what}  {}{tries}, since {}: {}",
+            open.day,
+            printer.paint(Color::Yellow, &open.state),
+            short(now - open.updated_at),
+            known.unwrap_or("a newer version's state"),
+        ));
+        if let Some(error) = &open.last_error {
+            printer.line(&format!("      {}", printer.paint(Color::Red, error)));
+        }
+    }
+    for late in &table.late {
+        let suspect = if late.suspect > 0 {
+            format!(
+                ", {} of them in no view until they are checked",
+                number(late.suspect)
+            )
+        } else {
+            String::new()
+        };
+        printer.line(&format!(
+            "  flush {}: {} late rows wait{suspect}",
+            late.flush,
+            number(late.rows)
+        ));
+    }
+    for partition in &table.pending_detaches {
+        printer.line(&format!(
+            "  detaching {partition} was broken off; the next run ends it"
+        ));
+    }
+}
+
+fn number(n: i64) -> String {
+    grouped(u64::try_from(n).unwrap_or_default())
+}
+
+fn bytes(n: i64) -> String {
+    size(u64::try_from(n).unwrap_or_default())
+}

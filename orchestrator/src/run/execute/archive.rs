@@ -1,0 +1,145 @@
+//! An attempt at archiving one table: hands it to the mover, and turns what comes back into a report.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use lake::Lake;
+use lake::args::CatalogNames;
+use lake::ledger::tables;
+use lake::mover::{self, Policy, Reporter, RunOptions};
+use project::{Project, UniqueId};
+use sqlx::ConnectOptions as _;
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{blank, cancelled, failed};
+use crate::archive::options::ArchiveOptions;
+use crate::archive::report::{Verdict, message, verdict};
+use crate::archive::{policies, views};
+use crate::run::events::{Ending, Report};
+use crate::run::failure::Failure;
+use crate::run::invoke::{Error, LakeAccess};
+use crate::run::prepare::PlannedNode;
+use crate::store::Address;
+
+/// An open lake and what is to be done with it.
+#[derive(Clone)]
+pub struct Archiver {
+    lake: Lake,
+    names: CatalogNames,
+    policies: Arc<HashMap<UniqueId, Policy>>,
+    options: RunOptions,
+    reporter: Arc<dyn Reporter>,
+    now: DateTime<Utc>,
+}
+
+impl fmt::Debug for Archiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Archiver")
+            .field("tables", &self.policies.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the lake beside the profile's tables.
+///
+/// # Errors
+/// Postgres is out of reach or refuses the ledger's schema; the object store's address is none.
+pub async fn open(args: &lake::args::LakeArgs, project: &Project) -> Result<Lake, Error> {
+    let target = Address::Target(Box::new(project.profile.target.clone()));
+    let url = target.options()?.to_url_lossy();
+    Ok(Lake::open(args, url.as_str()).await?)
+}
+
+impl Archiver {
+    /// Opens the lake for the tables of `project`; ages are counted from `now`.
+    ///
+    /// # Errors
+    /// See [`open`]; or a policy is wrong.
+    pub async fn open(
+        access: &LakeAccess,
+        project: &Project,
+        options: &ArchiveOptions,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let policies = policies(project)?
+            .into_iter()
+            .map(|archived| (archived.unique_id, archived.policy))
+            .collect();
+        Ok(Self {
+            lake: open(&access.args, project).await?,
+            names: access.args.names.clone(),
+            policies: Arc::new(policies),
+            options: options.for_mover(),
+            reporter: Arc::clone(&access.reporter),
+            now,
+        })
+    }
+
+    /// Brings one table's archive up to date.
+    pub(super) async fn attempt(
+        &self,
+        planned: &PlannedNode,
+        cancel: &CancellationToken,
+    ) -> Report {
+        let Some(policy) = self.policies.get(&planned.unique_id) else {
+            return failed(&Failure::unexpected(
+                planned,
+                "the table has no archive policy",
+            ));
+        };
+        let reporter = self.reporter.as_ref();
+        let run = mover::run(
+            &self.lake,
+            policy,
+            self.now,
+            &self.options,
+            reporter,
+            cancel,
+        );
+        let outcome = match Box::pin(run).await {
+            Ok(outcome) => outcome,
+            Err(error) => return failed(&Failure::of_lake(planned, &error)),
+        };
+        let message = message(&outcome);
+        let mut verdict = verdict(&outcome);
+        if verdict == Verdict::Done
+            && let Err(error) = self.refresh_views(policy).await
+        {
+            verdict = Verdict::Warned {
+                text: format!("the live views were not refreshed: {}", error.told()),
+                hint: Some("history is not affected; `ridehail archive views` tries again"),
+            };
+        }
+        match verdict {
+            Verdict::Done => Report {
+                rows: Some(outcome.rows),
+                ..blank(Ending::Success, message)
+            },
+            Verdict::Warned { text, hint } => Report {
+                rows: Some(outcome.rows),
+                error: Some(text),
+                hint: hint.map(str::to_owned),
+                ..blank(Ending::Warned, message)
+            },
+            Verdict::Cancelled => cancelled(),
+        }
+    }
+
+    /// The views over the newest hours, when the policy asks for them and there is someone to make them.
+    async fn refresh_views(&self, policy: &Policy) -> Result<(), lake::Error> {
+        let (Some(live), Some(trino)) = (&policy.live, self.lake.trino()) else {
+            return Ok(());
+        };
+        if let Some(table) = tables::get(self.lake.pool(), &policy.table).await? {
+            views::refresh(trino, &self.names, &table, live, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn close(self) {
+        self.lake.pool().close().await;
+    }
+}
