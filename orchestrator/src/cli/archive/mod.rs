@@ -3,7 +3,7 @@
 
 mod explain;
 mod pause;
-mod plan;
+mod preview;
 mod progress;
 mod refused;
 mod run;
@@ -46,7 +46,7 @@ pub struct ArchiveArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Show what is due, changing nothing
-    Plan(plan::PlanArgs),
+    Plan(preview::PlanArgs),
     /// Move what is due, end what is under way, flush late rows
     Run(Box<run::RunArgs>),
     /// Show where each table's boundary is and what is under way
@@ -71,7 +71,7 @@ pub(super) async fn execute(
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
     match args.what {
-        What::Plan(args) => plan::execute(args, printer).await,
+        What::Plan(args) => preview::execute(args, printer).await,
         What::Run(args) => run::execute(*args, log, printer).await,
         What::Status(args) => status::execute(args, printer).await,
         What::Explain(args) => explain::execute(args, printer).await,
