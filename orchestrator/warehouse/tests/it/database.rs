@@ -135,10 +135,22 @@ impl Database {
         self.warehouse.close().await;
         let mut control = server().connect().await.expect("the server answers");
         let sql = format!("drop database {} with (force)", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut control)
-            .await
-            .expect("drops");
+        // an autovacuum worker in it is nobody's to end: it ends by itself
+        for _ in 0..100 {
+            let dropped = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+                .execute(&mut control)
+                .await;
+            match dropped {
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+                dropped => {
+                    dropped.expect("drops");
+                    return;
+                }
+            }
+        }
+        panic!("{sql}: a session that is not ours stays");
     }
 }
 
