@@ -21,7 +21,50 @@ fn postgres_is_asked_once_for_everything() {
         "int4[]",
     ]);
     shape.columns[0].name = "a \"name\"".to_owned();
-    insta::assert_snapshot!(query("from only raw.t where x", &shape), @"");
+    insta::assert_snapshot!(query("from only raw.t where x", &shape), @r#"
+    select count(*),
+        count("a ""name""")::text,
+        min("a ""name""")::text,
+        max("a ""name""")::text,
+        sum("a ""name""")::text,
+        sum(hashint8("a ""name"""))::text,
+        count("c1")::text,
+        min("c1")::text,
+        max("c1")::text,
+        sum("c1")::text,
+        count("c2")::text,
+        count(*) filter (where "c2" = 'NaN')::text,
+        (min(nullif("c2", 'NaN')) + '0')::text,
+        (max(nullif("c2", 'NaN')) + '0')::text,
+        count("c3")::text,
+        count(*) filter (where "c3")::text,
+        count("c4")::text,
+        sum(hashtext("c4"::text collate "C"))::text,
+        count("c5")::text,
+        sum(hashtext("c5"::text collate "C"))::text,
+        count("c6")::text,
+        sum(hashtext("c6"::text collate "C"))::text,
+        count("c7")::text,
+        sum(hashtext("c7"::text collate "C"))::text,
+        count("c8")::text,
+        sum(octet_length("c8"))::text,
+        sum(hashtext(encode("c8", 'hex')))::text,
+        count("c9")::text,
+        (min("c9") - date '1970-01-01')::text,
+        (max("c9") - date '1970-01-01')::text,
+        sum("c9" - date '1970-01-01')::text,
+        count("c10")::text,
+        (extract(epoch from min("c10")) * 1000000)::int8::text,
+        (extract(epoch from max("c10")) * 1000000)::int8::text,
+        sum(time_hash("c10"))::text,
+        count("c11")::text,
+        (extract(epoch from min("c11")) * 1000000)::int8::text,
+        (extract(epoch from max("c11")) * 1000000)::int8::text,
+        sum(interval_hash("c11" - timestamptz '2000-01-01 00:00:00+00'))::text,
+        count("c12")::text,
+        sum(cardinality("c12"))::text
+    from only raw.t where x
+    "#);
 }
 
 #[test]
