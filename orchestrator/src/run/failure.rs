@@ -137,7 +137,10 @@ fn judge_lake(error: &lake::Error) -> (FailureKind, &'static str, Option<&'stati
             let hint = "is the object store up? `make status` tells";
             (FailureKind::Connection, "Lake Error", Some(hint))
         }
-        E::Trino(error) => (of_trino(error), "Trino Error", None),
+        E::Trino(error) => {
+            let hint = "`make status` tells whether Trino is up; what is committed waits for it";
+            (of_trino(error), "Trino Error", Some(hint))
+        }
         // a session of a killed process holds the table until the server misses it
         E::Busy { .. } => (FailureKind::Conflict, "Lake Error", None),
         E::UnsupportedType { .. } | E::Refused { .. } => (FailureKind::Project, "Refused", None),

@@ -8,7 +8,7 @@ use clap::Args;
 use lake::args::LakeArgs;
 
 use super::progress::{Above, Progress};
-use super::{Common, plan};
+use super::{Common, preview};
 use crate::archive::options::{ArchiveOptions, Rate, Span, Until};
 use crate::cli::printer::Printer;
 use crate::cli::runs::Output;
@@ -104,7 +104,7 @@ pub(super) async fn execute(
             project: args.project,
             lake: args.lake,
         };
-        plan::show(&common.open().await?, &request, now, Output::Text, printer).await?;
+        preview::show(&common.open().await?, &request, now, Output::Text, printer).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let progress = Arc::new(Progress::new(log));

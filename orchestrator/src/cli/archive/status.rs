@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use lake::ledger::state::Kind;
 
 use super::Common;
 use super::table::{Side, lines};
@@ -12,7 +13,7 @@ use crate::archive::words::meaning;
 use crate::cli::printer::{Color, Printer};
 use crate::cli::runs::{Output, short};
 use crate::clock::{Clock, SystemClock};
-use crate::store::lake::{LakeNow, TableNow, now as look};
+use crate::store::lake::{LakeNow, OpenMove, TableNow, now as look};
 
 /// Where every table's archive stands.
 #[derive(Debug, Args)]
@@ -102,35 +103,12 @@ fn details(printer: &Printer, table: &TableNow, now: DateTime<Utc>) {
     }
     printer.line("");
     printer.line(&table.table);
-    for open in &table.open {
-        let what = if open.flush > 0 {
-            format!("flush {}", open.flush)
-        } else {
-            "move".to_owned()
-        };
-        let tries = if open.copies > 1 {
-            format!(", copied {} times", open.copies)
-        } else {
-            String::new()
-        };
-        let known = open.state.parse().ok().map(|state| {
-            let kind = if open.flush > 0 {
-                lake::ledger::state::Kind::Flush
-            } else {
-                lake::ledger::state::Kind::Move
-            };
-            meaning(kind, state)
-        });
-        printer.line(&format!(
-            "  {}  {what}  {}{tries}, since {}: {}",
-            open.day,
-            printer.paint(Color::Yellow, &open.state),
-            short(now - open.updated_at),
-            known.unwrap_or("a newer version's state"),
-        ));
-        if let Some(error) = &open.last_error {
-            printer.line(&format!("      {}", printer.paint(Color::Red, error)));
-        }
+    // days of a batch are mostly at the same point: one line for all of them
+    let alike = |a: &OpenMove, b: &OpenMove| {
+        (a.flush, &a.state, a.copies, &a.last_error) == (b.flush, &b.state, b.copies, &b.last_error)
+    };
+    for days in table.open.chunk_by(alike) {
+        under_way(printer, days, now);
     }
     for late in &table.late {
         let suspect = if late.suspect > 0 {
@@ -151,6 +129,36 @@ fn details(printer: &Printer, table: &TableNow, now: DateTime<Utc>) {
         printer.line(&format!(
             "  detaching {partition} was broken off; the next run ends it"
         ));
+    }
+}
+
+/// Moves that are at the same point, oldest day first.
+fn under_way(printer: &Printer, days: &[OpenMove], now: DateTime<Utc>) {
+    let [open, rest @ ..] = days else { return };
+    let (kind, what) = if open.flush > 0 {
+        (Kind::Flush, format!("flush {}", open.flush))
+    } else {
+        (Kind::Move, "move".to_owned())
+    };
+    let when = match rest.last() {
+        None => open.day.to_string(),
+        Some(last) => format!("{} to {}, {} days", open.day, last.day, days.len()),
+    };
+    let tries = if open.copies > 1 {
+        format!(", copied {} times", open.copies)
+    } else {
+        String::new()
+    };
+    let known = open.state.parse().ok().map(|state| meaning(kind, state));
+    let latest = days.iter().map(|open| open.updated_at).max();
+    printer.line(&format!(
+        "  {when}  {what}  {}{tries}, since {}: {}",
+        printer.paint(Color::Yellow, &open.state),
+        short(now - latest.unwrap_or(now)),
+        known.unwrap_or("a newer version's state"),
+    ));
+    if let Some(error) = &open.last_error {
+        printer.line(&format!("      {}", printer.paint(Color::Red, error)));
     }
 }
 
