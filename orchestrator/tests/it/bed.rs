@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -21,8 +22,9 @@ pub(crate) struct Bed {
     server: [String; 4],
     /// What the models are built in.
     schema: String,
-    /// The database is the stack's own, as Trino knows no other.
-    shared: bool,
+    /// The database is the stack's own, as Trino knows no other. Whoever uses it holds its turn: a move waits for
+    /// every statement that Trino runs, those of other tests included.
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Bed {
@@ -34,7 +36,7 @@ impl Bed {
     /// A fresh database and a copy of a fixture.
     pub(crate) fn of(fixture: &str) -> Self {
         let database = format!("it_orchestrator_{}_{}", std::process::id(), number());
-        let bed = Self::in_database(fixture, database, fixture.to_owned(), false);
+        let bed = Self::in_database(fixture, database, fixture.to_owned(), None);
         let created = bed.ask_admin(&format!("create database {}", bed.database));
         created.expect("Postgres answers: start it with `make up`, or set RIDEHAIL_DATABASE_URL");
         bed
@@ -51,10 +53,17 @@ impl Bed {
         let schema = format!("it_{fixture}_{}_{}", std::process::id(), number());
         let database = admin_url().rsplit('/').next().map(str::to_owned);
         let database = database.expect("a database is in the URL");
-        Some(Self::in_database(fixture, database, schema, true))
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Self::in_database(fixture, database, schema, Some(turn)))
     }
 
-    fn in_database(fixture: &str, database: String, schema: String, shared: bool) -> Self {
+    fn in_database(
+        fixture: &str,
+        database: String,
+        schema: String,
+        turn: Option<MutexGuard<'static, ()>>,
+    ) -> Self {
         let admin = admin_url();
         let parts = Regex::new("^postgres(?:ql)?://([^:]+):([^@]*)@([^:/]+):([0-9]+)/").unwrap();
         let found = parts
@@ -70,7 +79,7 @@ impl Bed {
             database,
             server,
             schema,
-            shared,
+            turn,
         }
     }
 
@@ -122,7 +131,7 @@ impl Bed {
             .stderr(Stdio::piped());
         let passed = |name: &str| {
             let of_s3 = name.starts_with("RIDEHAIL_S3_") && name != "RIDEHAIL_S3_WAREHOUSE";
-            of_s3 || (self.shared && name.starts_with("RIDEHAIL_TRINO_"))
+            of_s3 || (self.turn.is_some() && name.starts_with("RIDEHAIL_TRINO_"))
         };
         command.envs(std::env::vars().filter(|(name, _)| passed(name)));
         command
@@ -150,7 +159,7 @@ impl Bed {
         let path = self.folder.path().to_string_lossy();
         let text = text.replace(&*path, "[project]").replace(
             &self.database,
-            if self.shared {
+            if self.turn.is_some() {
                 &self.database
             } else {
                 "[database]"
@@ -218,7 +227,7 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        if self.shared {
+        if self.turn.is_some() {
             self.forget_schema();
             return;
         }
