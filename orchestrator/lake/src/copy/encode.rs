@@ -218,33 +218,68 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// Digits to the base of 10,000, without zeros at either end, as Postgres makes them.
+/// As Postgres makes them.
 fn numeric(value: i128, scale: u8, out: &mut Vec<u8>) {
-    let mut rest = value.unsigned_abs();
-    // The last digit holds four decimal places: the number is shifted until its places fill digits.
-    let places = u32::from(scale);
-    let padding = (4 - places % 4) % 4;
-    let mut digits: Vec<u16> = Vec::with_capacity(12);
-    let mut weight = -i32::try_from(places.div_ceil(4)).expect("at most ten");
-    if rest > 0 && padding > 0 {
-        let cut = 10_u128.pow(4 - padding);
-        digits.push((rest % cut * 10_u128.pow(padding)) as u16);
-        rest /= cut;
-        weight += 1;
-    }
-    while rest > 0 {
-        digits.push((rest % 10_000) as u16);
-        rest /= 10_000;
-        weight += 1;
-    }
-    let weight = if digits.is_empty() { 0 } else { weight - 1 };
-    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
-    let digits = &digits[zeros..];
-    out.extend((digits.len() as u16).to_be_bytes());
-    out.extend((weight as i16).to_be_bytes());
+    let digits = Digits::new(value.unsigned_abs(), scale);
+    out.extend((digits.all().len() as u16).to_be_bytes());
+    out.extend(digits.weight.to_be_bytes());
     out.extend(if value < 0 { 0x4000_u16 } else { 0 }.to_be_bytes());
     out.extend(u16::from(scale).to_be_bytes());
-    for digit in digits.iter().rev() {
+    for digit in digits.all() {
         out.extend(digit.to_be_bytes());
+    }
+}
+
+/// A decimal's digits to the base of 10,000, without zeros at either end.
+pub(crate) struct Digits {
+    /// The last ones are used.
+    digits: [u16; 12],
+    used: std::ops::Range<usize>,
+    /// The first one counts 10,000 to this power.
+    pub(crate) weight: i16,
+}
+
+impl Digits {
+    pub(crate) fn new(mut rest: u128, scale: u8) -> Self {
+        let mut digits = [0; 12];
+        let mut first = digits.len();
+        // The last digit holds four decimal places: the number is shifted until its places fill digits.
+        let padding = (4 - u32::from(scale % 4)) % 4;
+        let mut weight = -i16::from(scale.div_ceil(4));
+        let mut push = |digit: u16| {
+            first -= 1;
+            digits[first] = digit;
+            weight += 1;
+        };
+        if rest > 0 && padding > 0 {
+            let cut = 10_u128.pow(4 - padding);
+            push((rest % cut * 10_u128.pow(padding)) as u16);
+            rest /= cut;
+        }
+        // most numbers are small, and small divisions are quick
+        while rest > u128::from(u64::MAX) {
+            push((rest % 10_000) as u16);
+            rest /= 10_000;
+        }
+        let mut rest = rest as u64;
+        while rest > 0 {
+            push((rest % 10_000) as u16);
+            rest /= 10_000;
+        }
+        let zeros = digits[first..]
+            .iter()
+            .rev()
+            .take_while(|digit| **digit == 0);
+        let used = first..digits.len() - zeros.count();
+        Self {
+            weight: if used.is_empty() { 0 } else { weight - 1 },
+            digits,
+            used,
+        }
+    }
+
+    /// The first one first.
+    pub(crate) fn all(&self) -> &[u16] {
+        &self.digits[self.used.clone()]
     }
 }

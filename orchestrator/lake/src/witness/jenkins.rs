@@ -1,6 +1,8 @@
 //! The hash that Postgres partitions and joins by (`hash_bytes` in src/common/hashfn.c, Bob Jenkins' lookup3 on a
 //! little-endian machine). Its values are part of every hash-partitioned table on disk, so they do not change. Pure.
 
+use crate::copy::encode::Digits;
+
 const START: u32 = 0x9e37_79b9 + 3_923_095;
 
 /// `hashtext` of UTF-8 bytes.
@@ -28,6 +30,28 @@ pub(super) fn integer(value: i64) -> i32 {
     let folded = low ^ if value >= 0 { high } else { !high };
     let start = START.wrapping_add(4);
     last(start.wrapping_add(folded), start, start)
+}
+
+/// `hash_numeric`: of the digits alone, whatever the sign.
+pub(super) fn decimal(value: i128, scale: u8) -> i32 {
+    let digits = Digits::new(value.unsigned_abs(), scale);
+    if digits.all().is_empty() {
+        return -1;
+    }
+    let mut memory = [0; 24];
+    for (at, digit) in memory.chunks_exact_mut(2).zip(digits.all()) {
+        at.copy_from_slice(&digit.to_le_bytes());
+    }
+    bytes(&memory[..digits.all().len() * 2]) ^ i32::from(digits.weight)
+}
+
+/// `hashfloat8`, and `hashfloat4` of a real: all zeros are one, and all NaNs.
+pub(super) fn float(value: f64) -> i32 {
+    if value == 0.0 {
+        return 0;
+    }
+    let value = if value.is_nan() { f64::NAN } else { value };
+    bytes(&value.to_le_bytes())
 }
 
 /// Up to four bytes from `at`, little-endian.
@@ -111,6 +135,38 @@ mod tests {
                 652_846_557,
                 -702_234_804,
                 -1_483_803_693
+            ]
+        );
+        let decimals = [
+            (0, 2),
+            (1234, 2),
+            (-123_400, 4),
+            (10_000, 0),
+            (1, 4),
+            (10_i128.pow(38) - 1, 0),
+            (10, 2),
+        ];
+        assert_eq!(
+            decimals.map(|(value, scale)| decimal(value, scale)),
+            [
+                -1,
+                -462_988_411,
+                -462_988_411,
+                1_324_868_425,
+                -1_324_868_425,
+                -1_224_642_789,
+                1_951_971_037
+            ]
+        );
+        let floats = [-0.0, f64::NAN, 0.1, f64::NEG_INFINITY, f64::from(0.1_f32)];
+        assert_eq!(
+            floats.map(float),
+            [
+                0,
+                -1_275_764_840,
+                -573_871_567,
+                -1_377_680_656,
+                -222_057_114
             ]
         );
     }

@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::i256;
 use arrow_schema::DataType as ArrowType;
 
-use crate::copy::EPOCH_MICROS;
+use crate::copy::{EPOCH_DAYS, EPOCH_MICROS};
 use crate::shape::Shape;
 use crate::types::widen::integers;
 use crate::types::{DataType, Form, Scalar, Wire};
@@ -26,9 +26,8 @@ pub struct Observer {
 struct Seen {
     count: u64,
     sum: Sum,
-    bounds: Option<(i128, i128)>,
-    floats: Option<(f64, f64)>,
-    /// NaNs of floats, true ones of booleans, bytes of bytea, values of lists.
+    bounds: Option<(i64, i64)>,
+    /// True ones of booleans, values of lists.
     tally: u64,
     /// Sum of Postgres' hashes.
     hash: i64,
@@ -110,19 +109,20 @@ impl Seen {
     fn scalar(&mut self, scalar: Scalar, array: &ArrayRef) {
         match scalar.row().form {
             Form::Bool => self.tally += array.as_boolean().true_count() as u64,
-            Form::Decimal { .. } => {
+            Form::Decimal { scale } => {
                 for value in array.as_primitive::<Decimal128Type>().iter().flatten() {
-                    self.number(value);
+                    self.sum.add(value);
+                    self.hash(jenkins::decimal(value, scale));
                 }
             }
             Form::F32 => {
                 for value in array.as_primitive::<Float32Type>().iter().flatten() {
-                    self.float(value.into());
+                    self.hash(jenkins::float(value.into()));
                 }
             }
             Form::F64 => {
                 for value in array.as_primitive::<Float64Type>().iter().flatten() {
-                    self.float(value);
+                    self.hash(jenkins::float(value));
                 }
             }
             Form::Text => {
@@ -131,30 +131,33 @@ impl Seen {
                         Scalar::Char => value.trim_end_matches(' '),
                         _ => value,
                     };
-                    self.hash += i64::from(jenkins::bytes(value.as_bytes()));
+                    self.hash(jenkins::bytes(value.as_bytes()));
                 }
             }
             Form::Binary => {
                 let mut hex = Vec::new();
                 for value in array.as_binary::<i32>().iter().flatten() {
-                    self.tally += value.len() as u64;
                     hex.clear();
                     let digits = value.iter().flat_map(|byte| [byte >> 4, byte & 15]);
                     hex.extend(digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-                    self.hash += i64::from(jenkins::bytes(&hex));
+                    self.hash(jenkins::bytes(&hex));
                 }
             }
-            Form::I32 | Form::I64 => self.integers(array),
+            Form::I32 | Form::I64 => self.integers(scalar.row().wire, array),
         }
     }
 
+    fn hash(&mut self, hash: i32) {
+        self.hash += i64::from(hash);
+    }
+
     /// Folds within the batch first: 64 bits are quicker.
-    fn integers(&mut self, array: &ArrayRef) {
-        let rows = (0..array.len()).filter(|row| array.is_valid(*row));
+    fn integers(&mut self, wire: Wire, array: &ArrayRef) {
         let (mut low, mut high, mut sum, mut hash) = (i64::MAX, i64::MIN, 0_i128, 0_i64);
-        // Postgres hashes a timestamp as it keeps it
-        let epoch = match array.data_type() {
-            ArrowType::Timestamp(..) => EPOCH_MICROS,
+        // Postgres hashes a time as it keeps it
+        let epoch = match wire {
+            Wire::Micros => EPOCH_MICROS,
+            Wire::Days => EPOCH_DAYS.into(),
             _ => 0,
         };
         let mut take = |value: i64| {
@@ -162,6 +165,7 @@ impl Seen {
             sum += i128::from(value);
             hash += i64::from(jenkins::integer(value.wrapping_sub(epoch)));
         };
+        let rows = (0..array.len()).filter(|row| array.is_valid(*row));
         match array.data_type() {
             ArrowType::Int32 => {
                 let values = array.as_primitive::<Int32Type>().values();
@@ -180,30 +184,12 @@ impl Seen {
         if low <= high {
             self.sum.add(sum);
             self.hash += hash;
-            self.bound(low.into());
-            self.bound(high.into());
+            let (lowest, highest) = self.bounds.unwrap_or((low, high));
+            self.bounds = Some((lowest.min(low), highest.max(high)));
         }
     }
 
-    fn number(&mut self, value: i128) {
-        self.sum.add(value);
-        self.bound(value);
-    }
-
-    fn bound(&mut self, value: i128) {
-        let (low, high) = self.bounds.unwrap_or((value, value));
-        self.bounds = Some((low.min(value), high.max(value)));
-    }
-
-    fn float(&mut self, value: f64) {
-        if value.is_nan() {
-            self.tally += 1;
-            return;
-        }
-        let (low, high) = self.floats.unwrap_or((value, value));
-        self.floats = Some((low.min(value), high.max(value)));
-    }
-
+    /// Those that Postgres is asked for: see [`super::sql`].
     fn facts(&self, data_type: DataType) -> Facts {
         let mut facts = Facts::new();
         let mut fact = |name: &str, value: String| facts.insert(name.to_owned(), value);
@@ -215,49 +201,27 @@ impl Seen {
             return facts;
         };
         let row = scalar.row();
-        match row.form {
-            Form::Bool => {
-                fact("true", self.tally.to_string());
+        if row.form == Form::Bool {
+            fact("true", self.tally.to_string());
+            return facts;
+        }
+        if self.count == 0 {
+            return facts;
+        }
+        fact("hash", self.hash.to_string());
+        match (row.wire, row.form) {
+            (Wire::Int2 | Wire::Int4 | Wire::Int8, _) => {
+                fact("sum", self.sum.total().to_string());
             }
-            Form::F32 | Form::F64 => {
-                fact("nan", self.tally.to_string());
-                if let Some((low, high)) = self.floats {
-                    let narrow = row.form == Form::F32;
-                    fact("min", float_text(low + 0.0, narrow));
-                    fact("max", float_text(high + 0.0, narrow));
-                }
+            (_, Form::Decimal { scale }) => {
+                fact("sum", decimal_text(&self.sum.total().to_string(), scale));
             }
-            Form::Text | Form::Binary => {
-                if self.count > 0 {
-                    fact("hash", self.hash.to_string());
-                    if row.form == Form::Binary {
-                        fact("bytes", self.tally.to_string());
-                    }
-                }
+            (Wire::Days | Wire::Micros | Wire::TimeOfDay, _) => {
+                let (low, high) = self.bounds.expect("there are values");
+                fact("min", low.to_string());
+                fact("max", high.to_string());
             }
-            Form::I32 | Form::I64 | Form::Decimal { .. } => {
-                let scale = match row.form {
-                    Form::Decimal { scale } => scale,
-                    _ => 0,
-                };
-                let Some((low, high)) = self.bounds else {
-                    return facts;
-                };
-                fact("min", decimal_text(&low.to_string(), scale));
-                fact("max", decimal_text(&high.to_string(), scale));
-                // what Postgres is asked for: see `sql`
-                let (sum, hash) = match row.wire {
-                    Wire::Int2 | Wire::Int4 | Wire::Int8 => (true, true),
-                    Wire::Micros | Wire::TimeOfDay => (false, true),
-                    _ => (true, false),
-                };
-                if sum {
-                    fact("sum", decimal_text(&self.sum.total().to_string(), scale));
-                }
-                if hash {
-                    fact("hash", self.hash.to_string());
-                }
-            }
+            _ => {}
         }
         facts
     }
@@ -278,34 +242,6 @@ fn decimal_text(digits: &str, scale: u8) -> String {
     format!("{sign}{whole}.{places}")
 }
 
-/// A fact as Postgres says it, in the form that it has here. Bounds of floats alone differ: the two print the same
-/// number differently.
-pub(super) fn canonical(data_type: DataType, fact: &str, value: String) -> String {
-    let DataType::Scalar(scalar @ (Scalar::Float4 | Scalar::Float8)) = data_type else {
-        return value;
-    };
-    let narrow = scalar == Scalar::Float4;
-    // a real is read as one: by way of a double it would be rounded twice
-    let number = if narrow {
-        value.parse::<f32>().map(f64::from)
-    } else {
-        value.parse()
-    };
-    match number {
-        Ok(number) if fact == "min" || fact == "max" => float_text(number, narrow),
-        _ => value,
-    }
-}
-
-/// Digits enough to tell it from every other number of its type.
-fn float_text(value: f64, narrow: bool) -> String {
-    if narrow {
-        format!("{:e}", value as f32)
-    } else {
-        format!("{value:e}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,21 +252,5 @@ mod tests {
         assert_eq!(decimal_text("-12345", 2), "-123.45");
         assert_eq!(decimal_text("0", 3), "0.000");
         assert_eq!(decimal_text("7", 0), "7");
-    }
-
-    #[test]
-    fn floats_are_compared_as_numbers() {
-        let check = |data_type: &str, said: &str, seen: f64| {
-            let data_type: DataType = data_type.parse().unwrap();
-            let narrow = data_type.scalar() == Scalar::Float4;
-            let said = canonical(data_type, "min", said.to_owned());
-            assert_eq!(said, float_text(seen, narrow));
-        };
-        check("float8", "1e+15", 1e15);
-        check("float8", "-Infinity", f64::NEG_INFINITY);
-        check("float8", "5e-324", 5e-324);
-        check("float4", "3.4028235e+38", f32::MAX.into());
-        check("float4", "0.1", 0.1_f32.into());
-        check("float4", "1e-45", f32::from_bits(1).into());
     }
 }
