@@ -96,7 +96,7 @@ async fn main() {
         };
         let start = Instant::now();
         let mut from = read::rows(bed.connection().await, &select, &shape, options());
-        let done = write::write(&table, &bed.store, &shape, from.stream(), place, None).await;
+        let done = write::write(&table, &bed.store, &shape, from.stream(), place).await;
         let done = done.expect("is written");
         written.push(start.elapsed());
         assert_eq!(done.digest, digest);

@@ -51,6 +51,7 @@ use crate::ledger::state::{Step, next_step};
 use crate::ledger::{TableId, control, tables};
 use crate::shape::Shape;
 use crate::throttle::Throttle;
+use crate::trino::Trino;
 use crate::view::FieldType;
 
 /// How a run of the archive is to be.
@@ -83,6 +84,7 @@ const WRITERS_PAUSE: Duration = Duration::from_secs(1);
 /// One table's archive, held by this process.
 pub(crate) struct Mover<'a> {
     pub(crate) lake: &'a Lake,
+    trino: Option<Trino>,
     pub(crate) adopted: Adopted,
     pub(crate) policy: &'a Policy,
     pub(crate) holder: Uuid,
@@ -176,6 +178,7 @@ pub async fn run(
     let holder = Uuid::now_v7();
     tables::claim(&mut conn, &policy.table, holder).await?;
     let mut mover = Mover {
+        trino: show::client(lake, &policy.table).await,
         lake,
         adopted,
         policy,
@@ -319,12 +322,15 @@ impl Mover<'_> {
                         return Ok(Some(stopped));
                     }
                 }
-                Step::Copy(i) => self.copy(&batch[i]).await?,
-                Step::Verify(i) => self.verify(&batch[i]).await?,
+                Step::Copy(i) | Step::Verify(i) => {
+                    if !self.transfer(step, &batch[i]).await? {
+                        return Ok(Some(Stopped::Cancelled));
+                    }
+                }
                 Step::Announce => self.announce(batch).await?,
                 Step::Commit => self.commit(batch).await?,
                 Step::Show => {
-                    if self.lake.trino.is_none() {
+                    if self.trino.is_none() {
                         return Ok(Some(Stopped::NoTrino));
                     }
                     self.show(batch).await?;

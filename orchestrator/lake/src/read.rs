@@ -81,6 +81,9 @@ async fn copy(
     }
     drop(chunks);
     if let Some(last) = decoder.finish()? {
+        if let Some(throttle) = &throttle {
+            throttle.take(bytes).await;
+        }
         let _ = to.send(last).await;
     }
     Ok(connection)

@@ -3,7 +3,7 @@
 //! A statement is posted once; its answer names the next page, and so on until no page is named. Pages may be
 //! asked for again, so a lost answer is fetched anew; the statement itself is never sent twice, since nobody knows
 //! whether the first one runs. Dropping a [`Query`] before its end leaves the statement running until Trino gives
-//! it up (five minutes): call [`Query::cancel`].
+//! it up (`query.client.timeout`): call [`Query::cancel`].
 
 mod answer;
 mod client;

@@ -26,7 +26,6 @@ use crate::digest::Digest;
 use crate::error::Doing as _;
 use crate::shape::Shape;
 use crate::storage::Store;
-use crate::throttle::Throttle;
 
 use encode::Step;
 use layout::Layout;
@@ -58,7 +57,6 @@ pub struct Written {
 }
 
 /// Writes all of `rows`, which are of `shape`, to `<table>/data/<day>/<attempt>-<n>.parquet`, in their order.
-/// `throttle` counts bytes of Arrow's memory.
 ///
 /// # Errors
 /// The first of: an error of `rows`; a row of another day; a column that the table does not have or has as a type
@@ -69,14 +67,13 @@ pub async fn write(
     shape: &Shape,
     rows: impl Stream<Item = Result<RecordBatch, Error>> + Send,
     place: Place,
-    throttle: Option<&Throttle>,
 ) -> Result<Written, Error> {
     let layout = Layout::new(table, shape, place)?;
     let (to_encoder, steps) = mpsc::channel(1);
     let (to_store, parts) = mpsc::channel(4);
     let job = encode::Job::new(layout, shape);
     let encoder = tokio::task::spawn_blocking(move || job.run(steps, to_store));
-    let feeding = feed(rows, to_encoder, throttle);
+    let feeding = feed(rows, to_encoder);
     let (fed, uploaded, encoded) = tokio::join!(feeding, upload::run(store, parts), encoder);
     fed?;
     uploaded?;
@@ -90,14 +87,10 @@ pub async fn write(
 async fn feed(
     rows: impl Stream<Item = Result<RecordBatch, Error>> + Send,
     to_encoder: mpsc::Sender<Step>,
-    throttle: Option<&Throttle>,
 ) -> Result<(), Error> {
     let mut rows = std::pin::pin!(rows);
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        if let Some(throttle) = throttle {
-            throttle.take(batch.get_array_memory_size() as u64).await;
-        }
         if to_encoder.send(Step::Rows(batch)).await.is_err() {
             return Ok(());
         }

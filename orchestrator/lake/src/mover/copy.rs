@@ -9,7 +9,7 @@ use super::{Mover, midnight_literal};
 use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
 use crate::ledger::moves::{self, Copied, Move};
-use crate::ledger::state::{Kind, State};
+use crate::ledger::state::{Kind, State, Step};
 use crate::ledger::{TableId, files, hold, quote};
 use crate::shape::Shape;
 use crate::witness::{Observer, Witness};
@@ -40,7 +40,23 @@ impl Mover<'_> {
         }
     }
 
-    pub(super) async fn copy(&mut self, one: &Move) -> Result<(), Error> {
+    /// Copies or verifies; false when told to end first. Both are long, and begun anew by whoever goes on.
+    pub(super) async fn transfer(&mut self, step: Step, one: &Move) -> Result<bool, Error> {
+        let cancel = self.cancel;
+        let work = async {
+            match step {
+                Step::Copy(_) => self.copy(one).await,
+                _ => self.verify(one).await,
+            }
+        };
+        cancel
+            .run_until_cancelled(work)
+            .await
+            .transpose()
+            .map(|done| done.is_some())
+    }
+
+    async fn copy(&mut self, one: &Move) -> Result<(), Error> {
         if one.kind == Kind::Flush {
             self.resolve(one).await?;
         }
@@ -78,6 +94,7 @@ impl Mover<'_> {
         };
         let options = read::Options {
             table: table.to_string(),
+            throttle: self.options.throttle.clone(),
             ..read::Options::default()
         };
         let mut rows = read::rows(self.lake.connect().await?, &select, shape, options);
@@ -90,14 +107,12 @@ impl Mover<'_> {
                 rows: so_far,
             });
         });
-        let throttle = self.options.throttle.as_deref();
         let written = write::write(
             &self.adopted.iceberg,
             &self.lake.store,
             shape,
             stream,
             place,
-            throttle,
         )
         .await?;
         fail::fail_point!("lake::files_written");
@@ -130,7 +145,7 @@ impl Mover<'_> {
 
     /// Reads the files back from the object store, and compares what they hold with the digest of what was sent
     /// and with what SQL says of the rows in Postgres: two witnesses that share no code.
-    pub(super) async fn verify(&mut self, one: &Move) -> Result<(), Error> {
+    async fn verify(&mut self, one: &Move) -> Result<(), Error> {
         let table = self.policy.table.clone();
         let listed = files::of(&mut self.conn, one.id, one.attempt).await?;
         let shape = &self.adopted.shape;

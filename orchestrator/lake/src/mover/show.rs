@@ -9,9 +9,10 @@ use tokio::time::{Instant, sleep};
 use super::report::{Event, Stopped};
 use super::{Mover, adopt};
 use crate::error::{Doing as _, Error};
+use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
-use crate::ledger::{hold, quote, tables};
+use crate::ledger::{TableId, hold, quote, tables};
 use crate::trino::{self, Trino};
 use crate::view::{HISTORY, View, view_columns};
 
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 impl Mover<'_> {
     fn trino(&self) -> Result<&Trino, Error> {
-        self.lake.trino.as_ref().ok_or_else(|| Error::Refused {
+        self.trino.as_ref().ok_or_else(|| Error::Refused {
             table: self.policy.table.to_string(),
             reason: "there is no Trino to make its view".to_owned(),
             hint: "start Trino (it needs a JDK 25) and set RIDEHAIL_TRINO_URL".to_owned(),
@@ -54,7 +55,7 @@ impl Mover<'_> {
 
     /// Makes the view when there is none, and when the table's columns have changed.
     pub(super) async fn keep_view(&mut self) -> Result<(), Error> {
-        if self.lake.trino.is_none() {
+        if self.trino.is_none() {
             return Ok(());
         }
         let table = &self.adopted.table;
@@ -223,6 +224,43 @@ impl Mover<'_> {
             .await?;
         fail::fail_point!("lake::drained");
         Ok(None)
+    }
+}
+
+/// A mover's own client, by whose name Trino knows its statements.
+///
+/// What a killed mover of this table has left running is ended first: a new one would wait for it when it drains,
+/// until Trino gives up the client. Only who holds the table may call this.
+pub(super) async fn client(lake: &Lake, table: &TableId) -> Option<Trino> {
+    let trino = lake.trino.as_ref()?;
+    let name = format!("ridehail-archive {table}");
+    end_leftovers(trino, &name).await;
+    Some(trino.clone().named(&name))
+}
+
+/// That some are left is no failure: the drain waits for them.
+async fn end_leftovers(trino: &Trino, name: &str) {
+    let sql = format!(
+        "SELECT query_id FROM system.runtime.queries
+         WHERE source = '{}' AND state NOT IN ('FINISHED', 'FAILED')",
+        name.replace('\'', "''")
+    );
+    let left = match trino.rows(&sql).await {
+        Ok(left) => left,
+        Err(error) => {
+            tracing::debug!(name, %error, "statements left in Trino cannot be listed");
+            return;
+        }
+    };
+    for query in left.iter().filter_map(|row| row.first()?.as_str()) {
+        let sql = format!(
+            "CALL system.runtime.kill_query(query_id => '{query}', message => 'its client was killed')"
+        );
+        // one that has ended meanwhile cannot be killed
+        match trino.rows(&sql).await {
+            Ok(_) => tracing::info!(name, query, "a statement of a killed mover was ended"),
+            Err(error) => tracing::debug!(name, query, %error, "a statement was not killed"),
+        }
     }
 }
 

@@ -79,9 +79,7 @@ fn place() -> Place {
 
 async fn written(store: &Store, table: &Table, shape: &Shape, rows: Vec<RecordBatch>) -> Written {
     let rows = stream::iter(rows.into_iter().map(Ok));
-    write(table, store, shape, rows, place(), None)
-        .await
-        .unwrap()
+    write(table, store, shape, rows, place()).await.unwrap()
 }
 
 /// Writes `rows`, reads them back, and returns what came.
@@ -193,7 +191,7 @@ fn rows_that_break_off_leave_nothing() {
             message: "broke off".to_owned(),
         };
         let rows = stream::iter(vec![Ok(rows), Err(broken)]);
-        let error = write(&table, &store, &shape, rows, place(), None)
+        let error = write(&table, &store, &shape, rows, place())
             .await
             .unwrap_err();
         assert_eq!(error.to_string(), "the stream: broke off");

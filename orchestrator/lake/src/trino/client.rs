@@ -33,7 +33,7 @@ impl TrinoArgs {
     }
 }
 
-/// What `X-Trino-Source` says; also how our own statements are told from others.
+/// What `X-Trino-Source` says unless told otherwise.
 const SOURCE: &str = "ridehail";
 /// How often a page is asked for while Trino does not answer, and how long to wait between.
 const TRIES: u32 = 6;
@@ -45,6 +45,7 @@ pub struct Trino {
     http: Client,
     url: String,
     user: String,
+    source: String,
     /// Catalog and schema of names that have none.
     place: (Option<String>, Option<String>),
 }
@@ -74,6 +75,7 @@ impl Trino {
                 .unwrap_or_default(),
             url: url.trim_end_matches('/').to_owned(),
             user: user.to_owned(),
+            source: SOURCE.to_owned(),
             place: (None, None),
         }
     }
@@ -86,6 +88,13 @@ impl Trino {
             place: (owned(catalog), owned(schema)),
             ..self
         }
+    }
+
+    /// The same client under another `X-Trino-Source`, which is how Trino tells its statements from others.
+    #[must_use]
+    pub fn named(self, source: &str) -> Self {
+        let source = source.to_owned();
+        Self { source, ..self }
     }
 
     /// Where it is.
@@ -108,7 +117,7 @@ impl Trino {
         }
         let response = request
             .header("X-Trino-User", &self.user)
-            .header("X-Trino-Source", SOURCE)
+            .header("X-Trino-Source", &self.source)
             .header("X-Trino-Time-Zone", "UTC")
             .header("X-Trino-Client-Capabilities", "PARAMETRIC_DATETIME")
             .body(sql.to_owned())

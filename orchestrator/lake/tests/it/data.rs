@@ -44,7 +44,7 @@ async fn archive(
 ) -> Result<(Written, PgConnection), Error> {
     let select = format!("select {} from {name} order by at", shape.select_list());
     let mut rows = read::rows(bed.connection().await, &select, shape, options(name));
-    let written = write::write(table, &bed.store, shape, rows.stream(), place(), None).await?;
+    let written = write::write(table, &bed.store, shape, rows.stream(), place()).await?;
     Ok((written, rows.finish().expect("all rows were read")))
 }
 

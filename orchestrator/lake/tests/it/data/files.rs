@@ -61,7 +61,7 @@ async fn old_files_keep_their_meaning_as_the_table_changes() {
     // a narrower shape's rows are written as wide as the table is
     let schema = table.metadata().current_schema();
     let mut rows = readback::rows(&bed.store, schema, &old_shape, files(&old), None).unwrap();
-    let narrow = write::write(&table, &bed.store, &old_shape, rows.stream(), place(), None);
+    let narrow = write::write(&table, &bed.store, &old_shape, rows.stream(), place());
     let narrow = narrow.await.unwrap();
     assert_eq!(old.digest.differences(&narrow.digest), [""; 0]);
     let (digest, _) = reread(&bed, &table, &shape, &files(&narrow)).await.unwrap();
