@@ -17,10 +17,11 @@
 //! ```
 //!
 //! `archive: false` takes an inherited policy back. [`options`]: how fast and how far one run goes. [`report`]:
-//! what it says at its end.
+//! what it says at its end. [`upkeep`]: the same of what keeps the lake in order.
 
 pub mod options;
 pub mod report;
+pub mod upkeep;
 pub mod views;
 pub mod words;
 
@@ -250,7 +251,7 @@ fn read(value: &Json) -> Result<Read, Mistake> {
 }
 
 /// `30 days`, `30d`, `4 weeks`, `720h`; a number means days. Nothing below an hour: days leave whole.
-fn age(value: &Json) -> Option<TimeDelta> {
+pub(crate) fn age(value: &Json) -> Option<TimeDelta> {
     let text = match value {
         Json::Number(days) => days.to_string(),
         Json::String(text) => text.trim().to_lowercase(),

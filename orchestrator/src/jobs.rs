@@ -5,7 +5,7 @@
 //!   - name: hourly
 //!     description: The marts of the last days
 //!     schedule: {cron: "5 * * * *", time_zone: Europe/Paris}   # without: only when triggered
-//!     command: build            # build, run, test, seed or archive
+//!     command: build            # build, run, test, seed, archive or maintain
 //!     select: tag:mart          # text or a list; without: everything
 //!     exclude: [mart_slow]
 //!     vars: {lookback_days: 3}
@@ -13,6 +13,7 @@
 //!     retries: 2                # further attempts of a node whose failure may pass
 //!     timeout: 30m              # s, m or h; the whole run
 //!     archive: {rate: 20MB}     # of archive: batch_days, rate, drain_timeout
+//!     upkeep: {older_than: 7d}  # of maintain: tasks, older_than, keep, files
 //!     overlap: skip             # or queue: what to do while the job's last run has not ended
 //! ```
 
@@ -28,6 +29,7 @@ use serde_json::{Map, Value as Json};
 use serde_saphyr::Spanned;
 
 use crate::archive::options::ArchiveOptions;
+use crate::archive::upkeep::UpkeepOptions;
 use crate::retry::RetryLimits;
 use crate::run::request::{Command, Request};
 
@@ -164,6 +166,8 @@ struct Entry {
     #[serde(default)]
     archive: ArchiveOptions,
     #[serde(default)]
+    upkeep: UpkeepOptions,
+    #[serde(default)]
     overlap: Overlap,
 }
 
@@ -234,7 +238,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Job>, Error> {
             line,
             message,
             "the keys of a job are: name, description, schedule, command, select, \
-            exclude, vars, full_refresh, threads, retries, timeout, target, archive, overlap",
+            exclude, vars, full_refresh, threads, retries, timeout, target, archive, upkeep, overlap",
         )
     })?;
     let mut names = HashSet::new();
@@ -283,6 +287,7 @@ fn job(entry: Entry) -> Result<Job, (u64, String, &'static str)> {
         retries: entry.retries.unwrap_or(RetryLimits::DEFAULT.retries),
         timeout_seconds,
         archive: entry.archive,
+        upkeep: entry.upkeep,
         job: Some(name.clone()),
         ..Request::new(entry.command)
     };

@@ -74,7 +74,7 @@ pub async fn dump(lake: &Lake, folder: &Path, now: DateTime<Utc>) -> Result<Back
 /// Restores a dump into the empty database that `lake` would be opened on, then checks catalog and files.
 ///
 /// # Errors
-/// The database is not empty, `pg_restore` is missing or fails.
+/// [`Error::NotDone`]: the database is not empty. `pg_restore` is missing or fails.
 pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<(), Error> {
     use sqlx::Connection as _;
     let mut conn = options.connect().await.doing("connect")?;
@@ -87,8 +87,8 @@ pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<(), Erro
     .await
     .doing("look whether the database is empty")?;
     if tables > 0 {
-        return Err(Error::Refused {
-            table: options.get_database().unwrap_or("the database").to_owned(),
+        return Err(Error::NotDone {
+            what: options.get_database().unwrap_or("the database").to_owned(),
             reason: format!(
                 "it holds {tables} tables, and a backup is restored into an empty database"
             ),
@@ -132,6 +132,36 @@ pub(crate) async fn kept_locations(lake: &Lake) -> Result<Vec<String>, Error> {
         .fetch_all(&lake.pool)
         .await
         .doing("read the backups")
+}
+
+/// A dump that the ledger knows.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Listed {
+    /// Its number.
+    pub backup_id: i64,
+    /// Where it was written.
+    pub file: String,
+    /// When.
+    pub taken_at: DateTime<Utc>,
+    /// Whether what it refers to is kept.
+    pub kept: bool,
+    /// Iceberg tables in its catalog.
+    pub tables: i64,
+}
+
+/// Every dump that was made, newest first.
+///
+/// # Errors
+/// Postgres failed.
+pub async fn list(lake: &Lake) -> Result<Vec<Listed>, Error> {
+    sqlx::query_as(
+        "select backup_id, file, taken_at, kept,
+                (select count(distinct split_part(l, '/metadata/', 1)) from unnest(locations) l) as tables
+         from lake.backups order by taken_at desc, backup_id desc",
+    )
+    .fetch_all(&lake.pool)
+    .await
+    .doing("list the backups")
 }
 
 /// Lets go of backups that were taken before a moment: what only they refer to may be deleted. Returns how many.

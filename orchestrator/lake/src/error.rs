@@ -105,6 +105,16 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// Something that is not a move cannot be done as things are.
+    #[error("{what}: {reason}")]
+    NotDone {
+        /// What was asked for.
+        what: String,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// Two accounts of the same rows differ. Nothing was dropped.
     #[error("{what} differ: {message}")]
     Differs {
@@ -154,7 +164,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::UnsupportedType { hint, .. } | Self::Refused { hint, .. } => Some(hint),
+            Self::UnsupportedType { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::NotDone { hint, .. } => Some(hint),
             Self::Trino(error) => error.hint(),
             Self::Superseded { .. } | Self::Busy { .. } => {
                 Some("`ridehail archive status` shows what it does")

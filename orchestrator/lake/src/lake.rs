@@ -11,6 +11,7 @@ use crate::args::{CatalogNames, LakeArgs};
 use crate::catalog::LakeCatalog;
 use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
+use crate::ledger::TableId;
 use crate::readback;
 use crate::shape::Shape;
 use crate::storage::Store;
@@ -77,6 +78,18 @@ impl Lake {
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Whether the warehouse has a table.
+    ///
+    /// # Errors
+    /// Postgres failed.
+    pub async fn has(&self, table: &TableId) -> Result<bool, Error> {
+        sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(table.quoted())
+            .fetch_one(&self.pool)
+            .await
+            .doing("look for a table")
     }
 
     /// Trino, when there is one.

@@ -197,7 +197,7 @@ pub async fn run(
 }
 
 /// Takes the table's lock for this session.
-async fn lock(conn: &mut PgConnection, table: &TableId) -> Result<(), Error> {
+pub(crate) async fn lock(conn: &mut PgConnection, table: &TableId) -> Result<(), Error> {
     let key = xxhash_rust::xxh3::xxh3_64(format!("ridehail.lake {table}").as_bytes());
     // A session's lock, not a transaction's: it must outlive many transactions. It goes when the process dies.
     let taken: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")

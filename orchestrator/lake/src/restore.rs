@@ -36,11 +36,11 @@ const CHUNK: usize = 1 << 20;
 /// Restores a day of a table as `<table>_restored_<yyyymmdd>`.
 ///
 /// # Errors
-/// [`Error::Refused`]: the day was never archived, or is restored already. [`Error::Differs`]: the archive does not
+/// [`Error::NotDone`]: the day was never archived, or is restored already. [`Error::Differs`]: the archive does not
 /// hold what the ledger says; nothing is left behind.
 pub async fn restore(lake: &Lake, id: &TableId, day: NaiveDate) -> Result<Restored, Error> {
-    let refused = |reason: String, hint: &str| Error::Refused {
-        table: id.to_string(),
+    let refused = |reason: String, hint: &str| Error::NotDone {
+        what: format!("restoring a day of {id}"),
         reason,
         hint: hint.to_owned(),
     };
@@ -105,8 +105,8 @@ async fn create(conn: &mut PgConnection, target: &TableId, shape: &Shape) -> Res
         Err(error)
             if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("42P07") =>
         {
-            Err(Error::Refused {
-                table: target.to_string(),
+            Err(Error::NotDone {
+                what: target.to_string(),
                 reason: "it is there already".to_owned(),
                 hint: format!("drop table {}", target.quoted()),
             })

@@ -9,8 +9,7 @@ use chrono::{DateTime, Utc};
 use lake::ledger::state::{STATES, State};
 use lake::mover::RunOptions;
 use lake::throttle::Throttle;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 
 /// What a run of the archive may be told. Everything has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,16 +133,16 @@ impl fmt::Display for Until {
 /// Stored as written, and a bare number where YAML made one of it.
 macro_rules! as_text {
     ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = match Json::deserialize(deserializer)? {
-                    Json::String(text) => text,
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = match <serde_json::Value as serde::Deserialize>::deserialize(deserializer)? {
+                    serde_json::Value::String(text) => text,
                     other => other.to_string(),
                 };
                 text.parse().map_err(serde::de::Error::custom)
@@ -151,6 +150,8 @@ macro_rules! as_text {
         }
     )*};
 }
+pub(crate) use as_text;
+
 as_text!(Rate, Span, Until);
 
 #[cfg(test)]

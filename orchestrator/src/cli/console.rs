@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use super::printer::{Color, Printer};
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
-use crate::run::prepare::{ARCHIVE, PlannedNode};
+use crate::run::prepare::PlannedNode;
+use crate::run::request::LakeWork;
 use crate::run::state::RunState;
 
 /// Column that dots run to.
@@ -116,24 +117,21 @@ impl Console {
                 let words = format!("CANCEL query {}", planned.unique_id);
                 self.result(at, index, &words, Some(Color::Red), "CANCEL", took);
             }
-            (_, Ending::Warned) if is_archive(planned) => {
-                let words = format!("WARN archived {}", relation(planned));
-                self.result(
-                    at,
-                    index,
-                    &words,
-                    Some(Color::Yellow),
-                    &report.message,
-                    took,
-                );
-            }
-            (_, Ending::Success) if is_archive(planned) => {
-                let words = format!("OK archived {}", relation(planned));
-                self.result(at, index, &words, Some(Color::Green), &report.message, took);
-            }
-            (_, Ending::Failed) if is_archive(planned) => {
-                let words = format!("ERROR archiving {}", relation(planned));
-                self.result(at, index, &words, Some(Color::Red), "ERROR", took);
+            (_, ending) if let Some(work) = lake_work(planned) => {
+                let (done, doing) = work.verbs();
+                let (verb, color, status) = match ending {
+                    Ending::Success => {
+                        (format!("OK {done}"), Color::Green, report.message.as_str())
+                    }
+                    Ending::Warned => (
+                        format!("WARN {done}"),
+                        Color::Yellow,
+                        report.message.as_str(),
+                    ),
+                    _ => (format!("ERROR {doing}"), Color::Red, "ERROR"),
+                };
+                let words = format!("{verb} {}", relation(planned));
+                self.result(at, index, &words, Some(color), status, took);
             }
             (kind, Ending::Success | Ending::Warned) => {
                 let verb = match kind {
@@ -337,7 +335,7 @@ impl Renderer for Console {
 pub fn label(node: &PlannedNode) -> String {
     let relation = relation(node);
     match node.resource_type {
-        _ if is_archive(node) => format!("archive of {relation}"),
+        _ if let Some(work) = lake_work(node) => format!("{} of {relation}", work.word()),
         "model" => {
             let how = node
                 .materialized
@@ -356,8 +354,8 @@ fn relation(node: &PlannedNode) -> &str {
     node.relation.as_deref().unwrap_or(&node.name)
 }
 
-fn is_archive(node: &PlannedNode) -> bool {
-    node.materialized.as_deref() == Some(ARCHIVE)
+fn lake_work(node: &PlannedNode) -> Option<LakeWork> {
+    LakeWork::of(node.materialized.as_deref()?)
 }
 
 /// dbt's word for what a project declares.
@@ -370,7 +368,7 @@ fn kinds(nodes: &[PlannedNode]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for node in nodes {
         let kind = match (&node.materialized, node.resource_type) {
-            _ if is_archive(node) => ARCHIVE.to_owned(),
+            (Some(how), _) if lake_work(node).is_some() => how.clone(),
             (Some(how), "model") => format!("{how} model"),
             (_, kind) => kind.to_owned(),
         };

@@ -143,7 +143,9 @@ fn judge_lake(error: &lake::Error) -> (FailureKind, &'static str, Option<&'stati
         }
         // a session of a killed process holds the table until the server misses it
         E::Busy { .. } => (FailureKind::Conflict, "Lake Error", None),
-        E::UnsupportedType { .. } | E::Refused { .. } => (FailureKind::Project, "Refused", None),
+        E::UnsupportedType { .. } | E::Refused { .. } | E::NotDone { .. } => {
+            (FailureKind::Project, "Refused", None)
+        }
         E::Value { .. }
         | E::Malformed { .. }
         | E::File { .. }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::plan::NodeIx;
-use super::request::{Command, Request};
+use super::request::{Command, LakeWork, Request};
 use crate::archive::policies;
 
 /// Where this machine keeps the project: what a request leaves out.
@@ -29,9 +29,6 @@ pub struct Place {
     pub env: BTreeMap<String, String>,
 }
 
-/// What happens to the nodes of an archive run, where others have a materialization.
-pub const ARCHIVE: &str = "archive";
-
 /// A node as a run needs it: names and labels, no template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedNode {
@@ -41,7 +38,7 @@ pub struct PlannedNode {
     pub name: String,
     /// `model`, `seed`, `test`, `snapshot`.
     pub resource_type: &'static str,
-    /// How it is built; `None` for tests, [`ARCHIVE`] for what is archived.
+    /// How it is built; `None` for tests, the word of a [`LakeWork`] for what is archived.
     pub materialized: Option<String>,
     /// `schema.identifier`.
     pub relation: Option<String>,
@@ -138,8 +135,8 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
         indirect: request.indirect.into(),
     };
     let selected = select(&project, &spec).map_err(Box::new)?;
-    if request.command == Command::Archive {
-        return prepare_archive(project, &selected);
+    if let Some(work) = request.command.of_lake() {
+        return prepare_archive(project, &selected, work);
     }
     let chosen: IndexSet<UniqueId> = selected
         .into_iter()
@@ -173,6 +170,7 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
 fn prepare_archive(
     project: Arc<Project>,
     selected: &IndexSet<UniqueId>,
+    work: LakeWork,
 ) -> Result<Prepared, Box<project::Error>> {
     let nodes: Arc<[PlannedNode]> = policies(&project)?
         .iter()
@@ -181,7 +179,7 @@ fn prepare_archive(
             unique_id: archived.unique_id.clone(),
             name: archived.name.clone(),
             resource_type: kind_word(archived.kind),
-            materialized: Some(ARCHIVE.to_owned()),
+            materialized: Some(work.word().to_owned()),
             relation: Some(archived.policy.table.to_string()),
             // nothing is built, so no schema is made
             schema: None,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::archive::options::ArchiveOptions;
+use crate::archive::upkeep::UpkeepOptions;
 use crate::retry::RetryLimits;
 
 /// The verbs that execute nodes.
@@ -25,6 +26,45 @@ pub enum Command {
     Seed,
     /// Old days of tables with an archive policy leave for the lake.
     Archive,
+    /// Upkeep of what is there: compaction, expiry, orphans, a check.
+    Maintain,
+}
+
+/// What happens to an archived table in a run, where other nodes have a materialization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LakeWork {
+    /// Its days move.
+    Archive,
+    /// It is kept in order.
+    Maintain,
+}
+
+impl LakeWork {
+    /// As stored with a node.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Maintain => "maintenance",
+        }
+    }
+
+    /// `archived`, `archiving`: what became of a table, and what was tried.
+    #[must_use]
+    pub fn verbs(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Archive => ("archived", "archiving"),
+            Self::Maintain => ("maintained", "maintaining"),
+        }
+    }
+
+    /// Of a node's stored word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Archive, Self::Maintain]
+            .into_iter()
+            .find(|work| work.word() == word)
+    }
 }
 
 impl Command {
@@ -37,6 +77,17 @@ impl Command {
             Self::Test => "test",
             Self::Seed => "seed",
             Self::Archive => "archive",
+            Self::Maintain => "maintain",
+        }
+    }
+
+    /// What it does to archived tables, when those are its nodes.
+    #[must_use]
+    pub fn of_lake(self) -> Option<LakeWork> {
+        match self {
+            Self::Archive => Some(LakeWork::Archive),
+            Self::Maintain => Some(LakeWork::Maintain),
+            Self::Build | Self::Run | Self::Test | Self::Seed => None,
         }
     }
 
@@ -53,7 +104,7 @@ impl Command {
             Self::Run => &[ResourceType::Model],
             Self::Test => &[ResourceType::Test],
             Self::Seed => &[ResourceType::Seed],
-            Self::Archive => &[ResourceType::Source, ResourceType::Model],
+            Self::Archive | Self::Maintain => &[ResourceType::Source, ResourceType::Model],
         }
     }
 }
@@ -151,6 +202,9 @@ pub struct Request {
     /// How `archive` goes about it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub archive: ArchiveOptions,
+    /// How `maintain` goes about it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub upkeep: UpkeepOptions,
     /// Job of jobs.yml.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
@@ -162,8 +216,8 @@ pub struct Request {
     pub started_at: Option<DateTime<Utc>>,
 }
 
-fn is_default(options: &ArchiveOptions) -> bool {
-    *options == ArchiveOptions::default()
+fn is_default<T: Default + PartialEq>(options: &T) -> bool {
+    *options == T::default()
 }
 
 impl Request {
@@ -185,6 +239,7 @@ impl Request {
             retries: RetryLimits::DEFAULT.retries,
             timeout_seconds: None,
             archive: ArchiveOptions::default(),
+            upkeep: UpkeepOptions::default(),
             job: None,
             due_at: None,
             started_at: None,
@@ -196,7 +251,7 @@ impl Request {
     #[must_use]
     pub fn threads(&self, of_profile: usize) -> usize {
         self.threads.unwrap_or(match self.command {
-            Command::Archive => 2,
+            Command::Archive | Command::Maintain => 2,
             Command::Build | Command::Run | Command::Test | Command::Seed => of_profile,
         })
     }

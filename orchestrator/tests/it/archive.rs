@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use crate::bed::{Bed, signal, until};
 
 /// 30 days after the fourth day's end.
-const NOW: &str = "2026-02-04T00:00:00Z";
+pub(crate) const NOW: &str = "2026-02-04T00:00:00Z";
 const ROWS: &str = "select count(*) from vault.readings";
 
 /// The project in a database of its own, which no Trino knows.

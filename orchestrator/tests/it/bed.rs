@@ -93,6 +93,7 @@ impl Bed {
         fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
 
+    /// Of the test's own database.
     pub(crate) fn url(&self) -> String {
         let [user, password, host, port] = &self.server;
         format!(
@@ -194,6 +195,23 @@ impl Bed {
     /// One text value of the test's own database.
     pub(crate) fn ask(&self, sql: &str) -> Option<String> {
         ask(&self.url(), sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The same, when it may fail.
+    pub(crate) fn try_ask(&self, sql: &str) -> Result<Option<String>, sqlx::Error> {
+        ask(&self.url(), sql)
+    }
+
+    /// Where a file of the project is.
+    pub(crate) fn path(&self, path: &str) -> String {
+        self.folder.path().join(path).display().to_string()
+    }
+
+    /// A further, empty database, with the same project.
+    pub(crate) fn another_database(&self) -> Self {
+        let mut other = Self::of("vault");
+        other.schema.clone_from(&self.schema);
+        other
     }
 
     /// Takes what the archive knows of the schema out of a database that others use too.

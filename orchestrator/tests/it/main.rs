@@ -8,4 +8,5 @@ mod schedule;
 mod stopped;
 mod tidy;
 mod transcripts;
+mod upkeep;
 mod web;

@@ -1,5 +1,6 @@
 //! Files of moves: which objects hold a move's rows.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -67,14 +68,22 @@ pub async fn of(db: impl PgExecutor<'_>, move_id: Uuid, attempt: Uuid) -> Result
     .doing("list the files of a move")
 }
 
-/// Every path that the ledger knows of an attempt that still counts, of one Iceberg table.
-pub async fn known(
-    db: impl PgExecutor<'_>,
-    schema: &str,
-    name: &str,
-) -> Result<Vec<String>, Error> {
-    sqlx::query_scalar(
-        "select f.path from lake.files f join lake.moves m using (move_id)
+/// A file that a move's present attempt wrote.
+#[derive(Debug, Clone, FromRow)]
+pub struct Known {
+    /// `s3://bucket/key`.
+    pub path: String,
+    /// First instant of its day.
+    pub lower: DateTime<Utc>,
+    /// Whether it became a part of the table. Compaction may have replaced it since.
+    pub committed: bool,
+}
+
+/// Every file of an attempt that still counts, of one table.
+pub async fn known(db: impl PgExecutor<'_>, schema: &str, name: &str) -> Result<Vec<Known>, Error> {
+    sqlx::query_as(
+        "select f.path, m.lower, s.past_commit as committed
+         from lake.files f join lake.moves m using (move_id) join lake.move_states s using (state)
          where m.attempt = f.attempt and m.table_schema = $1 and m.table_name = $2",
     )
     .bind(schema)

@@ -1,8 +1,11 @@
-//! Whether catalog, ledger and object store agree about which tables there are, and each table's metadata is whole.
+//! Whether catalog, ledger and object store agree: about which tables there are, whether each table's metadata is
+//! whole, and about the files of each day. Reads no rows.
 
+use crate::audit::Audit;
 use crate::error::Error;
 use crate::lake::Lake;
-use crate::ledger::{moves, tables};
+use crate::ledger::moves::{self, Move};
+use crate::ledger::tables::{self, Table};
 use crate::mover::{batch_of, load};
 
 /// What is wrong, in words; empty = nothing.
@@ -12,47 +15,60 @@ use crate::mover::{batch_of, load};
 pub async fn check(lake: &Lake) -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
     for table in tables::list(&lake.pool).await? {
-        let iceberg = match load(lake, &table).await {
-            Ok(iceberg) => iceberg,
-            Err(error) => {
-                findings.push(format!("{}: {}", table.id, error.told()));
-                continue;
-            }
+        let found = check_table(lake, &table).await?;
+        findings.extend(found.iter().map(|text| format!("{}: {text}", table.id)));
+    }
+    Ok(findings)
+}
+
+/// What is wrong with one table, in words.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_table(lake: &Lake, table: &Table) -> Result<Vec<String>, Error> {
+    let mut findings = Vec::new();
+    let iceberg = match load(lake, table).await {
+        Ok(iceberg) => iceberg,
+        Err(error) => return Ok(vec![error.told()]),
+    };
+    let metadata = iceberg.metadata();
+    for snapshot in metadata.snapshots() {
+        if lake.store.head(snapshot.manifest_list()).await?.is_none() {
+            let id = snapshot.snapshot_id();
+            findings.push(format!("snapshot {id} has lost its manifest list"));
+        }
+    }
+    let known = moves::all(&lake.pool, &table.id).await?;
+    for snapshot in metadata.snapshots() {
+        let Some(batch) = batch_of(snapshot) else {
+            continue;
         };
-        let metadata = iceberg.metadata();
-        for snapshot in metadata.snapshots() {
-            if lake.store.head(snapshot.manifest_list()).await?.is_none() {
-                let id = snapshot.snapshot_id();
-                findings.push(format!(
-                    "{}: snapshot {id} has lost its manifest list",
-                    table.id
-                ));
-            }
-        }
-        let known = moves::all(&lake.pool, &table.id).await?;
-        for snapshot in metadata.snapshots() {
-            let Some(batch) = batch_of(snapshot) else {
-                continue;
-            };
-            if !known
-                .iter()
-                .any(|m| m.batch.to_string() == *batch && m.state.is_committed())
-            {
-                findings.push(format!(
-                    "{}: snapshot {} commits batch {batch}, which the ledger does not know",
-                    table.id,
-                    snapshot.snapshot_id()
-                ));
-            }
-        }
-        let has_rows = known
-            .iter()
-            .any(|m| m.state.is_committed() && m.rows.unwrap_or_default() > 0);
-        if has_rows && metadata.current_snapshot().is_none() {
+        let is_known = |m: &Move| m.batch.to_string() == *batch && m.state.is_committed();
+        if !known.iter().any(is_known) {
+            let id = snapshot.snapshot_id();
             findings.push(format!(
-                "{}: the ledger has committed rows and the table has no snapshot",
-                table.id
+                "snapshot {id} commits batch {batch}, which the ledger does not know"
             ));
+        }
+    }
+    let has_rows = known
+        .iter()
+        .any(|m| m.state.is_committed() && m.rows.unwrap_or_default() > 0);
+    if has_rows && metadata.current_snapshot().is_none() {
+        findings.push("the ledger has committed rows and the table has no snapshot".to_owned());
+        return Ok(findings);
+    }
+    // a manifest that cannot be read
+    let audit = match Audit::open(lake, table).await {
+        Ok(audit) => audit,
+        Err(error) => {
+            findings.push(error.told());
+            return Ok(findings);
+        }
+    };
+    for day in audit.days() {
+        if let Some(problem) = audit.shallow(lake, day).await?.problem() {
+            findings.push(format!("{day} differs: {problem}"));
         }
     }
     Ok(findings)

@@ -23,6 +23,14 @@ pub struct Plan {
     pub merge: bool,
 }
 
+impl Plan {
+    /// Whether nothing is to be rewritten.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.days.is_empty() && !self.merge
+    }
+}
+
 /// More manifests than this are merged. Each is a request to the object store when a query is planned.
 const MANIFESTS: usize = 20;
 
@@ -61,9 +69,9 @@ fn days(live: &[LiveFile], least: usize) -> Vec<(NaiveDate, usize, i64)> {
 /// There is no Trino, or it failed; days before the one that failed are done.
 pub async fn run(lake: &Lake, table: &Table, plan: &Plan) -> Result<(), Error> {
     let Some(trino) = &lake.trino else {
-        return Err(Error::Refused {
-            table: table.id.to_string(),
-            reason: "there is no Trino to compact it".to_owned(),
+        return Err(Error::NotDone {
+            what: format!("compaction of {}", table.id),
+            reason: "there is no Trino to do it".to_owned(),
             hint: "start Trino (it needs a JDK 25) and set RIDEHAIL_TRINO_URL".to_owned(),
         });
     };

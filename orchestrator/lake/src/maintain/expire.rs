@@ -18,7 +18,8 @@ pub struct Expired {
     pub at: DateTime<Utc>,
 }
 
-/// Snapshots older than `older_than`, the current one and the `keep` newest aside.
+/// Snapshots that were replaced before `older_than`, the `keep` newest aside. Until a snapshot is replaced queries
+/// begin with it, however old it is itself.
 ///
 /// # Errors
 /// The catalog failed; or a snapshot commits a batch that the ledger does not hold as committed, which must be
@@ -35,9 +36,12 @@ pub async fn plan(
     let mut all: Vec<_> = metadata.snapshots().collect();
     all.sort_by_key(|s| std::cmp::Reverse(s.timestamp_ms()));
     let mut expired = Vec::new();
-    for snapshot in all.into_iter().skip(keep.max(1)) {
+    for pair in all.windows(2).skip(keep.max(1) - 1) {
+        let [next, snapshot] = pair else { continue };
         let at = snapshot.timestamp().doing("read a snapshot's time")?;
-        if at >= older_than || Some(snapshot.snapshot_id()) == metadata.current_snapshot_id() {
+        let replaced = next.timestamp().doing("read a snapshot's time")?;
+        if replaced >= older_than || Some(snapshot.snapshot_id()) == metadata.current_snapshot_id()
+        {
             continue;
         }
         if let Some(batch) = batch_of(snapshot)
@@ -45,8 +49,8 @@ pub async fn plan(
                 .iter()
                 .any(|m| m.batch.to_string() == *batch && m.state.is_committed())
         {
-            return Err(Error::Refused {
-                table: table.id.to_string(),
+            return Err(Error::NotDone {
+                what: format!("expiry of {}'s snapshots", table.id),
                 reason: format!("its snapshot {} commits batch {batch}, which the ledger does not know", snapshot.snapshot_id()),
                 hint: "was the ledger restored to an earlier moment? `ridehail archive verify --deep` compares".to_owned(),
             });

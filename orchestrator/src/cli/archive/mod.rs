@@ -1,11 +1,14 @@
 //! `ridehail archive …`: one file a verb. Each reads the project, whose models and sources carry the policies, and
 //! opens the lake beside their tables.
 
+mod backup;
 mod explain;
+mod maintain;
 mod pause;
 mod preview;
 mod progress;
 mod refused;
+mod restore;
 mod run;
 mod status;
 mod table;
@@ -61,6 +64,12 @@ enum What {
     Pause(pause::PauseArgs),
     /// Let moves go on
     Resume(pause::ResumeArgs),
+    /// Bring a day back to Postgres, to be read
+    Restore(restore::RestoreArgs),
+    /// Compact, expire, clean up and check
+    Maintain(Box<maintain::MaintainArgs>),
+    /// Dump warehouse, ledger and catalog together, and restore them
+    Backup(Box<backup::BackupArgs>),
     /// Late rows that could not be archived
     Refused(refused::RefusedArgs),
 }
@@ -79,6 +88,9 @@ pub(super) async fn execute(
         What::Views(args) => views::execute(args, printer).await,
         What::Pause(args) => pause::pause(args, printer).await,
         What::Resume(args) => pause::resume(args, printer).await,
+        What::Restore(args) => restore::execute(args, printer).await,
+        What::Maintain(args) => maintain::execute(*args, log, printer).await,
+        What::Backup(args) => backup::execute(*args, printer).await,
         What::Refused(args) => refused::execute(args, printer).await,
     }
 }

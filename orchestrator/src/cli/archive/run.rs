@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs, StoreArgs};
 use crate::retry::RetryLimits;
 use crate::run::invoke::{Context, LakeAccess, Recording, Which, invoke};
+use crate::run::prepare::Place;
 use crate::run::request::{Command, Request, Trigger};
 use crate::store::leases::Holder;
 
@@ -107,19 +108,37 @@ pub(super) async fn execute(
         preview::show(&common.open().await?, &request, now, Output::Text, printer).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let place = args.project.place();
+    let recording = recording(args.no_record, &args.store);
+    recorded(request, place, recording, args.lake, log, printer).await
+}
+
+pub(super) fn recording(off: bool, store: &StoreArgs) -> Recording {
+    if off {
+        Recording::Off
+    } else {
+        Recording::At(store.address())
+    }
+}
+
+/// Runs a request whose nodes are archived tables.
+pub(super) async fn recorded(
+    request: Request,
+    place: Place,
+    recording: Recording,
+    lake: LakeArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
     let progress = Arc::new(Progress::new(log));
     let context = Context {
-        place: args.project.place(),
-        recording: if args.no_record {
-            Recording::Off
-        } else {
-            Recording::At(args.store.address())
-        },
+        place,
+        recording,
         holder: Holder::this_process(),
         clock: SystemClock::shared(),
         artifacts: false,
         lake: Some(LakeAccess {
-            args: args.lake,
+            args: lake,
             reporter: Arc::<Progress>::clone(&progress),
         }),
     };

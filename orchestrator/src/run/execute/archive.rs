@@ -8,19 +8,20 @@ use chrono::{DateTime, Utc};
 use lake::Lake;
 use lake::args::CatalogNames;
 use lake::ledger::tables;
+use lake::maintain;
 use lake::mover::{self, Policy, Reporter, RunOptions};
 use project::{Project, UniqueId};
 use sqlx::ConnectOptions as _;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{blank, cancelled, failed};
-use crate::archive::options::ArchiveOptions;
 use crate::archive::report::{Verdict, message, verdict};
-use crate::archive::{policies, views};
+use crate::archive::{policies, upkeep, views};
 use crate::run::events::{Ending, Report};
 use crate::run::failure::Failure;
 use crate::run::invoke::{Error, LakeAccess};
 use crate::run::prepare::PlannedNode;
+use crate::run::request::{Command, Request};
 use crate::store::Address;
 
 /// An open lake and what is to be done with it.
@@ -29,9 +30,15 @@ pub struct Archiver {
     lake: Lake,
     names: CatalogNames,
     policies: Arc<HashMap<UniqueId, Policy>>,
-    options: RunOptions,
+    work: Work,
     reporter: Arc<dyn Reporter>,
     now: DateTime<Utc>,
+}
+
+#[derive(Clone)]
+enum Work {
+    Move(RunOptions),
+    Maintain(maintain::Options),
 }
 
 impl fmt::Debug for Archiver {
@@ -60,7 +67,7 @@ impl Archiver {
     pub async fn open(
         access: &LakeAccess,
         project: &Project,
-        options: &ArchiveOptions,
+        request: &Request,
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let policies = policies(project)?
@@ -71,13 +78,16 @@ impl Archiver {
             lake: open(&access.args, project).await?,
             names: access.args.names.clone(),
             policies: Arc::new(policies),
-            options: options.for_mover(),
+            work: match request.command {
+                Command::Maintain => Work::Maintain(request.upkeep.for_lake()),
+                _ => Work::Move(request.archive.for_mover()),
+            },
             reporter: Arc::clone(&access.reporter),
-            now,
+            now: request.archive.now.or(request.upkeep.now).unwrap_or(now),
         })
     }
 
-    /// Brings one table's archive up to date.
+    /// Does to one table what the run is for.
     pub(super) async fn attempt(
         &self,
         planned: &PlannedNode,
@@ -89,15 +99,57 @@ impl Archiver {
                 "the table has no archive policy",
             ));
         };
+        match &self.work {
+            Work::Move(options) => self.archive(planned, policy, options, cancel).await,
+            Work::Maintain(options) => {
+                let work = Box::pin(self.maintain(planned, policy, options));
+                // every task can be begun anew
+                let done = cancel.run_until_cancelled(work).await;
+                done.unwrap_or_else(cancelled)
+            }
+        }
+    }
+
+    async fn maintain(
+        &self,
+        planned: &PlannedNode,
+        policy: &Policy,
+        options: &maintain::Options,
+    ) -> Report {
+        let table = match tables::get(self.lake.pool(), &policy.table).await {
+            Ok(Some(table)) => table,
+            Ok(None) => return blank(Ending::Success, "NOT archived yet".to_owned()),
+            Err(error) => return failed(&Failure::of_lake(planned, &error)),
+        };
+        match maintain::run(&self.lake, &table, options, self.now).await {
+            Ok(done) => ended(upkeep::message(&done), upkeep::verdict(&done), None),
+            Err(error) => failed(&Failure::of_lake(planned, &error)),
+        }
+    }
+
+    /// Brings one table's archive up to date.
+    async fn archive(
+        &self,
+        planned: &PlannedNode,
+        policy: &Policy,
+        options: &RunOptions,
+        cancel: &CancellationToken,
+    ) -> Report {
+        match self.lake.has(&policy.table).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = format!("there is no table {}", policy.table);
+                let hint = Some("a model's first build makes it, a source's first load");
+                return ended(
+                    "NOT there yet".to_owned(),
+                    Verdict::Warned { text, hint },
+                    None,
+                );
+            }
+            Err(error) => return failed(&Failure::of_lake(planned, &error)),
+        }
         let reporter = self.reporter.as_ref();
-        let run = mover::run(
-            &self.lake,
-            policy,
-            self.now,
-            &self.options,
-            reporter,
-            cancel,
-        );
+        let run = mover::run(&self.lake, policy, self.now, options, reporter, cancel);
         let outcome = match Box::pin(run).await {
             Ok(outcome) => outcome,
             Err(error) => return failed(&Failure::of_lake(planned, &error)),
@@ -112,19 +164,7 @@ impl Archiver {
                 hint: Some("history is not affected; `ridehail archive views` tries again"),
             };
         }
-        match verdict {
-            Verdict::Done => Report {
-                rows: Some(outcome.rows),
-                ..blank(Ending::Success, message)
-            },
-            Verdict::Warned { text, hint } => Report {
-                rows: Some(outcome.rows),
-                error: Some(text),
-                hint: hint.map(str::to_owned),
-                ..blank(Ending::Warned, message)
-            },
-            Verdict::Cancelled => cancelled(),
-        }
+        ended(message, verdict, Some(outcome.rows))
     }
 
     /// The views over the newest hours, when the policy asks for them and there is someone to make them.
@@ -141,5 +181,22 @@ impl Archiver {
     /// Closes every connection.
     pub async fn close(self) {
         self.lake.pool().close().await;
+    }
+}
+
+/// A report of what came of a table.
+fn ended(message: String, verdict: Verdict, rows: Option<u64>) -> Report {
+    match verdict {
+        Verdict::Done => Report {
+            rows,
+            ..blank(Ending::Success, message)
+        },
+        Verdict::Warned { text, hint } => Report {
+            rows,
+            error: Some(text),
+            hint: hint.map(str::to_owned),
+            ..blank(Ending::Warned, message)
+        },
+        Verdict::Cancelled => cancelled(),
     }
 }

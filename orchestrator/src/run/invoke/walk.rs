@@ -86,7 +86,7 @@ impl Walk<'_> {
             tell(renderer, Event::RunFinished { state, error, took });
         }
         // the artifacts are dbt's, which knows no archive: those of the last build stay
-        if self.context.artifacts && self.request.command != Command::Archive {
+        if self.context.artifacts && self.request.command.of_lake().is_none() {
             self.write_artifacts(&project, &nodes, &executed, took)
                 .await;
         }
@@ -106,7 +106,7 @@ impl Walk<'_> {
     ) -> Result<Executed, Error> {
         let project = &self.prepared.project;
         let engine = match self.request.command {
-            Command::Archive => Engine::Lake(Box::new(self.archiver().await?)),
+            Command::Archive | Command::Maintain => Engine::Lake(Box::new(self.archiver().await?)),
             Command::Build | Command::Run | Command::Test | Command::Seed => {
                 self.warehouse(threads).await?
             }
@@ -173,9 +173,8 @@ impl Walk<'_> {
             self.context.lake.as_ref().ok_or_else(|| {
                 Error::Bug("a verb that does not archive was asked to".to_owned())
             })?;
-        let now = (self.request.archive.now).or(self.request.started_at);
-        let now = now.unwrap_or(self.began);
-        Archiver::open(access, &self.prepared.project, &self.request.archive, now).await
+        let now = self.request.started_at.unwrap_or(self.began);
+        Archiver::open(access, &self.prepared.project, &self.request, now).await
     }
 
     async fn write_artifacts(
