@@ -11,11 +11,3 @@
 {% macro get_columns_in_relation(relation) %}
     {%- do return(adapter.get_columns_in_relation(relation)) -%}
 {% endmacro %}
-
-{% macro string_literal(value) %}
-    {%- do return(adapter.dispatch('string_literal', 'dbt')(value)) -%}
-{% endmacro %}
-
-{% macro default__string_literal(value) -%}
-    '{{ value }}'
-{%- endmacro %}

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jinja::arguments::Arguments;
 use jinja::functions::function;
 use jinja::list::dict;
+use jinja::raise;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
@@ -40,14 +42,38 @@ impl ColumnValue {
                 "smallserial",
                 "serial",
                 "bigserial",
+                "int2",
+                "int4",
+                "int8",
+                "serial2",
+                "serial4",
+                "serial8",
             ]),
-            "is_float" => one_of(&["real", "float4", "float", "double precision", "float8"]),
+            "is_float" => one_of(&[
+                "real",
+                "float4",
+                "float",
+                "double precision",
+                "float8",
+                "double",
+            ]),
             "is_numeric" => one_of(&["numeric", "decimal"]),
             "is_number" => ["is_integer", "is_float", "is_numeric"]
                 .iter()
                 .any(|k| self.is(k)),
             _ => false,
         }
+    }
+
+    /// Characters that fit; text has no limit, and dbt counts it as 256.
+    fn string_size(&self) -> Result<i64, Error> {
+        if !self.is("is_string") {
+            return Err(raise(
+                "string_size() was called on a column that is no text",
+            ));
+        }
+        let (_, numbers) = self.parts();
+        Ok(numbers.first().and_then(|n| n.parse().ok()).unwrap_or(256))
     }
 }
 
@@ -56,15 +82,52 @@ pub(crate) fn value(column: Column) -> Value {
     Value::from_object(ColumnValue(column))
 }
 
-/// `api.Column`.
+/// A type's name here: of the general names only `string` has another one.
+fn translated(name: &str) -> &str {
+    if name.eq_ignore_ascii_case("string") {
+        "TEXT"
+    } else {
+        name
+    }
+}
+
+/// `api.Column` and `adapter.Column`: a constructor and the class's functions.
 pub(crate) fn class() -> Value {
     let create = function("create", |_, arguments| {
         Ok(value(Column {
             name: arguments.text(0, "name")?,
-            data_type: arguments.text(1, "label_or_dtype")?,
+            data_type: translated(&arguments.text(1, "label_or_dtype")?).to_owned(),
         }))
     });
-    dict([(Value::from("create"), create)])
+    let translate = function("translate_type", |_, arguments| {
+        Ok(Value::from(translated(&arguments.text(0, "dtype")?)))
+    });
+    let string = function("string_type", |_, arguments| {
+        let size = arguments.text(0, "size")?;
+        Ok(Value::from(format!("character varying({size})")))
+    });
+    let numeric = function("numeric_type", |_, arguments| {
+        let name = arguments.text(0, "dtype")?;
+        let part = |at, name| arguments.get(at, name).filter(|v: &Value| !v.is_none());
+        Ok(match (part(1, "precision"), part(2, "scale")) {
+            (Some(precision), Some(scale)) => format!("{name}({precision},{scale})"),
+            _ => name,
+        }
+        .into())
+    });
+    let described = function("from_description", |_, arguments| {
+        Ok(value(Column {
+            name: arguments.text(0, "name")?,
+            data_type: arguments.text(1, "raw_data_type")?,
+        }))
+    });
+    dict([
+        (Value::from("create"), create),
+        (Value::from("translate_type"), translate),
+        (Value::from("string_type"), string),
+        (Value::from("numeric_type"), numeric),
+        (Value::from("from_description"), described),
+    ])
 }
 
 impl Object for ColumnValue {
@@ -80,7 +143,7 @@ impl Object for ColumnValue {
             "name" | "column" => self.0.name.as_str().into(),
             "quoted" => format!("\"{}\"", self.0.name).into(),
             "dtype" => name.into(),
-            "data_type" => self.0.data_type.as_str().into(),
+            "data_type" | "expanded_data_type" => self.0.data_type.as_str().into(),
             "char_size" => {
                 if numeric {
                     Value::from(())
@@ -110,15 +173,27 @@ impl Object for ColumnValue {
         self: &Arc<Self>,
         _state: &mut State<'_, '_>,
         method: &str,
-        _args: &[Value],
+        args: &[Value],
     ) -> Result<Value, Error> {
         match method {
             "is_string" | "is_integer" | "is_float" | "is_numeric" | "is_number" => {
                 Ok(Value::from(self.is(method)))
             }
-            "string_size" => Ok(self
-                .get_value(&Value::from("char_size"))
-                .unwrap_or_default()),
+            "string_size" => Ok(Value::from(self.string_size()?)),
+            "can_expand_to" => {
+                let other = Arguments::of(args).required(0, "other_column")?;
+                let other = other.downcast_object_ref::<Self>();
+                Ok(Value::from(match other {
+                    Some(other) if self.is("is_string") && other.is("is_string") => {
+                        other.string_size()? > self.string_size()?
+                    }
+                    _ => false,
+                }))
+            }
+            "literal" => {
+                let value = Arguments::of(args).text(0, "value")?;
+                Ok(Value::from(format!("{value}::{}", self.0.data_type)))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

@@ -8,20 +8,24 @@ use jinja::macros::INTERNAL_PACKAGE;
 use crate::error::Error;
 use crate::parse::macros::add;
 
-const FILES: [(&str, &str); 4] = [
-    ("macros/naming.sql", include_str!("../../macros/naming.sql")),
-    (
-        "macros/generic_tests.sql",
-        include_str!("../../macros/generic_tests.sql"),
-    ),
-    (
-        "macros/materialization.sql",
-        include_str!("../../macros/materialization.sql"),
-    ),
-    (
-        "macros/relations.sql",
-        include_str!("../../macros/relations.sql"),
-    ),
+macro_rules! files {
+    ($($name:literal),*) => {
+        [$((
+            concat!("macros/", $name, ".sql"),
+            include_str!(concat!("../../macros/", $name, ".sql")),
+        )),*]
+    };
+}
+
+const FILES: [(&str, &str); 8] = files![
+    "naming",
+    "generic_tests",
+    "materialization",
+    "relations",
+    "types",
+    "strings",
+    "dates",
+    "sets"
 ];
 
 /// Adds the built-in macros.
