@@ -76,7 +76,8 @@ pub(crate) fn assemble(
     resolve::unique(&done.manifest)?;
     done.lookup = Lookup::of(&done.manifest);
     let root = &packages[0].file.root;
-    resolve::dependencies(&mut done.manifest, &done.lookup, root)?;
+    let missing = resolve::dependencies(&mut done.manifest, &done.lookup, root)?;
+    done.warnings.extend(missing);
     Ok(done)
 }
 

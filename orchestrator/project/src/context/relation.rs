@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jinja::arguments::Arguments;
 use jinja::functions::function;
 use jinja::list::dict;
-use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::context::{NodeScope, column};
@@ -135,9 +135,24 @@ impl Relation {
     }
 }
 
+/// What a relation lists when it is looked at as a mapping.
+const KEYS: [&str; 6] = [
+    "path",
+    "type",
+    "quote_character",
+    "include_policy",
+    "quote_policy",
+    "metadata",
+];
+
 impl Object for Relation {
+    /// Packages tell a relation from text by its being a mapping with `metadata`.
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&KEYS)
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -152,6 +167,8 @@ impl Object for Relation {
             "is_materialized_view" => is(Kind::Stored(RelationKind::MaterializedView)),
             "is_cte" => is(Kind::Cte),
             "can_be_renamed" | "can_be_replaced" => Value::from(true),
+            "quote_character" => Value::from("\""),
+            "metadata" => dict([(Value::from("type"), Value::from("PostgresRelation"))]),
             "path" | "include_policy" | "quote_policy" => {
                 let parts: [Value; 3] = match key.as_str()? {
                     "path" => [
@@ -214,6 +231,12 @@ impl Object for Relation {
                 })
             }
             "render" => Ok(Value::from(self.text())),
+            "get" => {
+                let found = this_value(self, &arguments.required(0, "key")?);
+                Ok(found
+                    .or_else(|| arguments.get(1, "default"))
+                    .unwrap_or(Value::from(())))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -222,6 +245,14 @@ impl Object for Relation {
         f.write_str(&self.text())
     }
 }
+
+fn this_value(relation: &Arc<Relation>, key: &Value) -> Option<Value> {
+    KEYS.contains(&key.as_str()?)
+        .then(|| relation.get_value(key))?
+}
+
+/// Prefix of the names of ephemeral models' common table expressions.
+const EPHEMERAL: &str = "__dbt__cte__";
 
 /// `api`: `Relation.create(…)`, `Column.create(…)`.
 pub(crate) fn api(scope: &NodeScope) -> Value {
@@ -244,9 +275,46 @@ pub(crate) fn api(scope: &NodeScope) -> Value {
         let kind = arguments
             .get(3, "type")
             .and_then(|v| v.as_str().and_then(Kind::of));
-        Ok(value(name, kind))
+        let mut made = Relation {
+            name,
+            kind,
+            include: [true; 3],
+            quote: [true; 3],
+        };
+        for (policy, flags) in [
+            ("include_policy", &mut made.include),
+            ("quote_policy", &mut made.quote),
+        ] {
+            if let Some(given) = arguments.keyword(policy) {
+                for (flag, part) in flags.iter_mut().zip(PARTS) {
+                    if let Ok(value) = given.get_attr(part)
+                        && !value.is_undefined()
+                    {
+                        *flag = value.is_true();
+                    }
+                }
+            }
+        }
+        Ok(Value::from_object(made))
     });
-    let relation = dict([(Value::from("create"), create)]);
+    let prefix = function("add_ephemeral_prefix", |_, arguments| {
+        let name = arguments.text(0, "name")?;
+        Ok(Value::from(format!("{EPHEMERAL}{name}")))
+    });
+    let kinds = [
+        ("Table", "table"),
+        ("View", "view"),
+        ("MaterializedView", "materialized_view"),
+        ("CTE", "cte"),
+    ];
+    let relation = dict(
+        [
+            (Value::from("create"), create),
+            (Value::from("add_ephemeral_prefix"), prefix),
+        ]
+        .into_iter()
+        .chain(kinds.map(|(name, kind)| (Value::from(name), Value::from(kind)))),
+    );
     dict([
         (Value::from("Relation"), relation),
         (Value::from("Column"), column::class()),

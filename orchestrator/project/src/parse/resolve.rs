@@ -43,6 +43,7 @@ impl Asker<'_> {
     ) -> Result<Resolved, Error> {
         let mut ids: Vec<UniqueId> = Vec::new();
         let mut disabled = false;
+        let mut missing = Vec::new();
         let mut push = |id: UniqueId| {
             if !ids.contains(&id) {
                 ids.push(id);
@@ -74,6 +75,15 @@ impl Asker<'_> {
                         return Err(self.unknown(wanted, name, "is disabled", hint));
                     }
                 }
+                // a package may carry tests of models that only some databases have
+                Found::Nothing if self.subject.starts_with("Test") => {
+                    disabled = true;
+                    missing.push(format!(
+                        "{} ({}) depends on a node named '{name}' which was not found",
+                        self.subject,
+                        self.path.display()
+                    ));
+                }
                 Found::Nothing => {
                     let hint = closest(name, lookup.ref_names());
                     let hint = hint.map(|found| format!("did you mean '{found}'?"));
@@ -82,24 +92,32 @@ impl Asker<'_> {
                 }
             }
         }
-        Ok(Resolved { ids, disabled })
+        Ok(Resolved {
+            ids,
+            disabled,
+            missing,
+        })
     }
 }
 
 struct Resolved {
     ids: Vec<UniqueId>,
-    /// A test names a disabled node: it goes with it.
+    /// A test names a disabled node, or none: it goes with it.
     disabled: bool,
+    /// Warnings of the nodes that there are not.
+    missing: Vec<String>,
 }
 
-/// Sets `depends_on.nodes` everywhere. Tests of disabled nodes become disabled.
+/// Sets `depends_on.nodes` everywhere. Tests of disabled nodes become disabled, and so do those of nodes that are
+/// not there, with a warning.
 pub(crate) fn dependencies(
     manifest: &mut Manifest,
     lookup: &Lookup,
     root: &std::path::Path,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     let project = manifest.project_name.clone();
     let mut gone = Vec::new();
+    let mut warnings = Vec::new();
     for node in manifest.nodes.values_mut() {
         let asker = Asker {
             subject: format!("{} '{}'", label(node.resource_type), node.unique_id),
@@ -108,6 +126,7 @@ pub(crate) fn dependencies(
             root,
         };
         let found = asker.resolve(lookup, &project, &node.refs, &node.source_refs)?;
+        warnings.extend(found.missing);
         if found.disabled {
             gone.push(node.unique_id.clone());
             continue;
@@ -132,7 +151,7 @@ pub(crate) fn dependencies(
         let found = asker.resolve(lookup, &project, &exposure.refs, &exposure.source_refs)?;
         exposure.depends_on.nodes = found.ids;
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// The node a generic test stands on: the one its `model` argument names.
