@@ -11,8 +11,15 @@ pub fn text(value: &Value) -> Cow<'_, str> {
     match value.as_str() {
         Some(text) => Cow::Borrowed(text),
         None if value.is_undefined() => Cow::Borrowed(""),
-        None => Cow::Owned(repr(value)),
+        None => Cow::Owned(own(value, "__str__").unwrap_or_else(|| repr(value))),
     }
+}
+
+/// What a mapping that is more than one says of itself.
+fn own(value: &Value, method: &str) -> Option<String> {
+    let object = value.as_object().filter(|o| o.repr() == ObjectRepr::Map)?;
+    let text = object.get_value(&Value::from(method))?;
+    text.as_str().map(str::to_owned)
 }
 
 /// `repr(value)`.
@@ -40,6 +47,9 @@ fn write_container(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
     let Some(object) = value.as_object() else {
         return write!(out, "{value}");
     };
+    if let Some(text) = own(value, "__repr__") {
+        return out.write_str(&text);
+    }
     if object.repr() == ObjectRepr::Map {
         let pairs: Vec<_> = object.try_iter_pairs().into_iter().flatten().collect();
         return write_mapping(out, &pairs);

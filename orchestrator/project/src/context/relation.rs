@@ -146,7 +146,7 @@ const KEYS: [&str; 6] = [
 ];
 
 impl Object for Relation {
-    /// Packages tell a relation from text by its being a mapping with `metadata`.
+    /// Packages tell a relation from text by its being a mapping with `metadata`. It prints as text all the same.
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }
@@ -167,6 +167,8 @@ impl Object for Relation {
             "is_materialized_view" => is(Kind::Stored(RelationKind::MaterializedView)),
             "is_cte" => is(Kind::Cte),
             "can_be_renamed" | "can_be_replaced" => Value::from(true),
+            "__str__" => self.text().into(),
+            "__repr__" => format!("<PostgresRelation {}>", self.text()).into(),
             "quote_character" => Value::from("\""),
             "metadata" => dict([(Value::from("type"), Value::from("PostgresRelation"))]),
             "path" | "include_policy" | "quote_policy" => {
