@@ -25,6 +25,7 @@ mod facts;
 mod flush;
 mod freeze;
 pub mod plan;
+mod preview;
 mod report;
 mod show;
 
@@ -42,6 +43,7 @@ pub(crate) use adopt::load;
 pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
 pub use plan::{Due, LateDay, Plan, Policy};
+pub use preview::{Preview, preview};
 pub use report::{Event, Outcome, Reporter, Stopped};
 
 use crate::error::{Doing as _, Error};
@@ -49,7 +51,6 @@ use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Step, next_step};
 use crate::ledger::{TableId, control, tables};
-use crate::shape::Shape;
 use crate::throttle::Throttle;
 use crate::trino::Trino;
 use crate::view::FieldType;
@@ -93,71 +94,6 @@ pub(crate) struct Mover<'a> {
     pub(crate) cancel: &'a CancellationToken,
     /// The session whose advisory lock says that this process is at work. Also used for short statements.
     pub(crate) conn: PgConnection,
-}
-
-/// What would be moved, without touching anything.
-///
-/// # Errors
-/// Postgres failed, or the table cannot be archived.
-pub async fn preview(
-    lake: &Lake,
-    policy: &Policy,
-    now: DateTime<Utc>,
-    most: usize,
-) -> Result<Preview, Error> {
-    let mut conn = lake.connect().await?;
-    facts::parent(&mut conn, &policy.table, &policy.field).await?;
-    let shape = Shape::of(&mut conn, &policy.table.schema, &policy.table.name).await?;
-    let table = tables::get(&mut conn, &policy.table).await?;
-    let known = moves::all(&mut conn, &policy.table).await?;
-    let plan = plan_days(&mut conn, policy, table.as_ref(), &known, now, most).await?;
-    let mut late = Vec::new();
-    if let Some(table) = &table {
-        late = facts::late_days(&mut conn, table, table.open_flush).await?;
-    }
-    Ok(Preview {
-        plan,
-        late,
-        open: known
-            .into_iter()
-            .filter(|m| m.finished_at.is_none())
-            .collect(),
-        columns: shape.columns.len(),
-    })
-}
-
-/// What [`preview`] found.
-#[derive(Debug)]
-pub struct Preview {
-    /// Days due.
-    pub plan: Plan,
-    /// Late rows that wait.
-    pub late: Vec<LateDay>,
-    /// Moves under way.
-    pub open: Vec<Move>,
-    /// Columns that would be archived.
-    pub columns: usize,
-}
-
-async fn plan_days(
-    conn: &mut PgConnection,
-    policy: &Policy,
-    table: Option<&tables::Table>,
-    known: &[Move],
-    now: DateTime<Utc>,
-    most: usize,
-) -> Result<Plan, Error> {
-    let partitions = facts::partitions(conn, &policy.table).await?;
-    let known: Vec<DateTime<Utc>> = known.iter().map(|m| m.lower).collect();
-    Ok(plan::plan(&plan::Facts {
-        now,
-        after: policy.after,
-        partitions: &partitions,
-        boundary: table.and_then(|t| t.boundary),
-        schema: &policy.table.schema,
-        known: &known,
-        most,
-    }))
 }
 
 /// Brings a table's archive up to date: ends what is under way, then moves what is due, then flushes late rows.
@@ -252,15 +188,14 @@ impl Mover<'_> {
         let table = tables::get(&mut self.conn, id).await?;
         let known = moves::all(&mut self.conn, id).await?;
         let most = self.options.batch_days;
-        let plan = plan_days(
-            &mut self.conn,
-            self.policy,
-            table.as_ref(),
-            &known,
-            now,
-            most,
-        )
-        .await?;
+        let facts = preview::Facts {
+            lake: self.lake,
+            policy: self.policy,
+            shape: &self.adopted.shape,
+            table: table.as_ref(),
+            known: &known,
+        };
+        let plan = facts.plan(&mut self.conn, now, most).await?;
         if let Some(refusal) = plan.refused {
             return Err(Error::Refused {
                 table: id.to_string(),

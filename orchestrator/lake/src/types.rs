@@ -66,7 +66,8 @@ pub enum Scalar {
     Time,
     /// `timestamp`
     Timestamp,
-    /// `timestamp with time zone`: an instant, as Postgres keeps it
+    /// `timestamp with time zone`: an instant, as Postgres keeps it. Trino reads none after the year 73326, and fails
+    /// on a file that has one
     Timestamptz,
     /// `bytea`
     Bytea,

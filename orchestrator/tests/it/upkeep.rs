@@ -233,3 +233,44 @@ fn files_are_put_together_and_every_day_still_verifies() {
     ]);
     assert!(restored.contains("220 rows, verified"), "{restored}");
 }
+
+#[test]
+fn what_trino_cannot_read_in_postgres_does_not_begin_to_leave() {
+    let Some(bed) = Bed::with_trino("vault") else {
+        return;
+    };
+    fill(&bed);
+    let schema = bed.schema().to_owned();
+    bed.ask(&format!(
+        "create domain {schema}.fare as numeric(12,2);
+         alter table {schema}.readings add fare {schema}.fare default 7.25, add docs jsonb[] default
+             array['{{\"a\": [1, 2]}}', null]::jsonb[]"
+    ));
+    let refused = bed.run(&words(&run(&[])));
+    assert!(
+        refused.contains("Trino does not see its columns \"fare\""),
+        "{refused}"
+    );
+    assert!(
+        bed.run(&["archive", "plan", "--now", NOW])
+            .contains("alter the column's type")
+    );
+    let touched = format!(
+        "select count(*) from lake.boundaries where table_schema = '{schema}' and boundary > '-infinity'"
+    );
+    assert_eq!(bed.ask(&touched).as_deref(), Some("0"));
+    bed.ask(&format!(
+        "alter table {schema}.readings alter fare type numeric(12,2)"
+    ));
+    let done = bed.run(&words(&run(&[])));
+    assert!(done.contains("MOVE 4 days, 800 rows"), "{done}");
+    let view = format!("select view_name from lake.tables where table_schema = '{schema}'");
+    let view = bed.ask(&view).unwrap();
+    let sql =
+        format!("select min(docs[1]), count(docs[1]), count(docs[2]), sum(fare) from \"{view}\"");
+    let history = bed.run(&["query", &sql, "-o", "csv"]);
+    assert!(
+        history.contains(r#""{""a"":[1,2]}",1200,0,8700.00"#),
+        "{history}"
+    );
+}

@@ -17,20 +17,22 @@ pub fn view_columns(shape: &Shape, schema: &Schema) -> Vec<ViewColumn> {
         .map(|field| {
             let column = shape.column(&field.name);
             // A document in Postgres, its text in the archive, and a view of Iceberg's can hold no document: both
-            // become the text that Trino makes of a document, so that one document is one text.
-            let is_json = column.is_some_and(|c| {
-                matches!(c.data_type, DataType::Scalar(Scalar::Json | Scalar::Jsonb))
-            });
+            // become the text that Trino makes of a document, so that one document is one text. Trino's numbers in
+            // documents are doubles; the table in the archive has every digit.
+            let (from_iceberg, from_postgres) = match column.map(|c| c.data_type) {
+                Some(DataType::Scalar(Scalar::Json | Scalar::Jsonb)) => {
+                    ("json_format(json_parse({}))", "json_format({})")
+                }
+                Some(DataType::List(Scalar::Json | Scalar::Jsonb)) => (
+                    "transform({}, e -> json_format(json_parse(e)))",
+                    "transform({}, e -> json_format(e))",
+                ),
+                _ => ("{}", "{}"),
+            };
             ViewColumn {
                 name: field.name.clone(),
-                from_iceberg: if is_json {
-                    "json_format(json_parse({}))"
-                } else {
-                    "{}"
-                }
-                .to_owned(),
-                from_postgres: column
-                    .map(|_| if is_json { "json_format({})" } else { "{}" }.to_owned()),
+                from_iceberg: from_iceberg.to_owned(),
+                from_postgres: column.map(|_| from_postgres.to_owned()),
                 trino_type: trino_type(&field.field_type),
             }
         })
