@@ -201,7 +201,8 @@ fn zip(arguments: &Arguments<'_>) -> Result<Value, Error> {
 fn set(arguments: &Arguments<'_>) -> Result<Value, Error> {
     let given = arguments.required(0, "value")?;
     match given.try_iter() {
-        Ok(items) => Ok(list(items.collect::<indexmap::IndexSet<_>>())),
+        // in order: two sets of the same values are equal
+        Ok(items) => Ok(list(items.collect::<std::collections::BTreeSet<_>>())),
         Err(error) => arguments.get(1, "default").ok_or(error),
     }
 }

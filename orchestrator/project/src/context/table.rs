@@ -148,9 +148,17 @@ impl Object for Columns {
         method: &str,
         _args: &[Value],
     ) -> Result<Value, Error> {
+        let names = || self.1.iter().map(|name| Value::from(name.as_str()));
+        let pairs = || {
+            names()
+                .zip(self.0.clone())
+                .map(|(name, column)| [name, column])
+        };
         match method {
-            "keys" => Ok(list(self.1.iter().map(|name| Value::from(name.as_str())))),
+            "keys" => Ok(list(names())),
             "values" => Ok(list(self.0.clone())),
+            "items" => Ok(list(pairs().map(|pair| Tuple::from(pair).into()))),
+            "dict" => Ok(dict(pairs().map(<(Value, Value)>::from))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

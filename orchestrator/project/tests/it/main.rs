@@ -4,6 +4,7 @@
 
 mod broken;
 mod database;
+mod functions;
 mod recorded;
 mod size;
 mod support;
