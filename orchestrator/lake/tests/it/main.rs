@@ -4,4 +4,5 @@
 
 mod bed;
 mod data;
+mod faults;
 mod moves;

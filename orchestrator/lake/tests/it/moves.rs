@@ -2,5 +2,7 @@
 //! tests share it; each has a schema of its own.
 
 mod city;
+mod faults;
 mod killed;
+mod truth;
 mod whole;

@@ -19,12 +19,26 @@ struct Settings {
 
 pub(crate) const DEFAULT_URL: &str = "postgres://ridehail:ridehail@127.0.0.1:15032/warehouse";
 
-pub(crate) fn database() -> String {
-    std::env::var("RIDEHAIL_DATABASE_URL").unwrap_or_else(|_| DEFAULT_URL.to_owned())
+/// Where the servers are. What a test does to a table and what it looks at may go different ways.
+#[derive(Clone)]
+pub(crate) struct Servers {
+    pub(crate) lake: LakeArgs,
+    pub(crate) database: String,
 }
 
-pub(crate) fn args() -> LakeArgs {
-    Settings::parse_from(["it"]).lake
+impl Servers {
+    pub(crate) fn of_environment() -> Self {
+        let database = std::env::var("RIDEHAIL_DATABASE_URL");
+        Self::of(&[], &database.unwrap_or_else(|_| DEFAULT_URL.to_owned()))
+    }
+
+    /// Those of the environment, but for what flags say.
+    pub(crate) fn of(flags: &[&str], database: &str) -> Self {
+        Self {
+            lake: Settings::parse_from(["it"].iter().chain(flags)).lake,
+            database: database.to_owned(),
+        }
+    }
 }
 
 /// First day of every test's table, and the clock of its archive: 30 days after the fourth day's end.
@@ -34,6 +48,7 @@ pub(crate) const NOW: &str = "2026-02-04T00:00:00Z";
 /// A table and its archive.
 pub(crate) struct City {
     pub(crate) schema: String,
+    pub(crate) servers: Servers,
     pub(crate) lake: Lake,
     pub(crate) policy: Policy,
 }
@@ -41,11 +56,17 @@ pub(crate) struct City {
 impl City {
     /// A table of `days` days with `rows` rows each, of every kind of value. With [`NOW`], four days are due.
     pub(crate) async fn new(name: &str, days: u32, rows: u32) -> Self {
+        Self::on(&Servers::of_environment(), name, days, rows).await
+    }
+
+    pub(crate) async fn on(servers: &Servers, name: &str, days: u32, rows: u32) -> Self {
         let schema = format!(
             "it_{name}_{}",
             &uuid::Uuid::new_v4().simple().to_string()[..8]
         );
-        let city = Self::open(&schema).await;
+        let city = Self::open(servers, &schema)
+            .await
+            .expect("the servers answer: `make up`");
         city.sql(&format!("create schema {schema}")).await;
         city.sql(&format!(
             "create table {schema}.events (
@@ -62,12 +83,11 @@ impl City {
     }
 
     /// The same table, seen by another process.
-    pub(crate) async fn open(schema: &str) -> Self {
-        let lake = Lake::open(&args(), &database())
-            .await
-            .expect("the servers answer: `make up`");
-        Self {
+    pub(crate) async fn open(servers: &Servers, schema: &str) -> Result<Self, lake::Error> {
+        let lake = Lake::open(&servers.lake, &servers.database).await?;
+        Ok(Self {
             schema: schema.to_owned(),
+            servers: servers.clone(),
             lake,
             policy: Policy {
                 table: TableId::new(schema, "events"),
@@ -76,7 +96,7 @@ impl City {
                 after: TimeDelta::days(30),
                 live: None,
             },
-        }
+        })
     }
 
     pub(crate) fn day(day: u32) -> NaiveDate {
@@ -132,7 +152,14 @@ impl City {
 
     /// Brings the archive up to date.
     pub(crate) async fn archive(&self, options: &RunOptions) -> Result<Outcome, lake::Error> {
-        let now: DateTime<Utc> = NOW.parse().unwrap();
+        self.archive_at(NOW.parse().unwrap(), options).await
+    }
+
+    pub(crate) async fn archive_at(
+        &self,
+        now: DateTime<Utc>,
+        options: &RunOptions,
+    ) -> Result<Outcome, lake::Error> {
         let silent = |_: &Event| {};
         mover::run(
             &self.lake,
@@ -152,12 +179,16 @@ impl City {
     }
 
     pub(crate) async fn figures(&self, relation: &str) -> Vec<serde_json::Value> {
+        let figures = self.try_figures(relation).await;
+        figures.unwrap_or_else(|e| panic!("{relation}: {e}"))
+    }
+
+    pub(crate) async fn try_figures(
+        &self,
+        relation: &str,
+    ) -> Result<Vec<serde_json::Value>, lake::trino::Error> {
         let sql = format!("{FIGURES} from {relation}");
-        self.trino()
-            .rows(&sql)
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"))
-            .remove(0)
+        Ok(self.trino().rows(&sql).await?.remove(0))
     }
 
     /// The view's name: the table's, with the schema when another test was first.

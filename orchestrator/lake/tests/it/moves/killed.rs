@@ -4,17 +4,16 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lake::maintain::orphans;
 use lake::mover::RunOptions;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::process::Command;
-use tokio::sync::RwLock;
 
-use super::city::{City, database};
+use super::city::City;
+use super::truth::Watch;
+use crate::faults::seed;
 
 /// Every step whose order matters.
 const STEPS: [&str; 23] = [
@@ -80,7 +79,7 @@ pub(super) fn process(city: &City, now_day: u32, extra: &[(&str, &str)]) -> Comm
     command
         .args([
             "--database-url",
-            &database(),
+            &city.servers.database,
             "--schema",
             &city.schema,
             "--table",
@@ -111,39 +110,20 @@ fn rounds() -> usize {
         .unwrap_or(50)
 }
 
-fn seed() -> u64 {
-    std::env::var("LAKE_SEED")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(1)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_anywhere_every_row_is_there_once() {
     let city = Arc::new(City::new("killed", 6, 60).await);
-    city.sql(&format!(
-        "create table {0}.truth as select * from {0}.events",
-        city.schema
-    ))
-    .await;
+    city.remember().await;
     // the first run, undisturbed, so that there is a view to ask
     city.archive(&RunOptions::default()).await.unwrap();
 
-    // Whoever changes the rows holds it for writing; the view is asked under a read lock.
-    let changing = Arc::new(RwLock::new(()));
-    let asked = Arc::new(AtomicU32::new(0));
-    let asking = tokio::spawn(ask(
-        Arc::clone(&city),
-        Arc::clone(&changing),
-        Arc::clone(&asked),
-    ));
-
+    let watch = Watch::over(&city, false);
     let mut chance = ChaCha8Rng::seed_from_u64(seed());
     let (mut days, mut due, mut next_row) = (6, 34, 1000);
     let mut killed = 0;
     for round in 0..rounds() {
         {
-            let _guard = changing.write().await;
+            let _guard = watch.pause().await;
             if round % 3 == 0 {
                 city.add_day_with_truth(days, 40).await;
                 days += 1;
@@ -182,143 +162,16 @@ async fn killed_anywhere_every_row_is_there_once() {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // a view that was wrong once ended the task that asks
-    assert!(!asking.is_finished(), "{:?}", asking.await.err());
-    asking.abort();
+    watch.end().await;
     assert!(
         killed as usize >= rounds() / 3,
         "{killed} of {} were killed",
         rounds()
     );
-    assert!(
-        asked.load(Ordering::SeqCst) > 5,
-        "the view was asked {asked:?} times"
-    );
 
-    assert_eq!(
-        city.history().await,
-        city.truth().await,
-        "every row once, at the end"
-    );
-    let schema = &city.schema;
-    let open = format!(
-        "select count(*) from lake.moves where table_schema = '{schema}' and finished_at is null"
-    );
-    assert_eq!(city.number(&open).await, 0, "moves are stuck");
-    let stale = format!(
-        "select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid
-         where i.inhparent = '{schema}.events'::regclass and c.relname < 'events_' || to_char(
-             (select boundary from lake.boundaries where table_schema = '{schema}') at time zone 'UTC', 'YYYYMMDD')"
-    );
-    assert_eq!(
-        city.number(&stale).await,
-        0,
-        "partitions below the boundary"
-    );
-    let loose = format!(
-        "select count(*) from pg_class where relnamespace = '{schema}'::regnamespace and relkind = 'r'
-           and relname like 'events_%' and not relispartition"
-    );
-    assert_eq!(city.number(&loose).await, 0, "detached partitions");
-    city.assert_no_garbage().await;
-    city.assert_verified().await;
+    city.assert_settled().await;
     Arc::into_inner(city)
         .expect("nobody else asks")
         .clean()
         .await;
-}
-
-/// Asks the view again and again: at any instant it must show what there is, each row once.
-async fn ask(city: Arc<City>, changing: Arc<RwLock<()>>, asked: Arc<AtomicU32>) {
-    loop {
-        {
-            let _guard = changing.read().await;
-            let (history, truth) = (city.history().await, city.truth().await);
-            if history != truth {
-                panic!("the view shows {history:?}, and there is {truth:?}");
-            }
-            asked.fetch_add(1, Ordering::SeqCst);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-impl City {
-    async fn add_day_with_truth(&self, day: u32, rows: u32) {
-        self.add_day(day, rows).await;
-        let schema = &self.schema;
-        let from = City::day(day);
-        self.sql(&format!(
-            "insert into {schema}.truth select * from {schema}.events_{}",
-            from.format("%Y%m%d")
-        ))
-        .await;
-    }
-
-    /// Rows of a day arrive, by the rule for writers: under the boundary's lock, to the table or to the late table.
-    async fn arrive(&self, day: u32, from: u32, rows: u32) {
-        let schema = &self.schema;
-        let columns = "happened_at, part, off, ride, cents, fare, factor, note, tags, payload, raw, is_final, day, local";
-        self.sql(&format!(
-            "do $do$
-             declare b record; at timestamptz := '{}';
-             begin
-                 select boundary, open_flush into b from lake.boundaries
-                 where table_schema = '{schema}' and table_name = 'events' for share;
-                 create temporary table arriving (like {schema}.events) on commit drop;
-                 insert into arriving select {} from generate_series({from}, {from} + {rows} - 1) as n;
-                 if at < b.boundary then
-                     insert into lake.late_{schema}_events ({columns}, ridehail_flush, ridehail_suspect)
-                     select *, b.open_flush, false from arriving;
-                 else
-                     insert into {schema}.events select * from arriving;
-                 end if;
-                 insert into {schema}.truth select * from arriving;
-             end $do$",
-            super::city::start(day).to_rfc3339(),
-            Self::values_of(day),
-        ))
-        .await;
-    }
-
-    async fn truth(&self) -> Vec<serde_json::Value> {
-        self.figures(&format!("warehouse.{}.truth", self.schema))
-            .await
-    }
-
-    /// After clean-up without a floor on age, everything below the table's location is referred to.
-    pub(super) async fn assert_no_garbage(&self) {
-        let table = lake::ledger::tables::get(self.pool(), &self.policy.table)
-            .await
-            .unwrap()
-            .unwrap();
-        let soon = chrono::DateTime::<chrono::Utc>::MAX_UTC;
-        let found = orphans::find(&self.lake, &table, soon).await.unwrap();
-        orphans::delete(&self.lake, &found).await.unwrap();
-        assert!(
-            orphans::find(&self.lake, &table, soon)
-                .await
-                .unwrap()
-                .is_empty()
-        );
-    }
-
-    /// Every archived day holds what the ledger says.
-    pub(super) async fn assert_verified(&self) {
-        let table = lake::ledger::tables::get(self.pool(), &self.policy.table)
-            .await
-            .unwrap()
-            .unwrap();
-        let moves = lake::ledger::moves::all(self.pool(), &self.policy.table)
-            .await
-            .unwrap();
-        let days: std::collections::BTreeSet<_> =
-            moves.iter().map(|m| m.lower.date_naive()).collect();
-        for day in days {
-            let found = lake::drift::verify_day(&self.lake, &table, day)
-                .await
-                .unwrap();
-            assert_eq!(found.problem(), None, "{day}");
-        }
-    }
 }
