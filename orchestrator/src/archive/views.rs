@@ -60,9 +60,7 @@ pub async fn refresh(
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, Error> {
     let admin = &names.trino_lake_admin;
-    trino
-        .rows(&format!("CREATE SCHEMA IF NOT EXISTS {admin}.{LIVE}"))
-        .await?;
+    trino.make_schema(&format!("{admin}.{LIVE}")).await?;
     trino.rows(&relation_statement(admin, live)).await?;
     let columns = history_columns(trino, names, table).await?;
     let field_type = columns

@@ -178,6 +178,8 @@ impl Bed {
                 r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
                 "[uuid]",
             ),
+            // the built-in ones are many, and become more
+            (r"\b\d+ macros", "[n] macros"),
             // what the archive says of sizes, contents and snapshots
             (r" +\d+(\.\d+)? k?B\b", " [size]"),
             (r"(?m)^digest .*", "digest [digest]"),

@@ -128,10 +128,7 @@ impl Mover<'_> {
         };
         let trino = self.trino()?;
         trino
-            .rows(&format!(
-                "CREATE SCHEMA IF NOT EXISTS {}.{HISTORY}",
-                names.trino_lake_admin
-            ))
+            .make_schema(&format!("{}.{HISTORY}", names.trino_lake_admin))
             .await?;
         trino.rows(&view.history()).await?;
         let at = now(trino).await?;
@@ -262,6 +259,18 @@ async fn end_leftovers(trino: &Trino, name: &str) {
             Err(error) => tracing::debug!(name, query, %error, "a statement was not killed"),
         }
     }
+}
+
+/// Makes the views' schema when there is none.
+async fn make_schema(trino: &Trino, catalog: &str) -> Result<(), Error> {
+    let sql = format!("CREATE SCHEMA IF NOT EXISTS {catalog}.{HISTORY}");
+    match trino.rows(&sql).await {
+        // Trino looks, then makes: of two tables that show their first day at once one fails. The second time it is
+        // there.
+        Err(trino::Error::Failed(_)) => drop(trino.rows(&sql).await?),
+        done => drop(done?),
+    }
+    Ok(())
 }
 
 /// Trino's clock.

@@ -163,6 +163,20 @@ impl Trino {
         }
     }
 
+    /// Makes a schema unless it is there.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn make_schema(&self, name: &str) -> Result<(), Error> {
+        let sql = format!("CREATE SCHEMA IF NOT EXISTS {name}");
+        let done = match self.rows(&sql).await {
+            // Of two that make it at once one fails: `IF NOT EXISTS` looks before it makes. Now it is there.
+            Err(Error::Failed(_)) => self.rows(&sql).await,
+            done => done,
+        };
+        done.map(|_| ())
+    }
+
     /// Whether the server has started and takes statements.
     ///
     /// # Errors

@@ -174,7 +174,7 @@ impl Walk<'_> {
                 Error::Bug("a verb that does not archive was asked to".to_owned())
             })?;
         let now = self.request.started_at.unwrap_or(self.began);
-        Archiver::open(access, &self.prepared.project, &self.request, now).await
+        Archiver::open(access, &self.prepared.project, self.request, now).await
     }
 
     async fn write_artifacts(

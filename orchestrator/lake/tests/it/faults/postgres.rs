@@ -78,14 +78,14 @@ async fn serve(
                         Fate::Unanswered => {
                             server.write_all(&message.bytes).await?;
                             // The answer's first bytes come after the work, as the server sends nothing before.
-                            server.read(&mut answer).await?;
+                            server.read_u8().await?;
                             return Ok(());
                         }
                         Fate::Late(pause) => {
                             drop(client);
                             tokio::time::sleep(pause).await;
                             server.write_all(&message.bytes).await?;
-                            server.read(&mut answer).await?;
+                            server.read_u8().await?;
                             return Ok(());
                         }
                     }
