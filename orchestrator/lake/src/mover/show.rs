@@ -261,18 +261,6 @@ async fn end_leftovers(trino: &Trino, name: &str) {
     }
 }
 
-/// Makes the views' schema when there is none.
-async fn make_schema(trino: &Trino, catalog: &str) -> Result<(), Error> {
-    let sql = format!("CREATE SCHEMA IF NOT EXISTS {catalog}.{HISTORY}");
-    match trino.rows(&sql).await {
-        // Trino looks, then makes: of two tables that show their first day at once one fails. The second time it is
-        // there.
-        Err(trino::Error::Failed(_)) => drop(trino.rows(&sql).await?),
-        done => drop(done?),
-    }
-    Ok(())
-}
-
 /// Trino's clock.
 async fn now(trino: &Trino) -> Result<DateTime<Utc>, Error> {
     let sql = "SELECT to_iso8601(current_timestamp(6) AT TIME ZONE 'UTC')";
