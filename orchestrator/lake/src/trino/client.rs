@@ -235,7 +235,13 @@ impl Trino {
                 Ok(response)
                     if tries < TRIES
                         && matches!(response.status().as_u16(), 429 | 502 | 503 | 504) => {}
-                Ok(response) => return self.read(response).await,
+                // an answer that breaks off is none
+                Ok(response) => match self.read(response).await {
+                    Err(Error::Unreachable { source, .. }) if tries < TRIES => {
+                        tracing::debug!(error = %source, "trino's answer broke off, asking again");
+                    }
+                    read => return read,
+                },
                 Err(error) if tries < TRIES => {
                     tracing::debug!(%error, "trino did not answer, asking again");
                 }
