@@ -81,6 +81,20 @@ impl Error {
         }
     }
 
+    /// The same error, to fail a template that rendered this one.
+    #[must_use]
+    pub fn into_template(self) -> minijinja::Error {
+        let raised = Raised(self.message.clone());
+        match self.cause.clone() {
+            // the database's refusal stays the cause
+            Some(cause) if self.kind != Kind::Raised => {
+                minijinja::Error::new(ErrorKind::InvalidOperation, self.message.clone())
+                    .with_source(Shared(cause))
+            }
+            _ => minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(raised),
+        }
+    }
+
     /// The error of type `T` that a host function failed with, if that is what happened.
     #[must_use]
     pub fn find_cause<T: std::error::Error + 'static>(&self) -> Option<&T> {
@@ -134,6 +148,22 @@ impl fmt::Display for Raised {
 }
 
 impl std::error::Error for Raised {}
+
+/// An error that several own.
+#[derive(Debug)]
+struct Shared(Arc<minijinja::Error>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Shared {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0)
+    }
+}
 
 /// A failure that a host function or `exceptions.raise_*` wants the person to read as written.
 #[must_use]

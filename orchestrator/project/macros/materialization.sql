@@ -16,18 +16,15 @@
     ) -%}
 {% endmacro %}
 
-{% macro before_begin(sql) %}
-    {%- do return({'sql': sql, 'transaction': false} | tojson) -%}
-{% endmacro %}
+{% macro set_sql_header(config) -%}
+    {{ config.set('sql_header', caller()) }}
+{%- endmacro %}
 
-{% macro after_commit(sql) %}
-    {%- do return({'sql': sql, 'transaction': false} | tojson) -%}
-{% endmacro %}
-
-{% macro in_transaction(sql) %}
-    {%- do return({'sql': sql, 'transaction': true} | tojson) -%}
-{% endmacro %}
-
-{% macro make_hook_config(sql, inside_transaction) %}
-    {%- do return({'sql': sql, 'transaction': inside_transaction} | tojson) -%}
-{% endmacro %}
+{# A statement that was run elsewhere: only its text and its result are kept. #}
+{% macro noop_statement(name=none, message=none, code=none, rows_affected=none, res=none) -%}
+    {%- set sql = caller() -%}
+    {%- if name == 'main' -%}{%- do write(sql) -%}{%- endif -%}
+    {%- if name is not none -%}
+        {%- do store_raw_result(name, message=message, code=code, rows_affected=rows_affected, agate_table=res) -%}
+    {%- endif -%}
+{%- endmacro %}

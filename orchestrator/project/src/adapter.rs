@@ -22,6 +22,28 @@ pub struct Column {
     pub data_type: String,
 }
 
+/// What a statement answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// The server's words for what was done: `SELECT 99`, `CREATE VIEW`.
+    pub message: String,
+    /// The same without counts: `SELECT`.
+    pub code: String,
+    /// Rows written or read; `None` where the server counts none.
+    pub rows_affected: Option<u64>,
+    /// Rows of the last statement.
+    pub table: Table,
+}
+
+/// How a template's statement meets the transaction of its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    /// Opens one, unless one is open.
+    Inside,
+    /// As it is: by itself when none is open (`vacuum`).
+    Outside,
+}
+
 /// A database refused; the text is what a person should read, never a secret.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -51,4 +73,44 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// # Errors
     /// The database's refusal.
     fn query(&self, sql: &str) -> Result<Table, AdapterError>;
+
+    /// Runs `sql`, one statement or several, and says what the last one did.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    fn execute(&self, sql: &str, _transaction: Transaction) -> Result<Answer, AdapterError> {
+        self.query(sql).map(|table| Answer {
+            message: "OK".into(),
+            code: "OK".into(),
+            rows_affected: None,
+            table,
+        })
+    }
+
+    /// Columns that the query `sql` would have, with the server's names of their types; it is not run.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    fn describe(&self, _sql: &str) -> Result<Vec<Column>, AdapterError> {
+        Ok(Vec::new())
+    }
+
+    /// Commits what is open.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    fn commit(&self) -> Result<(), AdapterError> {
+        Ok(())
+    }
+
+    /// Relations of a schema.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    fn relations(&self, _schema: &str) -> Result<Vec<(RelationName, RelationKind)>, AdapterError> {
+        Ok(Vec::new())
+    }
+
+    /// Tells what `name` has become, so that it need not be asked.
+    fn note(&self, _name: &RelationName, _kind: Option<RelationKind>) {}
 }

@@ -15,7 +15,7 @@ use crate::context::{Mode, NodeScope, Run, lock};
 use crate::error::{Error, Location};
 use crate::inject::{Cte, inject};
 use crate::load::Project;
-use crate::manifest::{Hook, Node, UniqueId};
+use crate::manifest::{Node, UniqueId};
 
 use crate::parse::nodes::{compiled_path, kind_name};
 use crate::parse::template_error;
@@ -28,10 +28,6 @@ pub struct Compiled {
     pub sql: String,
     /// SHA-256 of `sql`, hex.
     pub sql_hash: String,
-    /// Rendered hooks that run before, each with its `transaction` flag.
-    pub pre_hooks: Vec<(String, bool)>,
-    /// Rendered hooks that run after.
-    pub post_hooks: Vec<(String, bool)>,
     /// Where the compiled text belongs below `target/compiled` and `target/run`.
     pub path: PathBuf,
     /// What templates said: `log(…, info=true)`, `print(…)`, `exceptions.warn(…)`.
@@ -67,14 +63,12 @@ impl Project {
         Ok(Compiled {
             sql_hash: hex(&Sha256::digest(sql.as_bytes())),
             sql,
-            pre_hooks: rendering.hooks(&node.config.pre_hook)?,
-            post_hooks: rendering.hooks(&node.config.post_hook)?,
             path: compiled_path(node),
             messages: std::mem::take(&mut lock(&rendering.run.messages)),
         })
     }
 
-    fn node(&self, id: &str) -> Result<&Node, Error> {
+    pub(crate) fn node(&self, id: &str) -> Result<&Node, Error> {
         self.manifest
             .nodes
             .get(id)
@@ -84,16 +78,26 @@ impl Project {
     }
 }
 
-/// One node being compiled.
-struct Rendering<'a> {
-    project: &'a Project,
-    node: &'a Node,
-    run: Arc<Run>,
-    scope: Arc<dyn Scope>,
+/// One node being rendered.
+pub(crate) struct Rendering<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) node: &'a Node,
+    pub(crate) run: Arc<Run>,
+    pub(crate) scope: Arc<dyn Scope>,
 }
 
 impl<'a> Rendering<'a> {
     fn new(project: &'a Project, node: &'a Node, adapter: Arc<dyn Adapter>) -> Self {
+        Self::with(project, node, adapter, Vec::new())
+    }
+
+    /// With further names.
+    pub(crate) fn with(
+        project: &'a Project,
+        node: &'a Node,
+        adapter: Arc<dyn Adapter>,
+        extra: Vec<(&'static str, Value)>,
+    ) -> Self {
         let run = Arc::new(Run {
             manifest: Arc::clone(&project.manifest),
             lookup: Arc::clone(&project.lookup),
@@ -101,12 +105,13 @@ impl<'a> Rendering<'a> {
             ephemeral: Mutex::default(),
             messages: Mutex::default(),
             results: Mutex::new(BTreeMap::new()),
+            written: Mutex::default(),
         });
         let scope = Arc::new(NodeScope {
             shared: Arc::clone(&project.shared),
             node: Arc::new(node.clone()),
             mode: Mode::Compile(Arc::clone(&run)),
-            extra: Vec::new(),
+            extra,
         });
         Self {
             project,
@@ -116,7 +121,7 @@ impl<'a> Rendering<'a> {
         }
     }
 
-    fn request(&self, source: &'a str, scope: Arc<dyn Scope>) -> Request<'a> {
+    pub(crate) fn request<'s>(&'s self, source: &'s str, scope: Arc<dyn Scope>) -> Request<'s> {
         Request {
             name: &self.node.unique_id,
             source,
@@ -126,7 +131,7 @@ impl<'a> Rendering<'a> {
         }
     }
 
-    fn render(&self, source: &'a str) -> Result<String, Error> {
+    pub(crate) fn render(&self, source: &str) -> Result<String, Error> {
         let shared = &self.project.shared;
         let mut scope = Arc::clone(&self.scope);
         let rendered = (|| {
@@ -145,7 +150,7 @@ impl<'a> Rendering<'a> {
     }
 
     /// A failure of the template; the database's own refusal keeps its SQLSTATE.
-    fn error(&self, error: jinja::Error) -> Error {
+    pub(crate) fn error(&self, error: jinja::Error) -> Error {
         match error.find_cause::<AdapterError>().cloned() {
             Some(source) => Error::Adapter {
                 subject: format!("{} {}", kind_name(self.node.resource_type), self.node.name),
@@ -178,12 +183,5 @@ impl<'a> Rendering<'a> {
             }
         }
         Ok((sql, ctes))
-    }
-
-    fn hooks(&self, hooks: &'a [Hook]) -> Result<Vec<(String, bool)>, Error> {
-        hooks
-            .iter()
-            .map(|hook| Ok((self.render(&hook.sql)?, hook.transaction)))
-            .collect()
     }
 }

@@ -172,6 +172,15 @@ fn template_text(subject: &str, message: &str, location: &Location, stack: &[Str
 }
 
 impl Error {
+    /// The SQLSTATE of the database's refusal, if it was that.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Adapter { source, .. } => source.sqlstate.as_deref(),
+            _ => None,
+        }
+    }
+
     /// One line that says what to do, without the word `hint`.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use project::adapter::{Adapter, AdapterError, Column, Table};
+use project::adapter::{Adapter, AdapterError, Answer, Column, Table, Transaction};
 use project::relation::{RelationKind, RelationName};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Catalog, columns_sql, lookup, read_columns, read_found};
+use crate::catalog::{Catalog, Found, columns_sql, in_schema, lookup, read_columns, read_found};
 use crate::error::Error;
+use crate::names::quote;
+use crate::node_session::NodeSession;
 use crate::session::{Lease, Sessions};
-use crate::value;
+use crate::{tag, value};
 
 /// Answers templates from a thread that may block (`tokio::task::spawn_blocking`); panics on a
 /// thread of the async runtime. Cheap to clone.
@@ -20,6 +22,8 @@ pub struct BlockingAdapter {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) runtime: Handle,
     pub(crate) cancel: CancellationToken,
+    /// The node whose session it uses; without one every question has a session of its own.
+    pub(crate) node: Option<NodeSession>,
 }
 
 impl BlockingAdapter {
@@ -30,20 +34,66 @@ impl BlockingAdapter {
         self
     }
 
+    /// The same adapter, in the session of one node.
+    #[must_use]
+    pub fn within(mut self, node: NodeSession) -> Self {
+        self.node = Some(node);
+        self
+    }
+
     fn block<T>(
         &self,
         work: impl AsyncFnOnce(&mut Lease) -> Result<T, Error>,
     ) -> Result<T, AdapterError> {
         self.runtime
             .block_on(async {
-                let mut lease = self.sessions.lease(&self.cancel, None).await?;
-                work(&mut lease).await
+                match &self.node {
+                    Some(node) => work(&mut *node.hold().await?).await,
+                    None => work(&mut self.sessions.lease(&self.cancel, None).await?).await,
+                }
             })
             .map_err(|error| AdapterError {
                 message: error.to_string(),
                 sqlstate: error.sqlstate().map(str::to_owned),
             })
     }
+}
+
+/// A temporary table has no schema to print.
+fn shown(name: &RelationName) -> String {
+    if name.schema.is_empty() {
+        quote(&name.identifier)
+    } else {
+        name.to_string()
+    }
+}
+
+/// Runs a template's statement and follows where it leaves the transaction.
+async fn run(lease: &mut Lease, sql: &str, transaction: Transaction) -> Result<Answer, Error> {
+    if transaction == Transaction::Inside && !lease.in_transaction() {
+        lease.run("begin").await?;
+        lease.opened();
+    }
+    let open = lease.in_transaction();
+    let ran = lease.run(sql).await?;
+    if tag::leaves_open(sql, open) {
+        lease.opened();
+    } else {
+        lease.settled();
+    }
+    let rows = ran.affected();
+    let (message, code) = tag::tag(sql, rows);
+    let counted = message != code;
+    let mut table = value::table(ran.last_rows())?;
+    if table.rows.is_empty() && code == "SELECT" {
+        table.columns = lease.column_names(sql).await;
+    }
+    Ok(Answer {
+        rows_affected: counted.then_some(rows),
+        message,
+        code,
+        table,
+    })
 }
 
 impl Adapter for BlockingAdapter {
@@ -59,27 +109,67 @@ impl Adapter for BlockingAdapter {
 
     fn columns(&self, name: &RelationName) -> Result<Vec<Column>, AdapterError> {
         self.block(async |lease| {
-            let rows = lease.run(&columns_sql(&name.to_string())).await?.rows;
+            let rows = lease.run(&columns_sql(&shown(name))).await?.rows;
             read_columns(&rows)
         })
     }
 
     fn query(&self, sql: &str) -> Result<Table, AdapterError> {
+        self.execute(sql, Transaction::Inside)
+            .map(|answer| answer.table)
+    }
+
+    fn execute(&self, sql: &str, transaction: Transaction) -> Result<Answer, AdapterError> {
         self.block(async |lease| {
-            // as in dbt, a query of a template is undone unless it commits itself
-            lease.run("begin").await?;
-            lease.opened();
-            let mut result = lease
-                .run(sql)
-                .await
-                .and_then(|r| value::table(r.last_rows()));
-            if let Ok(table) = &mut result
-                && table.rows.is_empty()
-            {
-                table.columns = lease.column_names(sql).await;
+            let answer = run(lease, sql, transaction).await;
+            if self.node.is_none() && lease.in_transaction() {
+                // nobody would commit it: as in dbt, it is undone unless it commits itself
+                lease.rollback().await;
             }
-            lease.rollback().await;
-            result
+            answer
         })
+    }
+
+    fn describe(&self, sql: &str) -> Result<Vec<Column>, AdapterError> {
+        self.block(async |lease| lease.describe(sql).await)
+    }
+
+    fn commit(&self) -> Result<(), AdapterError> {
+        self.block(async |lease| {
+            if lease.in_transaction() {
+                lease.run("commit").await?;
+                lease.settled();
+            }
+            Ok(())
+        })
+    }
+
+    fn relations(&self, schema: &str) -> Result<Vec<(RelationName, RelationKind)>, AdapterError> {
+        let database = self.sessions.database().to_owned();
+        self.block(async |lease| {
+            let found = read_found(&lease.run(&in_schema(schema)).await?.rows)?;
+            let named = |(identifier, found): (String, Found)| {
+                let name = RelationName {
+                    database: database.clone(),
+                    schema: schema.to_owned(),
+                    identifier,
+                };
+                (name, found.kind)
+            };
+            let mut relations: Vec<_> = found.into_iter().map(named).collect();
+            relations.sort_by(|(a, _), (b, _)| a.identifier.cmp(&b.identifier));
+            Ok(relations)
+        })
+    }
+
+    fn note(&self, name: &RelationName, kind: Option<RelationKind>) {
+        let found = kind.map(|kind| Found {
+            kind,
+            partitioned: false,
+        });
+        match &self.node {
+            Some(node) => node.note(name, found),
+            None => self.catalog.note(name, found),
+        }
     }
 }

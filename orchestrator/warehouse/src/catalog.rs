@@ -137,6 +137,16 @@ pub(crate) fn lookup(names: &[&RelationName]) -> String {
     )
 }
 
+/// Like [`lookup`], for everything in `schema`.
+pub(crate) fn in_schema(schema: &str) -> String {
+    format!(
+        "select c.relname, c.relkind::text from pg_class c \
+         join pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = {} and c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition",
+        literal(schema),
+    )
+}
+
 /// Answer of [`lookup`], by identifier.
 pub(crate) fn read_found(rows: &[PgRow]) -> Result<HashMap<String, Found>, Error> {
     rows.iter()

@@ -41,6 +41,11 @@ impl Door {
         })
     }
 
+    /// The database.
+    pub(crate) fn database(&self) -> &str {
+        &self.target.dbname
+    }
+
     /// A session ready for work: role, time zone and search path as the profile and the server say.
     pub(crate) async fn open(&self) -> Result<Session, Error> {
         let mut connection = self.connect().await?;

@@ -75,6 +75,9 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A hook's template failed.
+    #[error("{0}")]
+    Template(Box<project::Error>),
     /// What exists in the database changed between compiling and running.
     #[error("{relation} {change} while the node was compiled")]
     Moved {
@@ -111,6 +114,10 @@ impl Error {
             Self::Lost { .. } | Self::Moved { .. } => ErrorKind::Transient,
             Self::Statement { sqlstate, .. } => classify(sqlstate),
             Self::Cancelled => ErrorKind::Cancelled,
+            Self::Template(error) => match error.sqlstate() {
+                Some(code) => classify(code),
+                None => ErrorKind::Config,
+            },
             Self::Config { .. } | Self::Compilation { .. } | Self::Seed { .. } => ErrorKind::Config,
             Self::Answer { .. } => ErrorKind::Database,
         }
@@ -122,6 +129,7 @@ impl Error {
         match self {
             Self::Connect { sqlstate, .. } => sqlstate.as_deref(),
             Self::Statement { sqlstate, .. } => Some(sqlstate),
+            Self::Template(error) => error.sqlstate(),
             Self::Lost { .. }
             | Self::Cancelled
             | Self::Config { .. }
@@ -145,6 +153,7 @@ impl Error {
             }
             Self::Cancelled
             | Self::Compilation { .. }
+            | Self::Template(_)
             | Self::Seed { .. }
             | Self::Answer { .. } => None,
         }
@@ -155,7 +164,10 @@ impl Error {
     pub fn title(&self) -> &'static str {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Statement { .. } => "Database Error",
-            Self::Config { .. } | Self::Compilation { .. } => "Compilation Error",
+            Self::Template(error) if error.sqlstate().is_some() => "Database Error",
+            Self::Config { .. } | Self::Compilation { .. } | Self::Template(_) => {
+                "Compilation Error"
+            }
             Self::Cancelled | Self::Moved { .. } | Self::Seed { .. } | Self::Answer { .. } => {
                 "Runtime Error"
             }
@@ -173,6 +185,7 @@ impl Error {
             | Self::Cancelled
             | Self::Config { .. }
             | Self::Compilation { .. }
+            | Self::Template(_)
             | Self::Moved { .. }
             | Self::Seed { .. }
             | Self::Answer { .. } => None,

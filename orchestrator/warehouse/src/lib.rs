@@ -15,17 +15,20 @@ mod connect;
 mod error;
 mod materialize;
 mod names;
+mod node_session;
 mod outcome;
 mod partition;
 mod seed;
 mod session;
+mod tag;
 mod test;
 mod value;
 
 pub use adapter::BlockingAdapter;
 pub use error::{Error, ErrorKind};
 pub use materialize::check;
-pub use outcome::{Outcome, OutcomeKind, RunOptions};
+pub use node_session::NodeSession;
+pub use outcome::{Outcome, OutcomeKind, RenderHook, RunOptions};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -67,8 +70,8 @@ impl Warehouse {
         self.catalog.load(&mut lease, schemas).await
     }
 
-    /// What templates ask. Must be called on a thread of the async runtime; the adapter itself is
-    /// used on threads that may block.
+    /// What templates ask outside any node's run: each question in a transaction of its own that is undone. Must be
+    /// called on a thread of the async runtime; the adapter itself is used on threads that may block.
     #[must_use]
     pub fn adapter(&self) -> BlockingAdapter {
         BlockingAdapter {
@@ -76,10 +79,23 @@ impl Warehouse {
             catalog: Arc::clone(&self.catalog),
             runtime: tokio::runtime::Handle::current(),
             cancel: CancellationToken::new(),
+            node: None,
         }
     }
 
-    /// Builds, loads or tests one node.
+    /// A session for one node: its templates ask in it, and it is built in it. End it with [`NodeSession::end`].
+    #[must_use]
+    pub fn session(&self, options: &RunOptions) -> NodeSession {
+        let comment = options.query_comment.clone();
+        NodeSession::new(
+            &self.sessions,
+            &self.catalog,
+            options.cancel.clone(),
+            comment,
+        )
+    }
+
+    /// Builds, loads or tests one node in a session of its own.
     ///
     /// Do not drop the future to stop it: cancel `options.cancel` and await the result, or the
     /// statement goes on in the server until that notices, seconds later, that nobody listens.
@@ -93,14 +109,44 @@ impl Warehouse {
         compiled: &Compiled,
         options: &RunOptions,
     ) -> Result<Outcome, Error> {
+        let session = self.session(options);
+        let result = self.run_in(&session, node, compiled, options).await;
+        session.end().await;
+        result
+    }
+
+    /// [`Self::run`] in the session in which the node was compiled.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_in(
+        &self,
+        session: &NodeSession,
+        node: &Node,
+        compiled: &Compiled,
+        options: &RunOptions,
+    ) -> Result<Outcome, Error> {
         Box::pin(materialize::run(
-            &self.sessions,
+            session,
             &self.catalog,
             node,
             compiled,
             options,
         ))
         .await
+    }
+
+    /// Refuses to have `node` built by templates of the project when days of its relation are archived.
+    ///
+    /// # Errors
+    /// Says which days, and the database's refusal.
+    pub async fn refuse_archived(
+        &self,
+        session: &NodeSession,
+        node: &Node,
+        options: &RunOptions,
+    ) -> Result<(), Error> {
+        materialize::refuse_archived(session, &self.catalog, node, options).await
     }
 
     /// Ends every session. Sessions in use end when their node does.

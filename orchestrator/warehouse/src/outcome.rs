@@ -1,11 +1,16 @@
 //! What a caller asks of a run and gets back.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+/// A hook's template to its SQL.
+pub type RenderHook = dyn Fn(&str) -> Result<String, project::Error> + Send + Sync;
+
 /// How a node is run.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RunOptions {
     /// `--full-refresh`; a node's own `full_refresh` config goes before it.
     pub full_refresh: bool,
@@ -15,8 +20,20 @@ pub struct RunOptions {
     pub cancel: CancellationToken,
     /// Put on a line of its own before every statement (`/* … */`); `None` for none.
     pub query_comment: Option<String>,
+    /// Renders a hook, in the node's session and on a thread that may block; without it hooks are run as written.
+    pub hooks: Option<Arc<RenderHook>>,
     /// The folder `original_file_path` of a seed starts from.
     pub project_root: PathBuf,
+}
+
+impl fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOptions")
+            .field("full_refresh", &self.full_refresh)
+            .field("native_partitions", &self.native_partitions)
+            .field("project_root", &self.project_root)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a node ended when nothing failed to run.

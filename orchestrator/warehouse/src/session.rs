@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use project::PostgresTarget;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Column, Connection, Either, Executor, SqlSafeStr, Statement};
+use sqlx::{AssertSqlSafe, Column, Connection, Either, Executor, SqlSafeStr, Statement, TypeInfo};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -98,6 +98,11 @@ impl Sessions {
             comment: comment.map(str::to_owned),
             _permit: permit,
         })
+    }
+
+    /// The database all sessions are in.
+    pub(crate) fn database(&self) -> &str {
+        self.door.database()
     }
 
     /// Ends every session that is not lent.
@@ -213,20 +218,26 @@ impl Lease {
     /// Column names of a query, when rows that would tell them are missing. Nothing for text that
     /// is not one query.
     pub(crate) async fn column_names(&mut self, sql: &str) -> Vec<String> {
+        let columns = self.describe(sql).await.unwrap_or_default();
+        columns.into_iter().map(|column| column.name).collect()
+    }
+
+    /// Columns of a query that is not run, with the server's names of their types.
+    pub(crate) async fn describe(
+        &mut self,
+        sql: &str,
+    ) -> Result<Vec<project::adapter::Column>, Error> {
         let statement = AssertSqlSafe(sql.to_owned()).into_sql_str();
         let prepared = self
             .guard(sql, async move |connection| {
                 connection.prepare(statement).await
             })
-            .await;
-        match prepared {
-            Ok(prepared) => prepared
-                .columns()
-                .iter()
-                .map(|c| c.name().to_owned())
-                .collect(),
-            Err(_) => Vec::new(),
-        }
+            .await?;
+        let column = |c: &sqlx::postgres::PgColumn| project::adapter::Column {
+            name: c.name().to_owned(),
+            data_type: c.type_info().name().to_owned(),
+        };
+        Ok(prepared.columns().iter().map(column).collect())
     }
 
     /// Copies `chunks` of text-format rows in; `sql` is the `copy … from stdin` statement.
@@ -260,6 +271,11 @@ impl Lease {
                 self.session = None;
             }
         }
+    }
+
+    /// Whether a transaction is open.
+    pub(crate) fn in_transaction(&self) -> bool {
+        !self.clean
     }
 
     /// Marks that a transaction is open: the session is not reused unless [`Self::settled`] or a

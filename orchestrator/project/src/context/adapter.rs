@@ -10,17 +10,18 @@ use jinja::{Root, raise};
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 
-use crate::context::query::refused;
-use crate::context::{NodeScope, column, relation, table};
+use crate::adapter::Transaction;
+use crate::context::query::{self, refused};
+use crate::context::{NodeScope, column, contract, relation, table};
 use crate::relation::RelationName;
 
 /// Macros with this prefix are preferred to `default__` ones.
 const ADAPTER: &str = "postgres";
 
 #[derive(Debug)]
-struct AdapterValue {
-    scope: NodeScope,
-    root: Arc<Root>,
+pub(crate) struct AdapterValue {
+    pub(crate) scope: NodeScope,
+    pub(crate) root: Arc<Root>,
 }
 
 /// `adapter` as a value of the rendering `root`.
@@ -97,6 +98,17 @@ impl AdapterValue {
         }))
     }
 
+    /// Postgres reaches no other database.
+    fn verify_database(&self, database: &Value) -> Result<Value, Error> {
+        let own = &self.scope.shared.target.dbname;
+        match database.as_str().map(|name| name.trim_matches('"')) {
+            Some(other) if !other.eq_ignore_ascii_case(own) => Err(raise(format!(
+                "Cross-db references not allowed in postgres ({other} vs {own})"
+            ))),
+            Some(_) | None => Ok(Value::from("")),
+        }
+    }
+
     fn columns(&self, of: &Value) -> Result<Vec<crate::adapter::Column>, Error> {
         match (self.scope.run(), relation::of(of)) {
             (Some(run), Some(of)) => run.adapter.columns(&of.name).map_err(refused),
@@ -120,11 +132,17 @@ impl Object for AdapterValue {
 
     fn call_method(
         self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
+        state: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
         let arguments = Arguments::of(args);
+        if let Some(done) = self.change(state, method, &arguments)? {
+            return Ok(done);
+        }
+        if let Some(known) = self.strategy(method, &arguments)? {
+            return Ok(known);
+        }
         Ok(match method {
             "dispatch" => self.dispatch(&arguments)?,
             "get_relation" | "load_relation" => self.get_relation(&arguments)?,
@@ -145,15 +163,30 @@ impl Object for AdapterValue {
                 Value::from(format!("\"{}\"", arguments.text(0, "identifier")?))
             }
             "type" => Value::from(ADAPTER),
-            "execute" => {
-                let found = match self.scope.run() {
-                    Some(run) => run
-                        .adapter
-                        .query(&arguments.text(0, "sql")?)
-                        .map_err(refused)?,
-                    None => crate::adapter::Table::default(),
-                };
-                Tuple::from([Value::from("OK"), table::value(&found)]).into()
+            "quote_seed_column" => {
+                let name = arguments.text(0, "column")?;
+                match arguments.get(1, "quote_config") {
+                    Some(quoted) if !quoted.is_none() && !quoted.is_true() => name.into(),
+                    _ => Value::from(format!("\"{name}\"")),
+                }
+            }
+            "verify_database" => self.verify_database(&arguments.required(0, "database")?)?,
+            "render_raw_columns_constraints" => {
+                let columns = contract::columns(&arguments.required(0, "raw_columns")?)?;
+                list(columns.into_iter().map(Value::from))
+            }
+            "render_raw_model_constraints" => {
+                let given = arguments.get(0, "raw_constraints").unwrap_or_default();
+                list(contract::model(&given)?.into_iter().map(Value::from))
+            }
+            "is_replaceable" => Value::from(true),
+            "nice_connection_name" => Value::from(self.scope.node.unique_id.as_str()),
+            "execute" | "add_query" => {
+                let sql = arguments.text(0, "sql")?;
+                let answer = self.scope.execute(&sql, Transaction::Inside)?;
+                let answer = answer.unwrap_or_default();
+                let response = Value::from_object(query::Response::from(&answer));
+                Tuple::from([response, table::value(&answer.table)]).into()
             }
             "build_catalog_relation" => Value::from(()),
             "config" => dict([]),

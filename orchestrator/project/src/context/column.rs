@@ -82,6 +82,16 @@ pub(crate) fn value(column: Column) -> Value {
     Value::from_object(ColumnValue(column))
 }
 
+/// The size `old` must grow to, to hold what `new` holds; `None` when it need not.
+pub(crate) fn longer_than(new: &Column, old: &Column) -> Result<Option<i64>, Error> {
+    let (new, old) = (ColumnValue(new.clone()), ColumnValue(old.clone()));
+    if !new.is("is_string") || !old.is("is_string") {
+        return Ok(None);
+    }
+    let (wanted, there) = (new.string_size()?, old.string_size()?);
+    Ok((wanted > there).then_some(wanted))
+}
+
 /// A type's name here: of the general names only `string` has another one.
 fn translated(name: &str) -> &str {
     if name.eq_ignore_ascii_case("string") {
@@ -121,13 +131,66 @@ pub(crate) fn class() -> Value {
             data_type: arguments.text(1, "raw_data_type")?,
         }))
     });
-    dict([
+    let call = function("Column", |_, arguments| {
+        Ok(value(Column {
+            name: arguments.text(0, "column")?,
+            data_type: sized(&arguments.text(1, "dtype")?, arguments),
+        }))
+    });
+    Value::from_object(Class(dict([
+        (Value::from("__call__"), call),
         (Value::from("create"), create),
         (Value::from("translate_type"), translate),
         (Value::from("string_type"), string),
         (Value::from("numeric_type"), numeric),
         (Value::from("from_description"), described),
-    ])
+    ])))
+}
+
+/// A type with what the catalog says of its size.
+fn sized(name: &str, arguments: &Arguments<'_>) -> String {
+    let number = |at, name| arguments.get(at, name).and_then(|v: Value| v.as_i64());
+    let sizes = [
+        number(2, "char_size"),
+        number(3, "numeric_precision"),
+        number(4, "numeric_scale"),
+    ];
+    match (name, sizes) {
+        ("numeric" | "decimal", [_, Some(precision), Some(scale)]) => {
+            format!("{name}({precision},{scale})")
+        }
+        (_, [Some(size), ..]) => format!("{name}({size})"),
+        _ => name.to_owned(),
+    }
+}
+
+/// `Column`: what makes columns, and their class's functions.
+#[derive(Debug)]
+struct Class(Value);
+
+impl Object for Class {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0
+            .get_item(key)
+            .ok()
+            .filter(|found| !found.is_undefined())
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        self.0.get_attr("__call__")?.call(state, args)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match self.get_value(&Value::from(method)) {
+            Some(found) => found.call(state, args),
+            None => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
 }
 
 impl Object for ColumnValue {

@@ -4,7 +4,7 @@ use jinja::functions::function;
 use jinja::list::dict;
 use minijinja::value::Value;
 
-use crate::context::NodeScope;
+use crate::context::{NodeScope, contract};
 
 /// `exceptions.raise_compiler_error(msg)`, `exceptions.warn(msg)` and their kin.
 pub(crate) fn value(scope: &NodeScope) -> Value {
@@ -14,9 +14,9 @@ pub(crate) fn value(scope: &NodeScope) -> Value {
         });
         (Value::from(name), raise)
     };
-    let scope = scope.clone();
+    let warned = scope.clone();
     let warn = function("warn", move |_, arguments| {
-        scope.say(format!("WARNING: {}", arguments.text(0, "msg")?));
+        warned.say(format!("WARNING: {}", arguments.text(0, "msg")?));
         Ok(Value::from(""))
     });
     let mut pairs: Vec<(Value, Value)> = [
@@ -30,5 +30,41 @@ pub(crate) fn value(scope: &NodeScope) -> Value {
     .map(raising)
     .into();
     pairs.push((Value::from("warn"), warn));
+    pairs.push((Value::from("raise_contract_error"), contract::raise()));
+    pairs.push((Value::from("relation_wrong_type"), wrong_type(scope)));
+    pairs.push((
+        Value::from("warn_snapshot_timestamp_data_types"),
+        snapshot_times(scope),
+    ));
     dict(pairs)
+}
+
+/// `relation_wrong_type(relation, expected_type)`.
+fn wrong_type(scope: &NodeScope) -> Value {
+    let model = scope.node.name.clone();
+    function("relation_wrong_type", move |_, arguments| {
+        let relation = arguments.required(0, "relation")?;
+        let kind = relation.get_attr("type").unwrap_or_default();
+        let expected = arguments.text(1, "expected_type")?;
+        Err::<Value, _>(jinja::raise(format!(
+            "Trying to create {expected} {}, but it currently exists as a {kind}. Either drop {} manually, or run dbt \
+             with `--full-refresh` and dbt will drop it for you.\n  model: {model}",
+            jinja::format::text(&relation),
+            jinja::format::text(&relation),
+        )))
+    })
+}
+
+/// `warn_snapshot_timestamp_data_types(snapshot_time, updated_at)`.
+fn snapshot_times(scope: &NodeScope) -> Value {
+    let scope = scope.clone();
+    function("warn_snapshot_timestamp_data_types", move |_, arguments| {
+        scope.say(format!(
+            "WARNING: Data type of snapshot table timestamp columns ({}) doesn't match derived column 'updated_at' \
+             ({}). Please update snapshot config 'updated_at'.",
+            arguments.text(0, "snapshot_time_data_type")?,
+            arguments.text(1, "updated_at_data_type")?,
+        ));
+        Ok(Value::from(""))
+    })
 }

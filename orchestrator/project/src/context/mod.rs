@@ -11,19 +11,23 @@ use serde_json::{Map, Value as Json};
 
 use crate::adapter::Adapter;
 use crate::config::Raw;
+use crate::context::query::Kept;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, UniqueId};
 use crate::profile::PostgresTarget;
 
 pub(crate) mod adapter;
+pub(crate) mod changes;
 pub(crate) mod column;
 pub(crate) mod config;
+pub(crate) mod contract;
 pub(crate) mod environment;
 pub(crate) mod exceptions;
 pub(crate) mod node_value;
 pub(crate) mod query;
 pub(crate) mod refs;
 pub(crate) mod relation;
+pub(crate) mod strategy;
 pub(crate) mod table;
 pub(crate) mod vars;
 pub(crate) mod yaml_scope;
@@ -68,7 +72,9 @@ pub(crate) struct Run {
     /// `log(…, info=true)`, `print` and warnings.
     pub(crate) messages: Mutex<Vec<String>>,
     /// Results of `statement`, by name.
-    pub(crate) results: Mutex<BTreeMap<String, Value>>,
+    pub(crate) results: Mutex<BTreeMap<String, Kept>>,
+    /// The statement that does the node's work, once it was sent.
+    pub(crate) written: Mutex<Option<String>>,
 }
 
 /// Parse or compile.
@@ -123,6 +129,25 @@ impl NodeScope {
         }
     }
 
+    /// `render(text)`: a template in a template, with the same names.
+    fn render(&self) -> Value {
+        let scope = self.clone();
+        function("render", move |_, arguments| {
+            let source = arguments.text(0, "string")?;
+            let request = jinja::Request {
+                name: &scope.node.unique_id,
+                source: &source,
+                package: &scope.node.package_name,
+                scope: Arc::new(scope.clone()),
+                forgiving: scope.run().is_none(),
+            };
+            let rendered = scope.shared.engine.render(&request);
+            rendered
+                .map(|rendered| Value::from(rendered.text))
+                .map_err(jinja::Error::into_template)
+        })
+    }
+
     fn builtins(&self) -> Value {
         let pairs = ["ref", "source", "config"]
             .map(|name| (Value::from(name), self.plain(name).unwrap_or_default()));
@@ -175,7 +200,9 @@ impl NodeScope {
                     Ok(Value::from(""))
                 }))
             }
-            "render" => None,
+            "store_result" => Some(query::store(self, false)),
+            "store_raw_result" => Some(query::store(self, true)),
+            "write" => Some(query::write(self)),
             _ => None,
         }
     }
@@ -222,6 +249,7 @@ impl Scope for NodeScope {
         }
         match name {
             "adapter" => Some(adapter::value(self, root)),
+            "render" => Some(self.render()),
             _ => self.plain(name),
         }
     }

@@ -11,6 +11,20 @@ use crate::parse::nodes::kind_name;
 
 /// `node` as a dict with dbt's keys.
 pub(crate) fn value(node: &Node) -> Value {
+    dict(pairs(node))
+}
+
+/// The same once its SQL is known.
+pub(crate) fn compiled(node: &Node, sql: &str) -> Value {
+    let more = [
+        ("compiled_code", Value::from(sql)),
+        ("compiled", true.into()),
+    ];
+    let more = more.map(|(key, value)| (Value::from(key), value));
+    dict(pairs(node).chain(more))
+}
+
+fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
     let texts = |items: &[String]| list(items.iter().map(|item| Value::from(item.as_str())));
     let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
     let relation = node.relation_name.as_ref();
@@ -67,11 +81,9 @@ pub(crate) fn value(node: &Node) -> Value {
         ("column_name", Value::from(node.column_name.as_deref())),
         ("attached_node", Value::from(node.attached_node.as_deref())),
     ];
-    dict(
-        pairs
-            .into_iter()
-            .map(|(key, value)| (Value::from(key), value)),
-    )
+    pairs
+        .into_iter()
+        .map(|(key, value)| (Value::from(key), value))
 }
 
 /// The node's configuration with dbt's defaults filled in.

@@ -113,10 +113,10 @@ impl Relation {
     fn incorporate(&self, arguments: &Arguments<'_>) -> Self {
         let mut changed = self.clone();
         if let Some(path) = arguments.keyword("path") {
+            // a part that is none is taken away
             let part = |name: &str| {
-                path.get_attr(name)
-                    .ok()
-                    .and_then(|v| v.as_str().map(str::to_owned))
+                let given = path.get_attr(name).ok().filter(|v| !v.is_undefined())?;
+                Some(given.as_str().unwrap_or_default().to_owned())
             };
             for (name, slot) in [
                 ("database", &mut changed.name.database),
@@ -134,6 +134,9 @@ impl Relation {
         changed
     }
 }
+
+/// Bytes Postgres keeps of a name.
+const MAX_NAME: usize = 63;
 
 /// What a relation lists when it is looked at as a mapping.
 const KEYS: [&str; 6] = [
@@ -170,6 +173,10 @@ impl Object for Relation {
             "__str__" => self.text().into(),
             "__repr__" => format!("<PostgresRelation {}>", self.text()).into(),
             "quote_character" => Value::from("\""),
+            "Table" => Value::from("table"),
+            "View" => Value::from("view"),
+            "MaterializedView" => Value::from("materialized_view"),
+            "CTE" => Value::from("cte"),
             "metadata" => dict([(Value::from("type"), Value::from("PostgresRelation"))]),
             "path" | "include_policy" | "quote_policy" => {
                 let parts: [Value; 3] = match key.as_str()? {
@@ -233,6 +240,7 @@ impl Object for Relation {
                 })
             }
             "render" => Ok(Value::from(self.text())),
+            "relation_max_name_length" => Ok(Value::from(MAX_NAME)),
             "get" => {
                 let found = this_value(self, &arguments.required(0, "key")?);
                 Ok(found
@@ -303,6 +311,17 @@ pub(crate) fn api(scope: &NodeScope) -> Value {
         let name = arguments.text(0, "name")?;
         Ok(Value::from(format!("{EPHEMERAL}{name}")))
     });
+    // what a snapshot's row is known by: its key, and when it was so
+    let scd_args = function("scd_args", |_, arguments| {
+        let key = arguments.required(0, "primary_key")?;
+        let mut all: Vec<Value> = if key.as_str().is_some() {
+            vec![key]
+        } else {
+            key.try_iter()?.collect()
+        };
+        all.push(arguments.required(1, "updated_at")?);
+        Ok(jinja::list::list(all))
+    });
     let kinds = [
         ("Table", "table"),
         ("View", "view"),
@@ -313,6 +332,7 @@ pub(crate) fn api(scope: &NodeScope) -> Value {
         [
             (Value::from("create"), create),
             (Value::from("add_ephemeral_prefix"), prefix),
+            (Value::from("scd_args"), scd_args),
         ]
         .into_iter()
         .chain(kinds.map(|(name, kind)| (Value::from(name), Value::from(kind)))),

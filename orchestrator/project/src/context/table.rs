@@ -43,6 +43,17 @@ pub(crate) fn value(table: &Table) -> Value {
     })
 }
 
+/// Rows of a table value.
+pub(crate) fn rows(value: &Value) -> Result<Vec<Vec<Value>>, Error> {
+    match value.downcast_object_ref::<TableValue>() {
+        Some(table) => Ok(table.rows.clone()),
+        None => value
+            .try_iter()?
+            .map(|row| Ok(row.try_iter()?.collect()))
+            .collect(),
+    }
+}
+
 impl TableValue {
     fn rows(&self) -> Vec<Value> {
         let names = Arc::new(self.names.clone());

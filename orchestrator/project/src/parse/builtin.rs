@@ -17,11 +17,22 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 8] = files![
+const FILES: [(&str, &str); 19] = files![
     "naming",
     "generic_tests",
     "materialization",
+    "hooks",
     "relations",
+    "schemas",
+    "columns",
+    "ddl",
+    "grants",
+    "materializations",
+    "incremental",
+    "schema_change",
+    "materialized_view",
+    "snapshots",
+    "snapshot_strategies",
     "types",
     "strings",
     "dates",

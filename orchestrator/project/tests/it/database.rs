@@ -95,49 +95,21 @@ fn hooks_are_rendered() {
         "{{ config(pre_hook=['select {{ 1 + 1 }}', {'sql': 'vacuum', 'transaction': false}], \
          post_hook=before_begin('analyze {{ this }}')) }}select 1",
     )]);
-    let compiled = files
-        .load()
-        .unwrap()
-        .compile("model.p.a", &Fake::default())
-        .unwrap();
-    assert_eq!(
-        compiled.pre_hooks,
-        [("select 2".to_owned(), true), ("vacuum".to_owned(), false)]
-    );
-    assert_eq!(compiled.post_hooks.len(), 1);
-    assert!(!compiled.post_hooks[0].1);
-    assert_eq!(compiled.sql, "select 1");
-}
-
-#[test]
-fn names_can_be_overridden() {
-    let files = Files::new(&[
-        (
-            "macros/names.sql",
-            "{% macro generate_schema_name(custom, node) %}{{ custom or 'plain' }}_{{ node.name }}{% endmacro %}\
-             {% macro generate_alias_name(custom, node) %}{{ node.resource_type }}_{{ node.name }}{% endmacro %}",
-        ),
-        ("models/a.sql", "{{ config(schema='x') }}select 1"),
-        ("models/b.sql", "select * from {{ ref('a') }}"),
-    ]);
     let project = files.load().unwrap();
-    let sql = project.compile("model.p.b", &Fake::default()).unwrap().sql;
-    assert_eq!(sql, "select * from \"db\".\"x_a\".\"model_a\"");
-}
-
-#[test]
-fn builtin_functions_can_be_overridden() {
-    let sql = compiled(
-        &[
-            (
-                "macros/ref.sql",
-                "{% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% endmacro %}",
-            ),
-            ("models/a.sql", "select 1"),
-            ("models/b.sql", "select * from {{ ref('a') }}"),
-        ],
-        "model.p.b",
-        &Fake::default(),
+    let hooks = &project.manifest.nodes["model.p.a"].config;
+    let render = |sql: &str| {
+        let adapter = std::sync::Arc::new(Fake::default());
+        project.render_hook("model.p.a", sql, "select 1", adapter)
+    };
+    assert_eq!(render(&hooks.pre_hook[0].sql).unwrap(), "select 2");
+    assert!(hooks.pre_hook[0].transaction && !hooks.pre_hook[1].transaction);
+    assert!(!hooks.post_hook[0].transaction);
+    assert_eq!(
+        render(&hooks.post_hook[0].sql).unwrap(),
+        "analyze \"db\".\"s\".\"a\""
     );
-    assert_eq!(sql, "select * from \"s\".\"a\"");
+    assert_eq!(
+        render("{{ sql }};{{ model.compiled_code }}").unwrap(),
+        "select 1;select 1"
+    );
 }

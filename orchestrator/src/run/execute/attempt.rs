@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use project::Compiled;
 use project::manifest::Node;
+use project::{Compiled, Macro};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use warehouse::{BlockingAdapter, OutcomeKind, RunOptions, Warehouse};
+use warehouse::{BlockingAdapter, NodeSession, Outcome, OutcomeKind, RunOptions, Warehouse};
 
 use super::archive::Archiver;
 use crate::clock::SharedClock;
@@ -150,35 +150,83 @@ async fn attempt(
         Engine::Warehouse { warehouse, adapter } => (warehouse, adapter),
         Engine::Lake(archiver) => return archiver.attempt(planned, &cancel).await,
     };
-    let Some(manifest_node) = worker.manifest_node(planned) else {
-        return failed(&Failure::unexpected(
-            planned,
-            "the project does not hold this node",
-        ));
-    };
-
-    let compile_began = worker.clock.now();
-    let compiled = {
-        let worker = Arc::clone(worker);
-        let adapter = adapter.clone().with_cancel(cancel.clone());
-        spawn_blocking(move || compile(&worker, node, &adapter)).await
-    };
-    let compiled = match compiled {
-        Ok(Ok(compiled)) => compiled,
-        Ok(Err(_)) | Err(_) if cancel.is_cancelled() => return cancelled(),
-        Ok(Err(failure)) => return failed(&failure),
-        Err(panic) => return failed(&Failure::unexpected(planned, &format!("a bug: {panic}"))),
-    };
-    let compile_ended = worker.clock.now();
-
-    let options = RunOptions {
+    let mut options = RunOptions {
         full_refresh: worker.full_refresh,
         native_partitions: worker.prepared.project.native_partitions(),
-        cancel,
+        cancel: cancel.clone(),
         query_comment: Some(comment(worker, planned)),
         project_root: worker.prepared.project.root.clone(),
+        hooks: None,
     };
-    let result = warehouse.run(manifest_node, &compiled, &options).await;
+    // everything about the node, its templates' questions included, happens in one session
+    let session = warehouse.session(&options);
+    let adapter = adapter
+        .clone()
+        .with_cancel(cancel.clone())
+        .within(session.clone());
+    let done = build(worker, node, warehouse, &session, &adapter, &mut options).await;
+    session.end().await;
+    match done {
+        Ok(report) => report,
+        Err(_) if cancel.is_cancelled() => cancelled(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// Compiles and runs a node; an error is one of compiling.
+async fn build(
+    worker: &Arc<Worker>,
+    node: NodeIx,
+    warehouse: &Warehouse,
+    session: &NodeSession,
+    adapter: &BlockingAdapter,
+    options: &mut RunOptions,
+) -> Result<Report, Failure> {
+    let planned = worker.node(node);
+    let Some(manifest_node) = worker.manifest_node(planned) else {
+        let message = "the project does not hold this node";
+        return Err(Failure::unexpected(planned, message));
+    };
+    let of_project = |error: project::Error| Failure::of_project(planned, &error);
+    let project = &worker.prepared.project;
+    let template = project.materialization(manifest_node).map_err(of_project)?;
+
+    let compile_began = worker.clock.now();
+    let compiled = in_blocking(planned, {
+        let (worker, adapter) = (Arc::clone(worker), adapter.clone());
+        move || compile(&worker, node, &adapter)
+    })
+    .await??;
+    let compile_ended = worker.clock.now();
+
+    let result = match template {
+        Some(template) => {
+            let template = Arc::clone(template);
+            templated(
+                worker,
+                node,
+                template,
+                &compiled,
+                (warehouse, session, adapter),
+                options,
+            )
+            .await?
+        }
+        None => {
+            let (project, id, sql) = (
+                Arc::clone(project),
+                planned.unique_id.clone(),
+                compiled.sql.clone(),
+            );
+            let adapter = adapter.clone();
+            options.hooks = Some(Arc::new(move |hook: &str| {
+                project.render_hook(&id, hook, &sql, Arc::new(adapter.clone()))
+            }));
+            warehouse
+                .run_in(session, manifest_node, &compiled, options)
+                .await
+        }
+    };
     let (run_file, run_path) = worker.file("run", &compiled.path);
     let mut report = match result {
         Ok(outcome) => {
@@ -216,7 +264,53 @@ async fn attempt(
         report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
         report.compiled_sql = Some(Arc::from(compiled.sql));
     }
-    report
+    Ok(report)
+}
+
+/// Builds a node by a template of the project. The outer error is the template's, the inner one the database's.
+async fn templated(
+    worker: &Arc<Worker>,
+    node: NodeIx,
+    template: Arc<Macro>,
+    compiled: &Compiled,
+    (warehouse, session, adapter): (&Warehouse, &NodeSession, &BlockingAdapter),
+    options: &RunOptions,
+) -> Result<Result<Outcome, warehouse::Error>, Failure> {
+    let planned = worker.node(node);
+    if let Some(node) = worker.manifest_node(planned)
+        && let Err(error) = warehouse.refuse_archived(session, node, options).await
+    {
+        return Ok(Err(error));
+    }
+    let (project, id) = (
+        Arc::clone(&worker.prepared.project),
+        planned.unique_id.clone(),
+    );
+    let (compiled, adapter) = (compiled.clone(), adapter.clone());
+    let done = in_blocking(planned, move || {
+        project.materialize(&id, &template, &compiled, Arc::new(adapter))
+    })
+    .await?
+    .map_err(|error| Failure::of_project(planned, &error))?;
+    for message in &done.messages {
+        tracing::info!("{message}");
+    }
+    Ok(Ok(Outcome {
+        kind: OutcomeKind::Success,
+        message: done.message,
+        rows: done.rows,
+        failures: None,
+        explanation: None,
+        run_sql: done.run_sql,
+    }))
+}
+
+async fn in_blocking<T: Send + 'static>(
+    planned: &PlannedNode,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let panicked = |panic| Failure::unexpected(planned, &format!("a bug: {panic}"));
+    spawn_blocking(work).await.map_err(panicked)
 }
 
 fn compile(worker: &Worker, node: NodeIx, adapter: &BlockingAdapter) -> Result<Compiled, Failure> {

@@ -20,9 +20,9 @@ use project::{Compiled, Node};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::materialize::node::Work;
+use crate::node_session::NodeSession;
 use crate::outcome::{Outcome, RunOptions};
 use crate::partition::archive;
-use crate::session::Sessions;
 use crate::test;
 
 pub use check::check;
@@ -30,18 +30,16 @@ pub(crate) use check::column_name;
 pub(crate) use ddl::{create_index, create_table, create_temporary, create_view};
 pub(crate) use incremental::{follow_columns, stage};
 
-/// Runs `node` on a session of its own; whatever fails, the session goes back clean.
+/// Runs `node` in `session`; when it fails nothing is left open there.
 pub(crate) async fn run(
-    sessions: &std::sync::Arc<Sessions>,
+    session: &NodeSession,
     catalog: &Catalog,
     node: &Node,
     compiled: &Compiled,
     options: &RunOptions,
 ) -> Result<Outcome, Error> {
     check(node, options.native_partitions)?;
-    let comment = options.query_comment.as_deref();
-    let lease = sessions.lease(&options.cancel, comment).await?;
-    let mut work = Work::new(lease, catalog, node, compiled, options);
+    let mut work = Work::new(session.hold().await?, catalog, node, compiled, options);
     refuse_rebuild(&mut work).await?;
     match dispatch(&mut work).await {
         Ok(outcome) => Ok(outcome),
@@ -50,6 +48,20 @@ pub(crate) async fn run(
             Err(error.within(work.run_sql))
         }
     }
+}
+
+/// Refuses to have `node` built by templates when days of its relation are archived: they know nothing of that.
+pub(crate) async fn refuse_archived(
+    session: &NodeSession,
+    catalog: &Catalog,
+    node: &Node,
+    options: &RunOptions,
+) -> Result<(), Error> {
+    let (Some(target), compiled) = (&node.relation_name, Compiled::default()) else {
+        return Ok(());
+    };
+    let mut work = Work::new(session.hold().await?, catalog, node, &compiled, options);
+    archive::refuse_rebuild(&mut work, target).await
 }
 
 /// Refuses whatever would build anew a relation of which days are archived: everything but the next step of a

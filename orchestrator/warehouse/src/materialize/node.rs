@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use project::manifest::Hook;
 use project::relation::RelationName;
 use project::{Compiled, Node};
 use sqlx::Row;
@@ -12,8 +13,9 @@ use crate::catalog::{Catalog, Found, columns_sql, lookup, read_columns, read_fou
 use crate::error::Error;
 use crate::materialize::{docs, grants};
 use crate::names;
+use crate::node_session::Held;
 use crate::outcome::RunOptions;
-use crate::session::{Lease, Ran};
+use crate::session::Ran;
 use crate::value::required;
 
 /// How long a drop may queue for its locks before it lets others pass.
@@ -23,7 +25,7 @@ const DROP_TRIES: u32 = 60;
 
 /// A node that is run.
 pub(crate) struct Work<'a> {
-    pub(crate) lease: Lease,
+    pub(crate) lease: Held,
     pub(crate) catalog: &'a Catalog,
     pub(crate) node: &'a Node,
     pub(crate) compiled: &'a Compiled,
@@ -36,7 +38,7 @@ pub(crate) struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub(crate) fn new(
-        lease: Lease,
+        lease: Held,
         catalog: &'a Catalog,
         node: &'a Node,
         compiled: &'a Compiled,
@@ -85,15 +87,21 @@ impl<'a> Work<'a> {
         &mut self,
         relations: &[&RelationName],
     ) -> Result<HashMap<String, Found>, Error> {
-        self.hooks(&self.compiled.pre_hooks, false).await?;
-        let mut sql = String::from("begin");
+        self.hooks(&self.node.config.pre_hook, false).await?;
+        // templates may have opened the transaction already
+        let begin = if self.lease.in_transaction() {
+            ""
+        } else {
+            "begin;\n"
+        };
+        let mut sql = begin.to_owned();
         if let Some(first) = relations.first() {
             // two processes that build the same relation take turns; ends with the transaction.
             // The catalog is read by a statement of its own: its snapshot must be younger than the
             // lock.
             let key = names::lock_key(first);
             sql = format!(
-                "begin;\nselect pg_advisory_xact_lock({key});\n{}",
+                "{begin}select pg_advisory_xact_lock({key});\n{}",
                 lookup(relations)
             );
         }
@@ -101,7 +109,7 @@ impl<'a> Work<'a> {
         let mut rows = self.lease.run(&sql).await?.rows;
         rows.retain(|row| row.columns().len() == 2);
         let found = read_found(&rows)?;
-        self.hooks(&self.compiled.pre_hooks, true).await?;
+        self.hooks(&self.node.config.pre_hook, true).await?;
         Ok(found)
     }
 
@@ -128,7 +136,7 @@ impl<'a> Work<'a> {
             self.lease.run(&std::mem::take(&mut last)).await?;
         }
         self.adorn().await?;
-        self.hooks(&self.compiled.post_hooks, true).await?;
+        self.hooks(&self.node.config.post_hook, true).await?;
         if !last.is_empty() {
             last.push_str(";\n");
         }
@@ -140,7 +148,11 @@ impl<'a> Work<'a> {
 
     /// Whether anything is to be done between the work and the commit.
     pub(crate) fn has_more(&self) -> bool {
-        self.compiled.post_hooks.iter().any(|(_, inside)| *inside)
+        self.node
+            .config
+            .post_hook
+            .iter()
+            .any(|hook| hook.transaction)
             || grants::wanted(self.node).is_some()
             || docs::any(self.node)
     }
@@ -184,7 +196,7 @@ impl<'a> Work<'a> {
 
     /// Hooks after the commit.
     pub(crate) async fn finish(&mut self) -> Result<(), Error> {
-        self.hooks(&self.compiled.post_hooks, false).await
+        self.hooks(&self.node.config.post_hook, false).await
     }
 
     /// Undoes what is open.
@@ -192,14 +204,40 @@ impl<'a> Work<'a> {
         self.lease.rollback().await;
     }
 
-    async fn hooks(&mut self, hooks: &[(String, bool)], inside: bool) -> Result<(), Error> {
-        for (sql, in_transaction) in hooks {
+    /// Runs the hooks of one place; those outside the transaction end what templates left open.
+    async fn hooks(&mut self, hooks: &'a [Hook], inside: bool) -> Result<(), Error> {
+        for hook in hooks.iter().filter(|hook| hook.transaction == inside) {
+            if !inside && self.lease.in_transaction() {
+                self.lease.run("commit").await?;
+                self.lease.settled();
+            }
+            let sql = self.rendered(hook).await?;
             let sql = sql.trim();
-            if *in_transaction == inside && !sql.is_empty() {
+            if !sql.is_empty() {
                 self.lease.run(sql).await?;
             }
         }
         Ok(())
+    }
+
+    /// A hook's text. Templates are rendered when it is their turn and see what was done before them.
+    async fn rendered(&mut self, hook: &'a Hook) -> Result<String, Error> {
+        let Some(render) = self
+            .options
+            .hooks
+            .clone()
+            .filter(|_| is_template(&hook.sql))
+        else {
+            return Ok(hook.sql.clone());
+        };
+        let template = hook.sql.clone();
+        let rendering = tokio::task::spawn_blocking(move || render(&template));
+        match self.lease.lend(rendering).await? {
+            Ok(rendered) => rendered.map_err(|error| Error::Template(Box::new(error))),
+            Err(panic) => Err(Error::Answer {
+                message: format!("a hook: {panic}"),
+            }),
+        }
     }
 
     /// Drops `relation` and what depends on it, after the commit that took it out of use.
@@ -237,4 +275,8 @@ impl<'a> Work<'a> {
         tracing::warn!(%relation, "relation still in use, left to the next run");
         Ok(())
     }
+}
+
+fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }

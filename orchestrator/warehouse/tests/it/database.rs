@@ -300,16 +300,8 @@ impl Model {
     }
 
     pub(crate) fn compiled(&self) -> Compiled {
-        let hooks = |hooks: &[Hook]| {
-            hooks
-                .iter()
-                .map(|h| (h.sql.clone(), h.transaction))
-                .collect()
-        };
         Compiled {
             sql: self.sql.clone(),
-            pre_hooks: hooks(&self.node.config.pre_hook),
-            post_hooks: hooks(&self.node.config.post_hook),
             ..Compiled::default()
         }
     }

@@ -1,0 +1,244 @@
+//! Nodes whose building is a template: materializations of the project or a package, built-in ones of which it
+//! replaces a part, and those that the engine has only as templates.
+
+use std::sync::Arc;
+
+use jinja::Macro;
+use jinja::list::{dict, list};
+use jinja::macros::INTERNAL_PACKAGE;
+use minijinja::value::Value;
+
+use crate::adapter::Adapter;
+use crate::compile::{Compiled, Rendering};
+use crate::context::{lock, node_value};
+use crate::error::{Error, Location};
+use crate::load::Project;
+use crate::manifest::{Hook, Node, ResourceType};
+
+/// What running a materialization left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Materialized {
+    /// The server's words about the main statement.
+    pub message: String,
+    /// Rows it wrote; `None` where the server counts none.
+    pub rows: Option<u64>,
+    /// The main statement.
+    pub run_sql: String,
+    /// What templates said.
+    pub messages: Vec<String>,
+}
+
+/// Materializations the engine builds itself.
+const NATIVE: [&str; 4] = ["view", "table", "incremental", "ephemeral"];
+/// Strategies it knows.
+const STRATEGIES: [&str; 4] = ["append", "delete+insert", "merge", "default"];
+
+/// Built-in macros that the engine's own building stands for: whoever replaces one wants it called.
+const PIECES: [&str; 32] = [
+    "run_hooks",
+    "make_intermediate_relation",
+    "make_temp_relation",
+    "make_backup_relation",
+    "drop_relation",
+    "drop_relation_if_exists",
+    "rename_relation",
+    "get_drop_sql",
+    "create_table_as",
+    "get_create_table_as_sql",
+    "create_view_as",
+    "get_create_view_as_sql",
+    "create_indexes",
+    "get_create_index_sql",
+    "apply_grants",
+    "get_show_grant_sql",
+    "get_grant_sql",
+    "get_revoke_sql",
+    "should_revoke",
+    "copy_grants",
+    "call_dcl_statements",
+    "persist_docs",
+    "alter_relation_comment",
+    "alter_column_comment",
+    "get_merge_sql",
+    "get_delete_insert_merge_sql",
+    "get_insert_into_sql",
+    "get_incremental_default_sql",
+    "process_schema_changes",
+    "check_for_schema_changes",
+    "sync_column_schemas",
+    "alter_column_type",
+];
+
+impl Project {
+    /// The template that builds `node`; `None` when the engine does it itself.
+    ///
+    /// # Errors
+    /// Nothing is called so.
+    pub fn materialization(&self, node: &Node) -> Result<Option<&Arc<Macro>>, Error> {
+        let name = node.config.materialized.as_str();
+        let found = self.find_materialization(node, name);
+        let is_own = found.is_some_and(|found| found.package != INTERNAL_PACKAGE);
+        match node.resource_type {
+            ResourceType::Test | ResourceType::Seed => Ok(found.filter(|_| is_own)),
+            ResourceType::Model | ResourceType::Snapshot => match found {
+                Some(_) if !is_own && self.is_native(node) => Ok(None),
+                Some(found) => Ok(Some(found)),
+                None if name == "ephemeral" => Ok(None),
+                None => Err(missing(node)),
+            },
+            ResourceType::Analysis | ResourceType::Operation | ResourceType::Source => Ok(None),
+        }
+    }
+
+    /// Whether the engine's own way of building `node` is what its templates would do.
+    fn is_native(&self, node: &Node) -> bool {
+        let config = &node.config;
+        let contracted = config
+            .raw
+            .get("contract")
+            .is_some_and(|contract| contract.get("enforced") == Some(&true.into()));
+        let strategy = config.incremental_strategy.as_deref();
+        let partitioned = self.native_partitions() && config.partition_by.is_some();
+        NATIVE.contains(&config.materialized.as_str())
+            && !contracted
+            && strategy.is_none_or(|strategy| STRATEGIES.contains(&strategy))
+            && (partitioned || !self.replaces_pieces(node))
+    }
+
+    /// Whether the root project or the node's package has a macro of its own in place of a built-in one.
+    fn replaces_pieces(&self, node: &Node) -> bool {
+        let macros = self.shared.engine.macros();
+        let is_own = |name: &str| {
+            macros
+                .resolve(&node.package_name, name)
+                .is_some_and(|found| found.package != INTERNAL_PACKAGE)
+        };
+        PIECES.iter().any(|piece| {
+            is_own(piece)
+                || is_own(&format!("postgres__{piece}"))
+                || is_own(&format!("default__{piece}"))
+        })
+    }
+
+    /// The most special materialization of this name: for Postgres before general, and of those the root project's
+    /// before the built-in one. A package's may not stand in for a built-in one unless the project asks for it.
+    fn find_materialization(&self, node: &Node, name: &str) -> Option<&Arc<Macro>> {
+        let macros = self.shared.engine.macros();
+        let root = self.shared.project_name.as_str();
+        let built_in = |adapter: &str| {
+            let full = format!("materialization_{name}_{adapter}");
+            macros.in_package(INTERNAL_PACKAGE, &full)
+        };
+        let is_built_in = built_in("postgres").or(built_in("default")).is_some();
+        let strict = self
+            .flags
+            .get("require_explicit_package_overrides_for_builtin_materializations")
+            != Some(&false.into());
+        ["postgres", "default"].into_iter().find_map(|adapter| {
+            let full = format!("materialization_{name}_{adapter}");
+            let others = || {
+                let own = [node.package_name.as_str()];
+                let packages = own
+                    .into_iter()
+                    .chain(self.shared.packages.iter().map(String::as_str));
+                packages
+                    .filter(|package| *package != root && !(is_built_in && strict))
+                    .find_map(|package| macros.in_package(package, &full))
+            };
+            macros
+                .in_package(root, &full)
+                .or_else(others)
+                .or_else(|| built_in(adapter))
+        })
+    }
+
+    /// Builds node `id` by `template`. Blocks; statements run in `adapter`'s session, which the caller undoes when
+    /// this fails.
+    ///
+    /// # Errors
+    /// Anything wrong with the templates, or the database's refusal.
+    pub fn materialize(
+        &self,
+        id: &str,
+        template: &Arc<Macro>,
+        compiled: &Compiled,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<Materialized, Error> {
+        let node = self.node(id)?;
+        let rendering = Rendering::with(self, node, adapter, names(node, &compiled.sql));
+        let request = rendering.request("", Arc::clone(&rendering.scope));
+        self.shared
+            .engine
+            .call(&request, template, &[])
+            .map_err(|error| rendering.error(error))?;
+        let main = lock(&rendering.run.results).get("main").cloned();
+        let Some(main) = main else {
+            return Err(Error::Template {
+                subject: format!("model {}", node.name),
+                location: Box::new(Location::file(&node.original_file_path)),
+                message: "main is not being called during running model".into(),
+                stack: Vec::new(),
+                hint: Some(format!(
+                    "the materialization '{}' must run its statement as {{% call statement('main') %}}",
+                    node.config.materialized
+                )),
+            });
+        };
+        Ok(Materialized {
+            message: main.response.message,
+            rows: u64::try_from(main.response.rows.as_i64().unwrap_or(-1)).ok(),
+            run_sql: lock(&rendering.run.written).take().unwrap_or_default(),
+            messages: std::mem::take(&mut lock(&rendering.run.messages)),
+        })
+    }
+
+    /// The SQL of a hook of node `id`, which was compiled to `sql`. Blocks.
+    ///
+    /// # Errors
+    /// Anything wrong with the template, or the database's refusal.
+    pub fn render_hook(
+        &self,
+        id: &str,
+        hook: &str,
+        sql: &str,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<String, Error> {
+        let node = self.node(id)?;
+        Rendering::with(self, node, adapter, names(node, sql)).render(hook)
+    }
+}
+
+/// What a materialization and its hooks see beside what the node itself does.
+fn names(node: &Node, sql: &str) -> Vec<(&'static str, Value)> {
+    let hooks = |hooks: &[Hook]| {
+        list(hooks.iter().enumerate().map(|(index, hook)| {
+            dict([
+                (Value::from("sql"), Value::from(hook.sql.as_str())),
+                (Value::from("transaction"), Value::from(hook.transaction)),
+                (Value::from("index"), Value::from(index)),
+            ])
+        }))
+    };
+    vec![
+        ("sql", sql.into()),
+        ("compiled_code", sql.into()),
+        ("model", node_value::compiled(node, sql)),
+        ("pre_hooks", hooks(&node.config.pre_hook)),
+        ("post_hooks", hooks(&node.config.post_hook)),
+    ]
+}
+
+fn missing(node: &Node) -> Error {
+    Error::Template {
+        subject: format!("model {}", node.name),
+        location: Box::new(Location::file(&node.original_file_path)),
+        message: format!(
+            "No materialization '{}' was found for adapter postgres! (searched types 'default' and 'postgres')",
+            node.config.materialized
+        ),
+        stack: Vec::new(),
+        hint: Some(
+            "built in are view, table, incremental, ephemeral, materialized_view; a package may bring more".into(),
+        ),
+    }
+}
