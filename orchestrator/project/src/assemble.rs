@@ -15,7 +15,7 @@ use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
 use crate::parse::generic::{Target, Tests};
 use crate::parse::names::Names;
 use crate::parse::properties::{Patches, read as read_properties};
-use crate::parse::{Package, exposures, macros, nodes, resolve, sources};
+use crate::parse::{Package, exposures, macros, nodes, resolve, snapshots, sources};
 
 /// A manifest and what belongs to it.
 #[derive(Debug, Default)]
@@ -113,6 +113,9 @@ impl Assembly<'_> {
         for node in nodes::parse(self.shared, package, &patches)? {
             self.keep(node)?;
         }
+        for node in snapshots::parse(self.shared, package, &patches)? {
+            self.keep(node)?;
+        }
         self.unused(&patches);
         let tables = sources::parse(self.shared, package, &patches)?;
         for table in tables.iter().filter(|table| table.enabled) {
@@ -175,6 +178,7 @@ impl Assembly<'_> {
         for (kind, entries) in [
             ("model", &patches.models),
             ("seed", &patches.seeds),
+            ("snapshot", &patches.snapshots),
             ("analysis", &patches.analyses),
         ] {
             for patch in entries.values() {

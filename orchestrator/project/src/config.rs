@@ -124,13 +124,17 @@ pub(crate) fn default_of(key: &str, of: ResourceType) -> Option<Json> {
         "on_configuration_change" if !test => Json::from("apply"),
         "contract" if !test => serde_json::json!({"enforced": false, "alias_types": true}),
         "docs" if !test => serde_json::json!({"show": true, "node_color": null}),
+        "snapshot_meta_column_names" if of == ResourceType::Snapshot => serde_json::json!({
+            "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null,
+            "dbt_updated_at": null, "dbt_is_deleted": null,
+        }),
         "delimiter" if of == ResourceType::Seed => Json::from(","),
         _ => return None,
     })
 }
 
 /// Keys with a default, in dbt's order.
-const DEFAULTED: [&str; 18] = [
+const DEFAULTED: [&str; 19] = [
     "enabled",
     "materialized",
     "tags",
@@ -149,6 +153,7 @@ const DEFAULTED: [&str; 18] = [
     "on_schema_change",
     "contract",
     "docs",
+    "snapshot_meta_column_names",
 ];
 
 /// Keys that dbt knows and whose default is null.
@@ -163,6 +168,16 @@ const NULLS: [&str; 8] = [
     "event_time",
 ];
 
+/// The same, of snapshots alone.
+const SNAPSHOT_NULLS: [&str; 6] = [
+    "strategy",
+    "target_schema",
+    "target_database",
+    "updated_at",
+    "check_cols",
+    "dbt_valid_to_current",
+];
+
 /// `raw` with every key that has a default.
 pub(crate) fn with_defaults(raw: &Raw, of: ResourceType) -> Raw {
     let mut full = Raw::new();
@@ -173,6 +188,11 @@ pub(crate) fn with_defaults(raw: &Raw, of: ResourceType) -> Raw {
     }
     for key in NULLS {
         full.insert(key.to_owned(), Json::Null);
+    }
+    if of == ResourceType::Snapshot {
+        for key in SNAPSHOT_NULLS {
+            full.insert(key.to_owned(), Json::Null);
+        }
     }
     full.extend(raw.iter().map(|(key, value)| (key.clone(), value.clone())));
     full

@@ -21,7 +21,7 @@ pub mod load;
 mod lookup;
 pub mod manifest;
 pub mod materialize;
-mod packages;
+pub mod packages;
 mod parse;
 pub mod profile;
 mod project_file;

@@ -128,7 +128,6 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let mut warnings = Vec::new();
     for package in &packages {
         warnings.extend(version_warning(&package.file));
-        warnings.extend(unread(&package.file)?);
     }
     let mut macros = Macros::new(&root.name);
     builtin::read(&mut macros)?;
@@ -257,17 +256,6 @@ fn check_macros(shared: &Shared) -> Result<(), Error> {
             })?;
     }
     Ok(())
-}
-
-/// Files that this engine does not read, in one line a kind.
-fn unread(file: &ProjectFile) -> Result<Option<String>, Error> {
-    let snapshots = files::find(&file.root, &file.snapshot_paths, &["sql"])?.len();
-    Ok((snapshots > 0).then(|| {
-        format!(
-            "package '{}': {snapshots} snapshot files are left out, snapshots are not built",
-            file.name
-        )
-    }))
 }
 
 /// `require-dbt-version` that the followed dbt does not meet.

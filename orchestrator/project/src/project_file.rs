@@ -26,6 +26,8 @@ pub(crate) struct ProjectFile {
     pub(crate) docs_paths: Vec<String>,
     pub(crate) target_path: Option<String>,
     pub(crate) packages_path: String,
+    /// `clean-targets`, the target folder when none are named.
+    pub(crate) clean_targets: Vec<String>,
     /// `models`, `seeds`, `data_tests`, …: config trees as written.
     pub(crate) trees: BTreeMap<&'static str, Map<String, Json>>,
     pub(crate) vars: Map<String, Json>,
@@ -78,6 +80,30 @@ impl ProjectFile {
         let text = files::read(&path)?;
         let shown = Path::new("dbt_project.yml");
         let raw = yaml::parse(&text, shown)?;
+        let rendered = render(&raw, engine, scope, shown, &late)?;
+        Self::read(
+            root,
+            &Entry::of(&rendered, shown, &text, "dbt_project.yml")?,
+        )
+    }
+
+    /// Reads the keys that need no profile: the name, and where things lie.
+    pub(crate) fn head(root: &Path, engine: &Engine, scope: &YamlScope) -> Result<Self, Error> {
+        let path = root.join("dbt_project.yml");
+        if !path.is_file() {
+            return Self::load(root, engine, scope);
+        }
+        let text = files::read(&path)?;
+        let shown = Path::new("dbt_project.yml");
+        let mut raw = yaml::parse(&text, shown)?;
+        if let Json::Object(map) = &mut raw {
+            map.retain(|key, _| {
+                key == "name"
+                    || key.ends_with("-path")
+                    || key.ends_with("-paths")
+                    || key == "clean-targets"
+            });
+        }
         let rendered = render(&raw, engine, scope, shown, &late)?;
         Self::read(
             root,
@@ -149,7 +175,13 @@ impl ProjectFile {
                 dispatch.insert(namespace, texts(item.map.get("search_order")));
             }
         }
+        let target_path = entry.text("target-path")?;
+        let mut clean_targets = texts(entry.map.get("clean-targets"));
+        if !entry.map.contains_key("clean-targets") {
+            clean_targets.push(target_path.clone().unwrap_or_else(|| "target".into()));
+        }
         Ok(Self {
+            clean_targets,
             root: root.to_owned(),
             name,
             model_paths,
@@ -159,7 +191,7 @@ impl ProjectFile {
             macro_paths,
             snapshot_paths,
             docs_paths,
-            target_path: entry.text("target-path")?,
+            target_path,
             packages_path: entry
                 .text("packages-install-path")?
                 .unwrap_or_else(|| "dbt_packages".into()),

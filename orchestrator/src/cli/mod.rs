@@ -18,6 +18,7 @@ mod runs;
 mod seed;
 mod serve;
 mod signals;
+mod snapshot;
 mod stream;
 mod test;
 mod topics;
@@ -59,6 +60,8 @@ pub enum Verb {
     Test(test::TestArgs),
     /// Load CSV seeds
     Seed(seed::SeedArgs),
+    /// Record how rows change over time
+    Snapshot(snapshot::SnapshotArgs),
     /// Write the SQL of nodes to target/compiled without running it
     Compile(compile::CompileArgs),
     /// List nodes
@@ -88,7 +91,10 @@ pub enum Verb {
 
 /// The verbs by purpose, as `--help` lists them.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Build", &["build", "run", "test", "seed", "compile", "ls"]),
+    (
+        "Build",
+        &["build", "run", "test", "seed", "snapshot", "compile", "ls"],
+    ),
     ("Runs", &["runs", "jobs", "serve"]),
     ("Streams", &["generate", "topics", "stream", "druid"]),
     ("Lake", &["archive", "query"]),
@@ -108,6 +114,7 @@ impl Verb {
             | Self::Run(_)
             | Self::Test(_)
             | Self::Seed(_)
+            | Self::Snapshot(_)
             | Self::Compile(_)
             | Self::Ls(_)
             | Self::Runs(_)
@@ -129,6 +136,7 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Run(args) => run::execute(args, &log, &printer).await,
         Verb::Test(args) => test::execute(args, &log, &printer).await,
         Verb::Seed(args) => seed::execute(args, &log, &printer).await,
+        Verb::Snapshot(args) => snapshot::execute(args, &log, &printer).await,
         Verb::Compile(args) => compile::execute(args, &log, &printer).await,
         Verb::Ls(args) => ls::execute(args, &printer).await,
         Verb::Runs(args) => runs::execute(args, &printer).await,

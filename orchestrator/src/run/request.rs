@@ -24,6 +24,8 @@ pub enum Command {
     Test,
     /// Seeds.
     Seed,
+    /// Snapshots.
+    Snapshot,
     /// Old days of tables with an archive policy leave for the lake.
     Archive,
     /// Upkeep of what is there: compaction, expiry, orphans, a check.
@@ -76,6 +78,7 @@ impl Command {
             Self::Run => "run",
             Self::Test => "test",
             Self::Seed => "seed",
+            Self::Snapshot => "snapshot",
             Self::Archive => "archive",
             Self::Maintain => "maintain",
         }
@@ -87,7 +90,7 @@ impl Command {
         match self {
             Self::Archive => Some(LakeWork::Archive),
             Self::Maintain => Some(LakeWork::Maintain),
-            Self::Build | Self::Run | Self::Test | Self::Seed => None,
+            Self::Build | Self::Run | Self::Test | Self::Seed | Self::Snapshot => None,
         }
     }
 
@@ -104,6 +107,7 @@ impl Command {
             Self::Run => &[ResourceType::Model],
             Self::Test => &[ResourceType::Test],
             Self::Seed => &[ResourceType::Seed],
+            Self::Snapshot => &[ResourceType::Snapshot],
             Self::Archive | Self::Maintain => &[ResourceType::Source, ResourceType::Model],
         }
     }
@@ -252,7 +256,9 @@ impl Request {
     pub fn threads(&self, of_profile: usize) -> usize {
         self.threads.unwrap_or(match self.command {
             Command::Archive | Command::Maintain => 2,
-            Command::Build | Command::Run | Command::Test | Command::Seed => of_profile,
+            Command::Build | Command::Run | Command::Test | Command::Seed | Command::Snapshot => {
+                of_profile
+            }
         })
     }
 

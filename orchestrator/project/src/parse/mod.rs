@@ -19,6 +19,7 @@ pub(crate) mod names;
 pub(crate) mod nodes;
 pub(crate) mod properties;
 pub(crate) mod resolve;
+pub(crate) mod snapshots;
 pub(crate) mod sources;
 pub(crate) mod test_arguments;
 pub(crate) mod test_names;

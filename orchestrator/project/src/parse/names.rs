@@ -1,4 +1,4 @@
-//! Where a node is built: schema and alias, by dbt's rules or the project's own macros.
+//! Where a node is built: database, schema and alias, by dbt's rules or the project's own macros.
 
 use std::sync::Arc;
 
@@ -93,14 +93,25 @@ impl Names {
                 custom("alias").map_or_else(|| node.name.clone(), |alias| alias.trim().to_owned())
             }
         };
-        if node.resource_type == ResourceType::Snapshot
-            && let Some(fixed) = custom("target_schema")
-        {
-            schema = fixed.to_owned();
+        let mut database = match self.overridden("database", custom("database"), node)? {
+            Some(database) => database,
+            None => custom("database").map_or_else(
+                || target.dbname.clone(),
+                |database| database.trim().to_owned(),
+            ),
+        };
+        // names of an older dbt: what the macros say of a snapshot is asked for, then set aside
+        if node.resource_type == ResourceType::Snapshot {
+            if let Some(fixed) = custom("target_database") {
+                fixed.clone_into(&mut database);
+            }
+            if let Some(fixed) = custom("target_schema") {
+                fixed.clone_into(&mut schema);
+            }
         }
         node.alias = alias;
         let name = RelationName {
-            database: target.dbname.clone(),
+            database,
             schema,
             identifier: node.alias.clone(),
         };

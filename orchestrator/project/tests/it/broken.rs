@@ -373,15 +373,26 @@ fn packages_that_are_not_there() {
             ("sub/macros/m.sql", "{% macro m() %}1{% endmacro %}"),
             ("models/a.sql", "select {{ sub.m() }}"),
         ],
+        &[("packages.yml", "packages:\n  - package: lonely\n")],
+        &[("packages.yml", "packages:\n  - name: x\n")],
     ]), @r#"
 # 1
-1 packages are wanted (dbt-labs/dbt_utils), but 0 are installed in dbt_packages
+1 package(s) specified in packages.yml, but only 0 package(s) installed in dbt_packages
   in packages.yml
-hint: put them there: 'dbt deps' on a machine with network does, or copy them to dbt_packages/
+hint: run 'ridehail deps' to install package dependencies
 # 2
-no dbt_project.yml found in DIR/../nowhere
-hint: run this in a project's folder, or name it with --project-dir
+1 package(s) specified in packages.yml, but only 0 package(s) installed in dbt_packages
+  in packages.yml
+hint: run 'ridehail deps' to install package dependencies
 # 3
-it loads
+1 package(s) specified in packages.yml, but only 0 package(s) installed in dbt_packages
+  in packages.yml
+hint: run 'ridehail deps' to install package dependencies
+# 4
+lonely is missing the version. When installing from the Hub package index, version is a required property
+  in packages.yml
+# 5
+a package needs one of 'local', 'git', 'package', 'tarball'
+  in packages.yml
 "#);
 }

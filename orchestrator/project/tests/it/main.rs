@@ -7,4 +7,5 @@ mod database;
 mod functions;
 mod recorded;
 mod size;
+mod snapshots;
 mod support;

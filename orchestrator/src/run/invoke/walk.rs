@@ -107,7 +107,7 @@ impl Walk<'_> {
         let project = &self.prepared.project;
         let engine = match self.request.command {
             Command::Archive | Command::Maintain => Engine::Lake(Box::new(self.archiver().await?)),
-            Command::Build | Command::Run | Command::Test | Command::Seed => {
+            Command::Build | Command::Run | Command::Test | Command::Seed | Command::Snapshot => {
                 self.warehouse(threads).await?
             }
         };
