@@ -71,7 +71,7 @@ pub struct ProjectArgs {
     #[arg(long, value_name = "DIR", env = "DBT_TARGET_PATH")]
     pub target_path: Option<PathBuf>,
     /// Variables, as a YAML mapping: '{lookback_days: 3}'
-    #[arg(long, value_name = "YAML", value_parser = yaml_mapping)]
+    #[arg(long, value_name = "YAML", value_parser = mapping)]
     pub vars: Option<Map<String, Json>>,
 }
 
@@ -117,7 +117,11 @@ fn default_project() -> PathBuf {
     }
 }
 
-fn yaml_mapping(text: &str) -> Result<Map<String, Json>, String> {
+/// A YAML mapping given as a flag.
+///
+/// # Errors
+/// What else it is.
+pub fn mapping(text: &str) -> Result<Map<String, Json>, String> {
     match serde_saphyr::from_str::<Json>(text) {
         Ok(Json::Object(map)) => Ok(map),
         Ok(Json::Null) => Ok(Map::new()),

@@ -57,15 +57,7 @@ impl Project {
     /// Anything wrong with the template, or the database's refusal.
     pub fn compile_with(&self, id: &str, adapter: Arc<dyn Adapter>) -> Result<Compiled, Error> {
         let node = self.node(id)?;
-        let rendering = Rendering::new(self, node, adapter);
-        let (sql, ctes) = rendering.with_ctes(&mut IndexSet::new())?;
-        let sql = inject(&sql, &ctes);
-        Ok(Compiled {
-            sql_hash: hex(&Sha256::digest(sql.as_bytes())),
-            sql,
-            path: compiled_path(node),
-            messages: std::mem::take(&mut lock(&rendering.run.messages)),
-        })
+        Rendering::new(self, node, adapter).compiled()
     }
 
     pub(crate) fn node(&self, id: &str) -> Result<&Node, Error> {
@@ -119,6 +111,18 @@ impl<'a> Rendering<'a> {
             run,
             scope,
         }
+    }
+
+    /// The node's SQL and what its templates said.
+    pub(crate) fn compiled(&self) -> Result<Compiled, Error> {
+        let (sql, ctes) = self.with_ctes(&mut IndexSet::new())?;
+        let sql = inject(&sql, &ctes);
+        Ok(Compiled {
+            sql_hash: hex(&Sha256::digest(sql.as_bytes())),
+            sql,
+            path: compiled_path(self.node),
+            messages: std::mem::take(&mut lock(&self.run.messages)),
+        })
     }
 
     pub(crate) fn request<'s>(&'s self, source: &'s str, scope: Arc<dyn Scope>) -> Request<'s> {

@@ -21,6 +21,7 @@ pub mod load;
 mod lookup;
 pub mod manifest;
 pub mod materialize;
+pub mod operation;
 pub mod packages;
 mod parse;
 pub mod profile;

@@ -28,6 +28,15 @@ pub struct Materialized {
     pub messages: Vec<String>,
 }
 
+/// A hook ready to be run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RenderedHook {
+    /// Its SQL.
+    pub text: String,
+    /// What its template said.
+    pub messages: Vec<String>,
+}
+
 /// Materializations the engine builds itself.
 const NATIVE: [&str; 4] = ["view", "table", "incremental", "ephemeral"];
 /// Strategies it knows.
@@ -192,6 +201,24 @@ impl Project {
         })
     }
 
+    /// The SQL of the project's hook `id` (`on-run-start`, `on-run-end`), whose template sees `more` names. Blocks.
+    ///
+    /// # Errors
+    /// Anything wrong with the template, or the database's refusal.
+    pub fn compile_hook(
+        &self,
+        id: &str,
+        more: &serde_json::Map<String, serde_json::Value>,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<Compiled, Error> {
+        let node = self.node(id)?;
+        let extra = ["results", "schemas", "database_schemas"]
+            .into_iter()
+            .filter_map(|name| Some((name, jinja::json::to_value(more.get(name)?))))
+            .collect();
+        Rendering::with(self, node, adapter, extra).compiled()
+    }
+
     /// The SQL of a hook of node `id`, which was compiled to `sql`. Blocks.
     ///
     /// # Errors
@@ -202,9 +229,13 @@ impl Project {
         hook: &str,
         sql: &str,
         adapter: Arc<dyn Adapter>,
-    ) -> Result<String, Error> {
+    ) -> Result<RenderedHook, Error> {
         let node = self.node(id)?;
-        Rendering::with(self, node, adapter, names(node, sql)).render(hook)
+        let rendering = Rendering::with(self, node, adapter, names(node, sql));
+        Ok(RenderedHook {
+            text: rendering.render(hook)?,
+            messages: std::mem::take(&mut lock(&rendering.run.messages)),
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 //! `HH:MM:SS` in UTC, two blanks, the line; dots fill result lines up to column 80. People and scripts read
 //! these; they are kept to the letter, but for the program's own name.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::printer::{Color, Printer};
+
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
@@ -28,6 +31,9 @@ pub struct Console {
     tally: Tally,
     /// What the summary repeats: failures and warnings, in the order they happened.
     problems: Vec<(NodeIx, Report)>,
+    /// Statements around the nodes that ran, and what those that failed said.
+    hooks: usize,
+    broken_hooks: Vec<String>,
 }
 
 impl Console {
@@ -40,6 +46,8 @@ impl Console {
             nodes: Arc::from([]),
             tally: Tally::default(),
             problems: Vec::new(),
+            hooks: 0,
+            broken_hooks: Vec::new(),
         }
     }
 
@@ -67,6 +75,18 @@ impl Console {
         status: &str,
         took: Option<Duration>,
     ) {
+        let words = format!("{index} of {} {words}", self.nodes.len());
+        self.dotted(at, &words, color, status, took);
+    }
+
+    fn dotted(
+        &self,
+        at: DateTime<Utc>,
+        words: &str,
+        color: Option<Color>,
+        status: &str,
+        took: Option<Duration>,
+    ) {
         let status = color.map_or_else(
             || status.to_owned(),
             |color| self.printer.paint(color, status),
@@ -74,7 +94,7 @@ impl Console {
         let took = took
             .map(|took| format!(" in {:.2}s", took.as_secs_f64()))
             .unwrap_or_default();
-        let mut line = format!("{index} of {} {words} ", self.nodes.len());
+        let mut line = format!("{words} ");
         // count characters, not bytes: names may hold any letter
         for _ in line.chars().count()..WIDTH {
             line.push('.');
@@ -89,6 +109,9 @@ impl Console {
 
     fn finished(&mut self, at: DateTime<Utc>, node: NodeIx, index: usize, report: &Report) {
         self.tally.count(report.ending);
+        for text in &report.said {
+            self.line(at, text);
+        }
         let planned = Arc::clone(&self.nodes);
         let planned = &planned[node as usize];
         let took = Some(report.took);
@@ -164,7 +187,7 @@ impl Console {
             at,
             &format!(
                 "Finished running {} in {}.",
-                kinds(&self.nodes),
+                kinds(&self.nodes, self.hooks),
                 duration(took)
             ),
         );
@@ -194,6 +217,7 @@ impl Console {
             .problems
             .iter()
             .partition(|(_, report)| report.ending == Ending::Failed);
+        self.tell_broken_hooks(at);
         for (node, report) in failed {
             self.problem(at, "Failure", Color::Red, *node, report);
         }
@@ -216,25 +240,6 @@ impl Console {
                 self.tally.total()
             ),
         );
-    }
-
-    fn problem(&self, at: DateTime<Utc>, word: &str, color: Color, node: NodeIx, report: &Report) {
-        let node = self.node(node);
-        let heading = format!(
-            "{word} in {} {} ({})",
-            node.resource_type, node.name, node.path
-        );
-        self.always(at, "");
-        self.always(at, &self.printer.paint(color, &heading));
-        let text = report.error.as_deref().unwrap_or(&report.message);
-        self.always(at, &format!("  {text}"));
-        if let Some(hint) = &report.hint {
-            self.always(at, &format!("  hint: {hint}"));
-        }
-        if let Some(path) = &report.compiled_path {
-            self.always(at, "");
-            self.always(at, &format!("  compiled code at {path}"));
-        }
     }
 }
 
@@ -262,6 +267,7 @@ impl Renderer for Console {
                     &format!("{} {text}", self.printer.paint(Color::Yellow, "[WARNING]:")),
                 );
             }
+            Event::Said { text } => self.line(at, text),
             Event::NothingToDo => self.line(
                 at,
                 "Nothing to do. Try checking your model configs and model specification args",
@@ -279,6 +285,15 @@ impl Renderer for Console {
                 );
                 self.line(at, "");
             }
+            Event::HookStarted { name, index, total } => {
+                let words = format!("{index} of {total} START hook: {name}");
+                self.dotted(at, &words, None, "RUN", None);
+            }
+            Event::HookFinished {
+                result,
+                index,
+                total,
+            } => self.hook(at, *index, *total, result),
             // a further attempt has its own line already: the one that announced it
             Event::NodeStarted { attempt: 2.., .. } => {}
             Event::NodeStarted { node, index, .. } => {
@@ -364,8 +379,11 @@ fn declared(kind: &str) -> &str {
 }
 
 /// `3 seeds, 2 table models, 20 data tests`: sorted by dbt's internal word for each.
-fn kinds(nodes: &[PlannedNode]) -> String {
+fn kinds(nodes: &[PlannedNode], hooks: usize) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    if hooks > 0 {
+        counts.insert("project hook".to_owned(), hooks);
+    }
     for node in nodes {
         let kind = match (&node.materialized, node.resource_type) {
             (Some(how), _) if lake_work(node).is_some() => how.clone(),

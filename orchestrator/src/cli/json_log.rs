@@ -47,6 +47,20 @@ impl JsonLog {
 
 impl Renderer for JsonLog {
     fn render(&mut self, happened: &Happened) {
+        if let Event::NodeFinished { report, .. } = &happened.event {
+            for text in &report.said {
+                self.write(
+                    happened,
+                    (
+                        "I062",
+                        "JinjaLogInfo",
+                        "info",
+                        text.clone(),
+                        json!({ "msg": text }),
+                    ),
+                );
+            }
+        }
         let total = self.nodes.len();
         // (code, name, level, message, data): dbt's codes and names of the same events
         let (code, name, level, message, data) = match &happened.event {
@@ -78,6 +92,10 @@ impl Renderer for JsonLog {
             Event::Warning { text } => {
                 ("Z049", "Note", "warn", text.clone(), json!({ "msg": text }))
             }
+            Event::Said { text } => {
+                let data = json!({ "msg": text });
+                ("I062", "JinjaLogInfo", "info", text.clone(), data)
+            }
             Event::NothingToDo => {
                 let message =
                     "Nothing to do. Try checking your model configs and model specification args";
@@ -94,6 +112,27 @@ impl Renderer for JsonLog {
                 let data =
                     json!({ "num_threads": threads, "target_name": target, "run_id": run_id });
                 ("Q027", "ConcurrencyLine", "info", message, data)
+            }
+            Event::HookStarted { name, index, total } => {
+                let data = json!({ "statement": name, "index": index, "total": total });
+                let message = format!("{index} of {total} START hook: {name}");
+                ("Q032", "LogHookStartLine", "info", message, data)
+            }
+            Event::HookFinished {
+                result,
+                index,
+                total,
+            } => {
+                let (level, word) = match &result.message {
+                    Ok(message) => ("info", message.as_str()),
+                    Err(_) => ("error", "error"),
+                };
+                let data = json!({
+                    "statement": result.name, "index": index, "total": total, "status": word,
+                    "execution_time": result.took.as_secs_f64(), "error": result.message.as_ref().err(),
+                });
+                let message = format!("{index} of {total} {word} hook: {}", result.name);
+                ("Q033", "LogHookEndLine", level, message, data)
             }
             Event::NodeStarted {
                 node,
@@ -195,6 +234,16 @@ impl Renderer for JsonLog {
                 ("Z023", "StatsLine", "info", message, data)
             }
         };
+        self.write(happened, (code, name, level, message, data));
+    }
+}
+
+impl JsonLog {
+    fn write(
+        &self,
+        happened: &Happened,
+        (code, name, level, message, data): (&str, &str, &str, String, Json),
+    ) {
         self.printer.json(&json!({
             "info": {
                 "category": "", "code": code, "name": name, "level": level, "msg": message,

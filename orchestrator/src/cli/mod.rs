@@ -14,9 +14,11 @@ pub mod printer;
 mod query;
 mod reconcile;
 mod run;
+mod run_operation;
 mod runs;
 mod seed;
 mod serve;
+mod show;
 mod signals;
 mod snapshot;
 mod stream;
@@ -62,6 +64,10 @@ pub enum Verb {
     Seed(seed::SeedArgs),
     /// Record how rows change over time
     Snapshot(snapshot::SnapshotArgs),
+    /// Run a query of a node, or one typed here, and print its first rows
+    Show(show::ShowArgs),
+    /// Call a macro
+    RunOperation(run_operation::RunOperationArgs),
     /// Write the SQL of nodes to target/compiled without running it
     Compile(compile::CompileArgs),
     /// List nodes
@@ -93,7 +99,17 @@ pub enum Verb {
 pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Build",
-        &["build", "run", "test", "seed", "snapshot", "compile", "ls"],
+        &[
+            "build",
+            "run",
+            "test",
+            "seed",
+            "snapshot",
+            "compile",
+            "show",
+            "ls",
+            "run-operation",
+        ],
     ),
     ("Runs", &["runs", "jobs", "serve"]),
     ("Streams", &["generate", "topics", "stream", "druid"]),
@@ -116,6 +132,8 @@ impl Verb {
             | Self::Seed(_)
             | Self::Snapshot(_)
             | Self::Compile(_)
+            | Self::Show(_)
+            | Self::RunOperation(_)
             | Self::Ls(_)
             | Self::Runs(_)
             | Self::Jobs(_)
@@ -138,6 +156,8 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Seed(args) => seed::execute(args, &log, &printer).await,
         Verb::Snapshot(args) => snapshot::execute(args, &log, &printer).await,
         Verb::Compile(args) => compile::execute(args, &log, &printer).await,
+        Verb::Show(args) => show::execute(args, &log, &printer).await,
+        Verb::RunOperation(args) => run_operation::execute(args, &log, &printer).await,
         Verb::Ls(args) => ls::execute(args, &printer).await,
         Verb::Runs(args) => runs::execute(args, &printer).await,
         Verb::Jobs(args) => jobs::execute(args, &printer).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::invoke::hooks::HookResult;
 use super::plan::{NodeIx, SkipCause};
 use super::prepare::PlannedNode;
 use super::state::{NodeState, RunState};
@@ -41,6 +42,8 @@ pub struct Report {
     pub kind: Option<FailureKind>,
     /// What a person can do.
     pub hint: Option<String>,
+    /// What its templates said to the person.
+    pub said: Vec<String>,
     /// SQL as compiled.
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
@@ -68,6 +71,11 @@ pub enum Event {
         /// What.
         text: String,
     },
+    /// A template outside any node said something.
+    Said {
+        /// What.
+        text: String,
+    },
     /// The selection is empty.
     NothingToDo,
     /// Nodes are about to start.
@@ -80,6 +88,24 @@ pub enum Event {
         threads: usize,
         /// Output of the profile.
         target: String,
+    },
+    /// A statement around the nodes starts.
+    HookStarted {
+        /// `package.on-run-start.0`.
+        name: String,
+        /// Position in its list, from 1.
+        index: usize,
+        /// Length of the list.
+        total: usize,
+    },
+    /// It ended.
+    HookFinished {
+        /// How.
+        result: HookResult,
+        /// Position.
+        index: usize,
+        /// Length of the list.
+        total: usize,
     },
     /// An attempt starts.
     NodeStarted {

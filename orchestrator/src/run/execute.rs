@@ -20,6 +20,7 @@ use crate::retry::{FailureKind, RetryLimits, Verdict, policy};
 
 pub mod archive;
 pub mod attempt;
+mod build;
 
 use attempt::{Worker, run_attempt};
 

@@ -23,6 +23,7 @@ use crate::store::journal::RunEnd;
 use crate::store::leases::Holder;
 use crate::store::{self, Address, Store};
 
+pub mod hooks;
 mod record_start;
 mod walk;
 
@@ -309,7 +310,8 @@ async fn begin(
 }
 
 /// What `Found …` counts, in dbt's order.
-fn counts(project: &Project) -> Vec<(&'static str, usize)> {
+#[must_use]
+pub fn counts(project: &Project) -> Vec<(&'static str, usize)> {
     use project::manifest::ResourceType as T;
     let nodes = project.manifest.nodes.values();
     let of = |kind: T| {

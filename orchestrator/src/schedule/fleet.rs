@@ -162,6 +162,11 @@ impl Renderer for Told {
             }
             Event::NothingToDo => tracing::warn!(run, "nothing is selected"),
             Event::Warning { text } => tracing::warn!(run, "{text}"),
+            Event::HookFinished { result, .. } => {
+                if let Err(error) = &result.message {
+                    tracing::error!(run, hook = result.name, "{error}");
+                }
+            }
             Event::RunFinished { state, took, .. } => {
                 tracing::info!(
                     run,
@@ -172,6 +177,8 @@ impl Renderer for Told {
             }
             Event::Invoked
             | Event::Found { .. }
+            | Event::Said { .. }
+            | Event::HookStarted { .. }
             | Event::NodeStarted { .. }
             | Event::NodeRetrying { .. }
             | Event::NodeFinished { .. }

@@ -6,6 +6,7 @@ mod archive;
 mod bed;
 mod schedule;
 mod stopped;
+mod templated;
 mod tidy;
 mod transcripts;
 mod upkeep;

@@ -99,7 +99,8 @@ fn hooks_are_rendered() {
     let hooks = &project.manifest.nodes["model.p.a"].config;
     let render = |sql: &str| {
         let adapter = std::sync::Arc::new(Fake::default());
-        project.render_hook("model.p.a", sql, "select 1", adapter)
+        let rendered = project.render_hook("model.p.a", sql, "select 1", adapter);
+        rendered.map(|rendered| rendered.text)
     };
     assert_eq!(render(&hooks.pre_hook[0].sql).unwrap(), "select 2");
     assert!(hooks.pre_hook[0].transaction && !hooks.pre_hook[1].transaction);

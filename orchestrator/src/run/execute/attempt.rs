@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
+use project::Compiled;
 use project::manifest::Node;
-use project::{Compiled, Macro};
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use warehouse::{BlockingAdapter, NodeSession, Outcome, OutcomeKind, RunOptions, Warehouse};
+use warehouse::{BlockingAdapter, RunOptions, Warehouse};
 
 use super::archive::Archiver;
+use super::build::{Build, Said};
 use crate::clock::SharedClock;
 use crate::retry::FailureKind;
 use crate::run::events::{Ending, Report};
@@ -87,12 +87,12 @@ impl Worker {
         &self.prepared.nodes[node as usize]
     }
 
-    fn manifest_node(&self, planned: &PlannedNode) -> Option<&Node> {
+    pub(super) fn manifest_node(&self, planned: &PlannedNode) -> Option<&Node> {
         self.prepared.project.manifest.nodes.get(&planned.unique_id)
     }
 
     /// A file below `target/`, and how to name it to a person who stands in the project's folder.
-    fn file(&self, folder: &str, path: &Path) -> (PathBuf, String) {
+    pub(super) fn file(&self, folder: &str, path: &Path) -> (PathBuf, String) {
         let project = &self.prepared.project;
         let file = project.target_path.join(folder).join(path);
         let shown = file
@@ -150,7 +150,7 @@ async fn attempt(
         Engine::Warehouse { warehouse, adapter } => (warehouse, adapter),
         Engine::Lake(archiver) => return archiver.attempt(planned, &cancel).await,
     };
-    let mut options = RunOptions {
+    let options = RunOptions {
         full_refresh: worker.full_refresh,
         native_partitions: worker.prepared.project.native_partitions(),
         cancel: cancel.clone(),
@@ -164,7 +164,16 @@ async fn attempt(
         .clone()
         .with_cancel(cancel.clone())
         .within(session.clone());
-    let done = build(worker, node, warehouse, &session, &adapter, &mut options).await;
+    let build = Build {
+        worker,
+        node,
+        planned,
+        warehouse,
+        session: &session,
+        adapter,
+        said: Said::default(),
+    };
+    let done = build.run(options).await;
     session.end().await;
     match done {
         Ok(report) => report,
@@ -173,147 +182,11 @@ async fn attempt(
     }
 }
 
-/// Compiles and runs a node; an error is one of compiling.
-async fn build(
-    worker: &Arc<Worker>,
+pub(super) fn compile(
+    worker: &Worker,
     node: NodeIx,
-    warehouse: &Warehouse,
-    session: &NodeSession,
     adapter: &BlockingAdapter,
-    options: &mut RunOptions,
-) -> Result<Report, Failure> {
-    let planned = worker.node(node);
-    let Some(manifest_node) = worker.manifest_node(planned) else {
-        let message = "the project does not hold this node";
-        return Err(Failure::unexpected(planned, message));
-    };
-    let of_project = |error: project::Error| Failure::of_project(planned, &error);
-    let project = &worker.prepared.project;
-    let template = project.materialization(manifest_node).map_err(of_project)?;
-
-    let compile_began = worker.clock.now();
-    let compiled = in_blocking(planned, {
-        let (worker, adapter) = (Arc::clone(worker), adapter.clone());
-        move || compile(&worker, node, &adapter)
-    })
-    .await??;
-    let compile_ended = worker.clock.now();
-
-    let result = match template {
-        Some(template) => {
-            let template = Arc::clone(template);
-            templated(
-                worker,
-                node,
-                template,
-                &compiled,
-                (warehouse, session, adapter),
-                options,
-            )
-            .await?
-        }
-        None => {
-            let (project, id, sql) = (
-                Arc::clone(project),
-                planned.unique_id.clone(),
-                compiled.sql.clone(),
-            );
-            let adapter = adapter.clone();
-            options.hooks = Some(Arc::new(move |hook: &str| {
-                project.render_hook(&id, hook, &sql, Arc::new(adapter.clone()))
-            }));
-            warehouse
-                .run_in(session, manifest_node, &compiled, options)
-                .await
-        }
-    };
-    let (run_file, run_path) = worker.file("run", &compiled.path);
-    let mut report = match result {
-        Ok(outcome) => {
-            write(&run_file, &outcome.run_sql);
-            let (ending, kind) = match outcome.kind {
-                OutcomeKind::Success | OutcomeKind::Pass => (Ending::Success, None),
-                OutcomeKind::Warn => (Ending::Warned, None),
-                OutcomeKind::Fail => (Ending::Failed, Some(FailureKind::TestFailure)),
-            };
-            Report {
-                rows: outcome.rows,
-                failures: outcome.failures,
-                error: outcome.explanation,
-                kind,
-                ..blank(ending, outcome.message)
-            }
-        }
-        Err(error) => {
-            write(&run_file, &compiled.sql);
-            let failure = Failure::of_warehouse(planned, &error, &run_path);
-            match failure.kind {
-                FailureKind::Cancelled => cancelled(),
-                FailureKind::Conflict
-                | FailureKind::Connection
-                | FailureKind::Lost
-                | FailureKind::Database
-                | FailureKind::Project
-                | FailureKind::TestFailure => failed(&failure),
-            }
-        }
-    };
-    report.compile = Some((compile_began, compile_ended));
-    report.execute = Some((compile_ended, worker.clock.now()));
-    if planned.resource_type != "seed" {
-        report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
-        report.compiled_sql = Some(Arc::from(compiled.sql));
-    }
-    Ok(report)
-}
-
-/// Builds a node by a template of the project. The outer error is the template's, the inner one the database's.
-async fn templated(
-    worker: &Arc<Worker>,
-    node: NodeIx,
-    template: Arc<Macro>,
-    compiled: &Compiled,
-    (warehouse, session, adapter): (&Warehouse, &NodeSession, &BlockingAdapter),
-    options: &RunOptions,
-) -> Result<Result<Outcome, warehouse::Error>, Failure> {
-    let planned = worker.node(node);
-    if let Some(node) = worker.manifest_node(planned)
-        && let Err(error) = warehouse.refuse_archived(session, node, options).await
-    {
-        return Ok(Err(error));
-    }
-    let (project, id) = (
-        Arc::clone(&worker.prepared.project),
-        planned.unique_id.clone(),
-    );
-    let (compiled, adapter) = (compiled.clone(), adapter.clone());
-    let done = in_blocking(planned, move || {
-        project.materialize(&id, &template, &compiled, Arc::new(adapter))
-    })
-    .await?
-    .map_err(|error| Failure::of_project(planned, &error))?;
-    for message in &done.messages {
-        tracing::info!("{message}");
-    }
-    Ok(Ok(Outcome {
-        kind: OutcomeKind::Success,
-        message: done.message,
-        rows: done.rows,
-        failures: None,
-        explanation: None,
-        run_sql: done.run_sql,
-    }))
-}
-
-async fn in_blocking<T: Send + 'static>(
-    planned: &PlannedNode,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    let panicked = |panic| Failure::unexpected(planned, &format!("a bug: {panic}"));
-    spawn_blocking(work).await.map_err(panicked)
-}
-
-fn compile(worker: &Worker, node: NodeIx, adapter: &BlockingAdapter) -> Result<Compiled, Failure> {
+) -> Result<Compiled, Failure> {
     let planned = worker.node(node);
     let compiled = worker
         .prepared
@@ -327,7 +200,7 @@ fn compile(worker: &Worker, node: NodeIx, adapter: &BlockingAdapter) -> Result<C
 }
 
 /// Files below `target/` are for people; a full disk or a read-only checkout must not fail a node.
-fn write(file: &Path, text: &str) {
+pub(super) fn write(file: &Path, text: &str) {
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     if let Err(error) = folder.and_then(|()| std::fs::write(file, text)) {
         tracing::warn!(file = %file.display(), %error, "cannot write the compiled file");
@@ -353,6 +226,7 @@ pub(super) fn blank(ending: Ending, message: String) -> Report {
         error: None,
         kind: None,
         hint: None,
+        said: Vec::new(),
         compiled_sql: None,
         compiled_path: None,
         compile: None,

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Project;
+use serde_json::Map;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warehouse::Warehouse;
 
+use super::hooks::{self, HookResult, Hooks};
 use super::{Context, Error, Finished};
 use crate::artifacts;
 use crate::retry::RetryLimits;
@@ -70,6 +72,7 @@ impl Walk<'_> {
                 },
             );
         }
+        let mut hooks = Vec::new();
         let executed = if nothing_to_do {
             Executed {
                 states: Vec::new(),
@@ -77,9 +80,12 @@ impl Walk<'_> {
                 stopped: None,
             }
         } else {
-            self.execute(threads, renderer).await?
+            let (executed, done) = self.execute(threads, renderer).await?;
+            hooks = done;
+            executed
         };
-        let state = ending(&executed)?;
+        let hook_failed = hooks.iter().any(|hook| hook.message.is_err());
+        let state = ending(&executed, hook_failed)?;
         let took = (clock.now() - self.began).to_std().unwrap_or_default();
         if !nothing_to_do {
             let error = executed.stopped.and_then(why);
@@ -87,7 +93,7 @@ impl Walk<'_> {
         }
         // the artifacts are dbt's, which knows no archive: those of the last build stay
         if self.context.artifacts && self.request.command.of_lake().is_none() {
-            self.write_artifacts(&project, &nodes, &executed, took)
+            self.write_artifacts(&project, &nodes, &executed, &hooks, took)
                 .await;
         }
         let Executed { stopped, .. } = executed;
@@ -103,13 +109,22 @@ impl Walk<'_> {
         &self,
         threads: usize,
         renderer: &mut dyn Renderer,
-    ) -> Result<Executed, Error> {
+    ) -> Result<(Executed, Vec<HookResult>), Error> {
         let project = &self.prepared.project;
         let engine = match self.request.command {
             Command::Archive | Command::Maintain => Engine::Lake(Box::new(self.archiver().await?)),
             Command::Build | Command::Run | Command::Test | Command::Seed | Command::Snapshot => {
                 self.warehouse(threads).await?
             }
+        };
+        let mut done = match &engine {
+            Engine::Warehouse { warehouse, .. } => {
+                let hooks = self.hooks(warehouse);
+                hooks
+                    .run(&project.on_run_start, &Map::new(), renderer)
+                    .await
+            }
+            Engine::Lake(_) => Vec::new(),
         };
         let execution = Execution {
             plan: self.plan.clone(),
@@ -126,7 +141,7 @@ impl Walk<'_> {
                 artifacts: self.context.artifacts,
             }),
             recorder: self.recorder.clone(),
-            renderer,
+            renderer: &mut *renderer,
             clock: Arc::clone(&self.context.clock),
             cancel: self.cancel.clone(),
             timeout: self.request.timeout(),
@@ -140,8 +155,24 @@ impl Walk<'_> {
             .run(&self.lost)
             .await
             .map_err(|e| Error::Bug(e.to_string()))?;
+        if let Engine::Warehouse { warehouse, .. } = &engine
+            && !project.on_run_end.is_empty()
+        {
+            let names = hooks::names(project, &self.prepared.nodes, &executed);
+            let hooks = self.hooks(warehouse);
+            done.extend(hooks.run(&project.on_run_end, &names, renderer).await);
+        }
         engine.close().await;
-        Ok(executed)
+        Ok((executed, done))
+    }
+
+    fn hooks<'a>(&'a self, warehouse: &'a Warehouse) -> Hooks<'a> {
+        Hooks {
+            project: &self.prepared.project,
+            warehouse,
+            clock: &self.context.clock,
+            cancel: &self.cancel,
+        }
     }
 
     /// Connects to the database to build in, and makes the schemas that are built in.
@@ -182,6 +213,7 @@ impl Walk<'_> {
         project: &Arc<Project>,
         nodes: &Arc<[PlannedNode]>,
         executed: &Executed,
+        hooks: &[HookResult],
         took: Duration,
     ) {
         let about = artifacts::Invocation {
@@ -190,7 +222,11 @@ impl Walk<'_> {
             generated_at: self.context.clock.now(),
             which: self.request.command.word(),
         };
-        let results = artifacts::run_results::render(&about, self.request, nodes, executed, took);
+        let mut results =
+            artifacts::run_results::render(&about, self.request, nodes, executed, took);
+        if let Some(list) = results.get_mut("results").and_then(|r| r.as_array_mut()) {
+            list.extend(hooks.iter().map(HookResult::artifact));
+        }
         let project = Arc::clone(project);
         let written = spawn_blocking(move || {
             artifacts::write(
@@ -209,7 +245,7 @@ impl Walk<'_> {
 }
 
 /// The run's state by those of its nodes.
-fn ending(executed: &Executed) -> Result<RunState, Error> {
+fn ending(executed: &Executed, hook_failed: bool) -> Result<RunState, Error> {
     let bad = |state: &NodeState| match state {
         NodeState::Failed | NodeState::Cancelled => true,
         NodeState::Queued
@@ -219,7 +255,7 @@ fn ending(executed: &Executed) -> Result<RunState, Error> {
         | NodeState::Warned
         | NodeState::Skipped => false,
     };
-    let failed = executed.states.iter().any(bad);
+    let failed = hook_failed || executed.states.iter().any(bad);
     let state = match executed.stopped {
         Some(_) => RunState::Running.next(RunEvent::CancelRequested),
         None => Ok(RunState::Running),

@@ -55,7 +55,9 @@ impl Ledger {
         }
         let at = happened.at;
         let (kind, node, attempt, data) = match &happened.event {
-            Event::Invoked | Event::Found { .. } | Event::NothingToDo => return,
+            Event::Invoked | Event::Found { .. } | Event::Said { .. } | Event::NothingToDo => {
+                return;
+            }
             Event::Warning { text } => ("warning", None, None, json!({ "text": text })),
             Event::Began {
                 nodes,
@@ -65,6 +67,16 @@ impl Ledger {
             } => {
                 let data = json!({ "nodes": nodes.len(), "threads": threads, "target": target });
                 ("run_started", None, None, data)
+            }
+            Event::HookStarted { name, .. } => {
+                ("hook_started", None, None, json!({ "hook": name }))
+            }
+            Event::HookFinished { result, .. } => {
+                let data = json!({
+                    "hook": result.name, "message": result.message.as_ref().ok(),
+                    "error": result.message.as_ref().err(), "seconds": result.took.as_secs_f64(),
+                });
+                ("hook_finished", None, None, data)
             }
             Event::NodeStarted { node, attempt, .. } => {
                 let row = self.row(*node);

@@ -1,0 +1,68 @@
+//! The longer stories: what went wrong with a node, and how the statements around the nodes ended.
+
+use chrono::{DateTime, Utc};
+
+use super::Console;
+use crate::cli::printer::Color;
+use crate::run::events::{Ending, Report};
+use crate::run::invoke::hooks::HookResult;
+use crate::run::plan::NodeIx;
+
+impl Console {
+    pub(super) fn hook(
+        &mut self,
+        at: DateTime<Utc>,
+        index: usize,
+        total: usize,
+        hook: &HookResult,
+    ) {
+        for text in &hook.said {
+            self.line(at, text);
+        }
+        self.hooks += 1;
+        let (ending, verb, color, status) = match &hook.message {
+            Ok(message) => (Ending::Success, "OK", Color::Green, message.as_str()),
+            Err(_) => (Ending::Failed, "ERROR", Color::Red, "ERROR"),
+        };
+        self.tally.count(ending);
+        let words = format!("{index} of {total} {verb} hook: {}", hook.name);
+        self.dotted(at, &words, Some(color), status, Some(hook.took));
+        if let Err(message) = &hook.message {
+            self.broken_hooks
+                .push(format!("{} failed, error:\n {message}", hook.name));
+        }
+    }
+
+    pub(super) fn tell_broken_hooks(&self, at: DateTime<Utc>) {
+        for text in &self.broken_hooks {
+            self.always(at, "");
+            self.always(at, &format!("  {text}"));
+        }
+    }
+
+    pub(super) fn problem(
+        &self,
+        at: DateTime<Utc>,
+        word: &str,
+        color: Color,
+        node: NodeIx,
+        report: &Report,
+    ) {
+        let node = self.node(node);
+        let heading = format!(
+            "{word} in {} {} ({})",
+            node.resource_type, node.name, node.path
+        );
+        self.always(at, "");
+        self.always(at, &self.printer.paint(color, &heading));
+        let text = report.error.as_deref().unwrap_or(&report.message);
+        self.always(at, &format!("  {text}"));
+        if let Some(hint) = &report.hint {
+            self.always(at, &format!("  hint: {hint}"));
+        }
+        if let Some(path) = &report.compiled_path {
+            self.always(at, "");
+            self.always(at, &format!("  compiled code at {path}"));
+        }
+    }
+}

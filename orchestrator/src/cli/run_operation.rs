@@ -1,0 +1,90 @@
+//! `ridehail run-operation`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Map, Value as Json};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+use warehouse::{RunOptions, Warehouse};
+
+use super::printer::Printer;
+use super::signals;
+use super::walk::renderer;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{LogArgs, ProjectArgs, mapping};
+use crate::run::events::{Event, Happened};
+use crate::run::invoke::counts;
+use crate::run::prepare::load;
+use crate::run::request::{Command, Request};
+
+/// Calls a macro. What it changes is undone unless it commits (`{% do adapter.commit() %}`), as in dbt.
+#[derive(Debug, Args)]
+pub struct RunOperationArgs {
+    /// The macro: its name, or package.name
+    #[arg(value_name = "MACRO")]
+    name: String,
+    /// Its keyword arguments, a YAML mapping
+    #[arg(long, value_name = "YAML", value_parser = mapping, default_value = "{}")]
+    args: Map<String, Json>,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+pub(super) async fn execute(
+    args: RunOperationArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let request = args.project.apply(Request::new(Command::Build));
+    let place = args.project.place();
+    let now = SystemClock.now();
+    let mut renderer = renderer(log, printer);
+    let mut tell = |event| {
+        let at = SystemClock.now();
+        renderer.render(&Happened { at, event });
+    };
+    tell(Event::Invoked);
+    let project =
+        spawn_blocking(move || load(&place, &request, "run-operation", now, Uuid::new_v4()))
+            .await??;
+    for text in &project.warnings {
+        tell(Event::Warning { text: text.clone() });
+    }
+    tell(Event::Found {
+        counts: counts(&project),
+    });
+    let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
+    let options = RunOptions {
+        cancel: signals::cancel_on_signal()?,
+        ..RunOptions::default()
+    };
+    let session = warehouse.session(&options);
+    let adapter = warehouse
+        .adapter()
+        .with_cancel(options.cancel.clone())
+        .within(session.clone());
+    let (name, keywords) = (args.name, args.args);
+    let done =
+        spawn_blocking(move || project.run_operation(&name, &keywords, Arc::new(adapter))).await?;
+    session.end().await;
+    warehouse.close().await;
+    match done {
+        Ok(done) => {
+            for text in done.messages {
+                tell(Event::Said { text });
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        // nothing of that name is a mistake in the command, a macro that fails is a failure
+        Err(error @ project::Error::Config { .. }) => Err(error.into()),
+        Err(error) => {
+            let told = anyhow::Error::from(error);
+            Ok(super::fail(
+                &told.context("Encountered an error while running operation"),
+                1,
+            ))
+        }
+    }
+}

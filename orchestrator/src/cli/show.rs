@@ -1,0 +1,245 @@
+//! `ridehail show`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use project::adapter::{Adapter, Table};
+use project::manifest::ResourceType;
+use project::select::{Spec, select};
+use project::{Compiled, Project};
+use serde_json::{Map, Value as Json, json};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+use warehouse::Warehouse;
+
+use super::printer::Printer;
+use super::{Advice, signals};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
+use crate::run::prepare::load;
+use crate::run::request::{Command, Request};
+
+/// Runs the query of a node, or one typed here, and prints its first rows. Changes nothing.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A query with Jinja, instead of a node's
+    #[arg(long, value_name = "SQL", conflicts_with = "select")]
+    inline: Option<String>,
+    /// Rows to print; -1 for all
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        allow_negative_numbers = true
+    )]
+    limit: i64,
+    /// Shape of the answer
+    #[arg(long, value_name = "SHAPE", default_value = "text")]
+    output: Shape,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// A table.
+    Text,
+    /// `{"node": …, "show": [row]}`.
+    Json,
+}
+
+pub(super) async fn execute(
+    args: ShowArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let request = args
+        .selection
+        .apply(args.project.apply(Request::new(Command::Build)));
+    let place = args.project.place();
+    let now = SystemClock.now();
+    let project = {
+        let request = request.clone();
+        spawn_blocking(move || load(&place, &request, "show", now, Uuid::new_v4())).await??
+    };
+    let nodes = match args.inline {
+        Some(_) => vec![None],
+        None => chosen(&project, &args.selection, request)?,
+    };
+    let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
+    let cancel = signals::cancel_on_signal()?;
+    let adapter = warehouse.adapter().with_cancel(cancel);
+    let project = Arc::new(project);
+    for id in nodes {
+        let (project, adapter, inline) =
+            (Arc::clone(&project), adapter.clone(), args.inline.clone());
+        let name = id.as_deref().and_then(|id| id.split('.').nth(2));
+        let name = name.map(str::to_owned);
+        let asked = spawn_blocking(move || {
+            ask(
+                &project,
+                id.as_deref(),
+                &inline.unwrap_or_default(),
+                args.limit,
+                adapter,
+            )
+        });
+        let table = match asked.await? {
+            Ok(table) => table,
+            Err(error) => return Ok(super::fail(&error, 1)),
+        };
+        match args.output {
+            Shape::Json => printer.line(&serde_json::to_string_pretty(&object(
+                name.as_deref(),
+                &table,
+            ))?),
+            Shape::Text => {
+                if !log.quiet {
+                    printer.line(&match &name {
+                        Some(name) => format!("Previewing node '{name}':"),
+                        None => "Previewing inline node:".to_owned(),
+                    });
+                }
+                printer.write(&text(&table));
+            }
+        }
+    }
+    warehouse.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The nodes whose rows are wanted; there is no default, as a whole project is hardly meant.
+fn chosen(
+    project: &Project,
+    selection: &SelectionArgs,
+    request: Request,
+) -> anyhow::Result<Vec<Option<String>>> {
+    if request.select.is_empty() && request.exclude.is_empty() {
+        return Err(Advice {
+            what: "show needs to know what to show".to_owned(),
+            hint: "name a node with --select, or give a query with --inline".to_owned(),
+        }
+        .into());
+    }
+    let spec = Spec {
+        select: request.select,
+        exclude: request.exclude,
+        resource_types: selection.kinds(),
+        indirect: project::select::Indirect::Empty,
+    };
+    let shown = |id: &String| {
+        let node = project.manifest.nodes.get(id);
+        node.is_some_and(|node| {
+            matches!(
+                node.resource_type,
+                ResourceType::Model
+                    | ResourceType::Test
+                    | ResourceType::Analysis
+                    | ResourceType::Snapshot
+                    | ResourceType::Seed
+            )
+        })
+    };
+    let nodes: Vec<_> = select(project, &spec)?
+        .into_iter()
+        .filter(shown)
+        .map(Some)
+        .collect();
+    if nodes.is_empty() {
+        return Err(Advice {
+            what: "the selection matches nothing that has rows".to_owned(),
+            hint: "`ridehail ls` lists what there is".to_owned(),
+        }
+        .into());
+    }
+    Ok(nodes)
+}
+
+fn ask(
+    project: &Project,
+    id: Option<&str>,
+    inline: &str,
+    limit: i64,
+    adapter: warehouse::BlockingAdapter,
+) -> anyhow::Result<Table> {
+    let seed = id
+        .and_then(|id| project.manifest.nodes.get(id))
+        .filter(|node| node.resource_type == ResourceType::Seed)
+        .and_then(|node| node.relation_name.as_ref());
+    let compiled: Compiled = match (id, seed) {
+        (_, Some(relation)) => Compiled {
+            sql: format!("select * from {relation}"),
+            ..Compiled::default()
+        },
+        (Some(id), None) => project.compile(id, &adapter)?,
+        (None, None) => project.compile_inline(inline, Arc::new(adapter.clone()))?,
+    };
+    let mut sql = compiled.sql;
+    if limit >= 0 {
+        // on a line of its own: the query may end in a comment
+        sql = format!("select * from (\n{sql}\n) as preview\nlimit {limit}");
+    }
+    Ok(adapter.query(&sql)?)
+}
+
+fn object(name: Option<&str>, table: &Table) -> Json {
+    let rows = table.rows.iter().map(|row| {
+        let names = table.columns.iter().cloned();
+        Json::Object(names.zip(row.iter().cloned()).collect::<Map<_, _>>())
+    });
+    let rows: Vec<Json> = rows.collect();
+    match name {
+        Some(name) => json!({ "node": name, "show": rows }),
+        None => json!({ "show": rows }),
+    }
+}
+
+/// dbt's layout: bars, a rule of dashes, numbers to the right.
+fn text(table: &Table) -> String {
+    let cell = |value: &Json| match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.replace('\n', " "),
+        Json::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
+        other => other.to_string(),
+    };
+    let rows: Vec<Vec<String>> = table
+        .rows
+        .iter()
+        .map(|row| row.iter().map(cell).collect())
+        .collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells
+            .chain([table.columns[column].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let columns = 0..table.columns.len();
+    let widths: Vec<usize> = columns.clone().map(width).collect();
+    let is_number: Vec<bool> = columns
+        .map(|column| table.rows.iter().any(|row| row[column].is_number()))
+        .collect();
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let pad = |text: &str, column: usize, right: bool| {
+        let width = widths[column];
+        if right {
+            format!("{text:>width$}")
+        } else {
+            format!("{text:<width$}")
+        }
+    };
+    let named = |(column, name): (usize, &String)| pad(name, column, is_number[column]);
+    let mut shown = line(table.columns.iter().enumerate().map(named).collect());
+    shown.push_str(&line(
+        widths.iter().map(|&width| "-".repeat(width)).collect(),
+    ));
+    for row in &rows {
+        let cells = row.iter().enumerate();
+        let cells = cells.map(|(column, text)| pad(text, column, is_number[column]));
+        shown.push_str(&line(cells.collect()));
+    }
+    shown
+}

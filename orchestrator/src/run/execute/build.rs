@@ -1,0 +1,182 @@
+//! One node in one session: compiled, built by the engine or by a template of the project, told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use project::manifest::Node;
+use project::{Compiled, Macro};
+use tokio::task::spawn_blocking;
+use warehouse::{
+    BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse,
+};
+
+use super::attempt::{Worker, blank, cancelled, compile, failed, write};
+use crate::retry::FailureKind;
+use crate::run::events::{Ending, Report};
+use crate::run::failure::Failure;
+use crate::run::plan::NodeIx;
+use crate::run::prepare::PlannedNode;
+
+/// What templates say while a node is built.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    fn add(&self, messages: impl IntoIterator<Item = String>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(messages);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A node and where it is built.
+pub(super) struct Build<'a> {
+    pub(super) worker: &'a Arc<Worker>,
+    pub(super) node: NodeIx,
+    pub(super) planned: &'a PlannedNode,
+    pub(super) warehouse: &'a Warehouse,
+    pub(super) session: &'a NodeSession,
+    /// In that session.
+    pub(super) adapter: BlockingAdapter,
+    pub(super) said: Said,
+}
+
+impl Build<'_> {
+    /// Compiles and runs the node; an error is one of compiling.
+    pub(super) async fn run(&self, options: RunOptions) -> Result<Report, Failure> {
+        let (worker, planned) = (self.worker, self.planned);
+        let Some(node) = worker.manifest_node(planned) else {
+            let message = "the project does not hold this node";
+            return Err(Failure::unexpected(planned, message));
+        };
+        let project = &worker.prepared.project;
+        let template = project
+            .materialization(node)
+            .map_err(|error| Failure::of_project(planned, &error))?;
+
+        let compile_began = worker.clock.now();
+        let compiled = self
+            .in_blocking({
+                let (worker, node, adapter) = (Arc::clone(worker), self.node, self.adapter.clone());
+                move || compile(&worker, node, &adapter)
+            })
+            .await??;
+        self.said.add(compiled.messages.iter().cloned());
+        let compile_ended = worker.clock.now();
+        let result = match template {
+            Some(template) => self.templated(node, template, &compiled, &options).await?,
+            None => {
+                let options = RunOptions {
+                    hooks: Some(self.hooks(&compiled)),
+                    ..options
+                };
+                let run = self
+                    .warehouse
+                    .run_in(self.session, node, &compiled, &options);
+                run.await
+            }
+        };
+        let mut report = self.report(result, &compiled);
+        report.said = self.said.take();
+        report.compile = Some((compile_began, compile_ended));
+        report.execute = Some((compile_ended, worker.clock.now()));
+        if planned.resource_type != "seed" {
+            report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
+            report.compiled_sql = Some(Arc::from(compiled.sql));
+        }
+        Ok(report)
+    }
+
+    /// Renders hooks when it is their turn.
+    fn hooks(&self, compiled: &Compiled) -> Arc<RenderHook> {
+        let project = Arc::clone(&self.worker.prepared.project);
+        let (id, sql) = (self.planned.unique_id.clone(), compiled.sql.clone());
+        let (adapter, said) = (self.adapter.clone(), self.said.clone());
+        Arc::new(move |hook: &str| {
+            let rendered = project.render_hook(&id, hook, &sql, Arc::new(adapter.clone()))?;
+            said.add(rendered.messages);
+            Ok(rendered.text)
+        })
+    }
+
+    /// Builds the node by a template.
+    async fn templated(
+        &self,
+        node: &Node,
+        template: &Arc<Macro>,
+        compiled: &Compiled,
+        options: &RunOptions,
+    ) -> Result<Result<Outcome, warehouse::Error>, Failure> {
+        let archived = self.warehouse.refuse_archived(self.session, node, options);
+        if let Err(error) = archived.await {
+            return Ok(Err(error));
+        }
+        let (project, id) = (
+            Arc::clone(&self.worker.prepared.project),
+            self.planned.unique_id.clone(),
+        );
+        let (template, compiled) = (Arc::clone(template), compiled.clone());
+        let adapter = Arc::new(self.adapter.clone());
+        let done = self
+            .in_blocking(move || project.materialize(&id, &template, &compiled, adapter))
+            .await?;
+        Ok(match done {
+            Ok(done) => {
+                self.said.add(done.messages);
+                Ok(Outcome {
+                    kind: OutcomeKind::Success,
+                    message: done.message,
+                    rows: done.rows,
+                    failures: None,
+                    explanation: None,
+                    run_sql: done.run_sql,
+                })
+            }
+            Err(error) => Err(warehouse::Error::Template(Box::new(error))),
+        })
+    }
+
+    fn report(&self, result: Result<Outcome, warehouse::Error>, compiled: &Compiled) -> Report {
+        let (run_file, run_path) = self.worker.file("run", &compiled.path);
+        match result {
+            Ok(outcome) => {
+                write(&run_file, &outcome.run_sql);
+                let (ending, kind) = match outcome.kind {
+                    OutcomeKind::Success | OutcomeKind::Pass => (Ending::Success, None),
+                    OutcomeKind::Warn => (Ending::Warned, None),
+                    OutcomeKind::Fail => (Ending::Failed, Some(FailureKind::TestFailure)),
+                };
+                Report {
+                    rows: outcome.rows,
+                    failures: outcome.failures,
+                    error: outcome.explanation,
+                    kind,
+                    ..blank(ending, outcome.message)
+                }
+            }
+            Err(error) => {
+                write(&run_file, &compiled.sql);
+                let failure = Failure::of_warehouse(self.planned, &error, &run_path);
+                match failure.kind {
+                    FailureKind::Cancelled => cancelled(),
+                    FailureKind::Conflict
+                    | FailureKind::Connection
+                    | FailureKind::Lost
+                    | FailureKind::Database
+                    | FailureKind::Project
+                    | FailureKind::TestFailure => failed(&failure),
+                }
+            }
+        }
+    }
+
+    async fn in_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let panicked = |panic| Failure::unexpected(self.planned, &format!("a bug: {panic}"));
+        spawn_blocking(work).await.map_err(panicked)
+    }
+}

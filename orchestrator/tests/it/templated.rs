@@ -1,0 +1,177 @@
+//! Nodes that templates build: materializations of the project, contracts, materialized views, snapshots; hooks that
+//! ask and change; and the engine's own building against the templates it stands for.
+
+use insta::assert_snapshot;
+
+use crate::bed::Bed;
+
+const ONE_THREAD: [&str; 3] = ["build", "--threads", "1"];
+
+/// Rows of a query, one a line, columns between bars.
+fn rows(bed: &Bed, relation: &str, columns: &str) -> String {
+    let row = columns
+        .split(',')
+        .map(|column| format!("coalesce({}::text, '-')", column.trim()));
+    let row = row.collect::<Vec<_>>().join(" || '|' || ");
+    let sql = format!(
+        "select string_agg(r, e'\\n' order by r) from (select {row} as r from shop.{relation}) as s"
+    );
+    bed.ask(&sql).unwrap_or_default()
+}
+
+#[test]
+fn a_project_of_its_own_forms() {
+    let bed = Bed::of("forms");
+    assert_snapshot!("forms_first", bed.run(&ONE_THREAD));
+    assert_eq!(rows(&bed, "hooked", "n"), "42");
+    assert_eq!(rows(&bed, "journalled", "id, name"), "1|Ada\n2|Bo\n3|Cy");
+    let kept = "select obj_description('shop.journalled'::regclass)";
+    assert_eq!(
+        bed.ask(kept).as_deref(),
+        Some("By a materialization of the project")
+    );
+    // the hook dropped it in the node's own session, after the model was built
+    assert_eq!(bed.ask("select to_regclass('shop.scratch')"), None);
+    let constraints = "select string_agg(contype::text, '' order by contype) from pg_constraint
+        where conrelid = 'shop.promised'::regclass and contype in ('c', 'p')";
+    assert_eq!(bed.ask(constraints).as_deref(), Some("cp"));
+    let index = "select indexdef like '%UNIQUE%(city)' from pg_indexes where tablename = 'cities'";
+    assert_eq!(bed.ask(index).as_deref(), Some("t"));
+
+    // Bo moves, Cy is gone, Di comes
+    bed.write(
+        "seeds/people.csv",
+        "id,name,city,changed_at\n1,Ada,Oslo,2026-01-01 00:00:00\n2,Bo,Oslo,2026-02-01 00:00:00\n\
+         4,Di,Rome,2026-02-01 00:00:00\n",
+    );
+    // the model's indexes change: those that are there follow
+    bed.write(
+        "models/cities.sql",
+        "{{ config(materialized='materialized_view', indexes=[{'columns': ['people']}]) }}\n\
+         select city, count(*) as people from {{ ref('people') }} group by city\n",
+    );
+    assert_snapshot!("forms_second", bed.run(&ONE_THREAD));
+    assert_eq!(
+        rows(&bed, "journalled", "id, name"),
+        "1|Ada\n1|Ada-3-2\n2|Bo\n2|Bo-3-2\n3|Cy\n4|Di-3-2"
+    );
+    let index = "select string_agg(indexdef, ';') like '%(people)' from pg_indexes where tablename = 'cities'";
+    assert_eq!(bed.ask(index).as_deref(), Some("t"));
+    let run = bed.run(&ONE_THREAD);
+    assert!(run.contains("[REFRESH MATERIALIZED VIEW in"), "{run}");
+    assert_eq!(rows(&bed, "cities", "city, people"), "Oslo|2\nRome|1");
+
+    assert_snapshot!(
+        "by_time",
+        rows(
+            &bed,
+            "by_time",
+            "id, city, dbt_valid_from, dbt_valid_to, dbt_updated_at"
+        )
+    );
+    assert_snapshot!(
+        "by_check",
+        rows(&bed, "by_check", "id, city, dbt_valid_to is null")
+    );
+    let columns = "id, city, dbt_is_deleted, dbt_valid_to = '9999-12-31'::timestamp";
+    assert_snapshot!("by_all", rows(&bed, "by_all", columns));
+    // Cy comes back
+    bed.write(
+        "seeds/people.csv",
+        "id,name,city,changed_at\n3,Cy,Bonn,2026-03-01 00:00:00\n4,Di,Rome,2026-02-01 00:00:00\n",
+    );
+    let run = bed.run(&[
+        "build",
+        "--threads",
+        "1",
+        "-s",
+        "people+1,resource_type:snapshot people",
+    ]);
+    assert!(run.contains("exit code Some(0)"), "{run}");
+    assert_snapshot!("by_all_again", rows(&bed, "by_all", columns));
+}
+
+#[test]
+fn what_breaks_leaves_nothing() {
+    let bed = Bed::of("forms");
+    bed.write(
+        "models/promised_view.sql",
+        "{{ config(materialized='view') }}\nselect id::text as id, changed_at from {{ ref('people') }}",
+    );
+    bed.write(
+        "models/unknown.sql",
+        "{{ config(materialized='sculpture') }}\nselect 1 as x",
+    );
+    bed.write(
+        "models/hooked.sql",
+        "{{ config(post_hook=\"{% do run_query('select 1/0') %}\") }}\n{% do run_query('create table \
+         shop.left_over (a int)') %}\nselect 1 as n",
+    );
+    bed.write(
+        "macros/silent.sql",
+        "{% materialization silent, default %}{{ return({'relations': []}) }}{% endmaterialization %}",
+    );
+    bed.write(
+        "models/silent.sql",
+        "{{ config(materialized='silent') }}\nselect 1 as x",
+    );
+    assert_snapshot!("forms_broken", bed.run(&ONE_THREAD));
+    assert_eq!(bed.ask("select to_regclass('shop.left_over')"), None);
+    assert_eq!(bed.ask("select to_regclass('shop.hooked')"), None);
+}
+
+/// The engine builds views, tables and incremental models itself; whoever replaces one of the macros they are made of
+/// gets the templates. Both leave the same.
+#[test]
+fn templates_and_engine_leave_the_same() {
+    let (native, templated) = (Bed::new(), Bed::new());
+    for bed in [&native, &templated] {
+        bed.write(
+            "models/grown.sql",
+            "{{ config(materialized='incremental', unique_key='id', incremental_strategy=var('way', none),\n\
+             on_schema_change='sync_all_columns', indexes=[{'columns': ['id'], 'unique': true}]) }}\n\
+             select g as id, g * {{ var('by', 1) }} as n{% if var('by', 1) != 1 %}, 'x' || g as more{% endif %}\n\
+             from generate_series({{ var('by', 1) }}, {{ var('by', 1) }} + 3) as g",
+        );
+    }
+    std::fs::create_dir_all(templated.path("macros")).unwrap();
+    templated.write(
+        "macros/own.sql",
+        "{% macro default__persist_docs(relation, model, for_relation, for_columns) %}\
+         {% do log('by templates', info=true) %}{% endmacro %}",
+    );
+    for vars in [
+        "{}",
+        "{by: 3}",
+        "{by: 2, way: merge}",
+        "{by: 2, way: delete+insert}",
+    ] {
+        let contents = [&native, &templated].map(|bed| {
+            let run = bed.run(&["build", "--vars", vars]);
+            assert!(run.contains("exit code Some(0)"), "{run}");
+            let messages: Vec<&str> = run
+                .lines()
+                .filter(|line| line.contains(" OK created sql"))
+                .filter_map(|line| line.split('[').nth(2))
+                .collect();
+            let mut messages: Vec<String> = messages.iter().map(|m| (*m).to_owned()).collect();
+            messages.sort();
+            let columns = if vars == "{}" { "id, n" } else { "id, n, more" };
+            (
+                messages,
+                rows(bed, "grown", columns),
+                rows(bed, "customers", "customers::text"),
+                rows(bed, "daily", "daily::text"),
+            )
+        });
+        assert_eq!(contents[0], contents[1], "{vars}");
+        assert!(!contents[0].1.is_empty());
+    }
+    let full = ["build", "--full-refresh", "--vars", "{by: 1}"];
+    for bed in [&native, &templated] {
+        assert!(bed.run(&full).contains("exit code Some(0)"));
+        assert_eq!(rows(bed, "grown", "id, n"), "1|1\n2|2\n3|3\n4|4");
+        let left = "select count(*) from pg_class where relname like '%__dbt%' and relkind <> 'i'";
+        assert_eq!(bed.ask(left).as_deref(), Some("0"));
+    }
+}
