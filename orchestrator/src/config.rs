@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use project::Secret;
@@ -117,6 +118,11 @@ fn default_project() -> PathBuf {
     }
 }
 
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    project::batches::instant(text)
+        .ok_or_else(|| "expected a date or a time: 2026-01-31, 2026-01-31T12:00".to_owned())
+}
+
 /// A YAML mapping given as a flag.
 ///
 /// # Errors
@@ -226,6 +232,12 @@ pub struct ExecutionArgs {
     #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub full_refresh: bool,
+    /// Build microbatch models from this date or time on [default: where each left off]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub event_time_start: Option<DateTime<Utc>>,
+    /// Build microbatch models up to this date or time [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub event_time_end: Option<DateTime<Utc>>,
     /// Stop at the first failure, cancelling what runs
     #[arg(short = 'x', long, env = "DBT_FAIL_FAST", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
@@ -268,6 +280,8 @@ impl ExecutionArgs {
         Request {
             threads: self.threads,
             full_refresh: self.full_refresh,
+            event_time_start: self.event_time_start,
+            event_time_end: self.event_time_end,
             fail_fast: self.fail_fast,
             retries: self.retries,
             timeout_seconds: self.timeout,

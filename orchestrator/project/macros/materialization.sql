@@ -1,6 +1,8 @@
 {# Questions that models ask about how they are being built. #}
 
+{# `__continues`: a further batch of a microbatch model, whose table the batch before it has made. #}
 {% macro should_full_refresh() %}
+    {%- if __continues -%}{%- do return(false) -%}{%- endif -%}
     {%- set wanted = config.get('full_refresh') -%}
     {%- do return(flags.FULL_REFRESH if wanted is none else wanted) -%}
 {% endmacro %}

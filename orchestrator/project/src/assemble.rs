@@ -13,6 +13,7 @@ use crate::error::{Error, Location};
 use crate::lookup::Lookup;
 use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
 use crate::parse::generic::{Target, Tests};
+use crate::parse::hooks::add_references;
 use crate::parse::names::Names;
 use crate::parse::properties::{Patches, read as read_properties};
 use crate::parse::{Package, exposures, macros, nodes, resolve, snapshots, sources};
@@ -84,6 +85,7 @@ pub(crate) fn assemble(
 impl Assembly<'_> {
     fn keep(&mut self, mut node: Node) -> Result<(), Error> {
         self.names.assign(&mut node)?;
+        add_references(self.shared, &mut node);
         let nodes = &mut self.done.manifest.nodes;
         if !node.config.enabled {
             self.done

@@ -11,7 +11,8 @@ use minijinja::value::Value;
 use sha2::{Digest, Sha256};
 
 use crate::adapter::{Adapter, AdapterError};
-use crate::context::{Mode, NodeScope, Run, lock};
+use crate::batches::Batch;
+use crate::context::{Mode, NodeScope, Run, Said, lock};
 use crate::error::{Error, Location};
 use crate::inject::{Cte, inject};
 use crate::load::Project;
@@ -31,7 +32,7 @@ pub struct Compiled {
     /// Where the compiled text belongs below `target/compiled` and `target/run`.
     pub path: PathBuf,
     /// What templates said: `log(…, info=true)`, `print(…)`, `exceptions.warn(…)`.
-    pub messages: Vec<String>,
+    pub messages: Vec<Said>,
 }
 
 /// The name under which an ephemeral model is injected.
@@ -90,6 +91,17 @@ impl<'a> Rendering<'a> {
         adapter: Arc<dyn Adapter>,
         extra: Vec<(&'static str, Value)>,
     ) -> Self {
+        Self::of_batch(project, node, adapter, extra, None)
+    }
+
+    /// Of one window.
+    pub(crate) fn of_batch(
+        project: &'a Project,
+        node: &'a Node,
+        adapter: Arc<dyn Adapter>,
+        extra: Vec<(&'static str, Value)>,
+        batch: Option<Batch>,
+    ) -> Self {
         let run = Arc::new(Run {
             manifest: Arc::clone(&project.manifest),
             lookup: Arc::clone(&project.lookup),
@@ -98,6 +110,7 @@ impl<'a> Rendering<'a> {
             messages: Mutex::default(),
             results: Mutex::new(BTreeMap::new()),
             written: Mutex::default(),
+            batch,
         });
         let scope = Arc::new(NodeScope {
             shared: Arc::clone(&project.shared),

@@ -9,6 +9,7 @@
 
 pub mod adapter;
 mod assemble;
+pub mod batches;
 pub mod compile;
 mod config;
 mod context;
@@ -31,6 +32,7 @@ pub mod select;
 pub mod yaml;
 
 pub use compile::Compiled;
+pub use context::Said;
 pub use error::Error;
 pub use graph::{Edges, Graph, execution_edges};
 pub use jinja::Macro;

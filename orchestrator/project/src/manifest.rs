@@ -234,6 +234,9 @@ pub struct Source {
     pub relation_name: RelationName,
     /// Column that tells when a row came in.
     pub loaded_at_field: Option<String>,
+    /// Column that tells when a row happened.
+    #[serde(default)]
+    pub event_time: Option<String>,
     /// Freshness thresholds as written.
     pub freshness: Option<Json>,
     /// Tags.

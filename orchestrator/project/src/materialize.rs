@@ -9,8 +9,9 @@ use jinja::macros::INTERNAL_PACKAGE;
 use minijinja::value::Value;
 
 use crate::adapter::Adapter;
+use crate::batches::Batch;
 use crate::compile::{Compiled, Rendering};
-use crate::context::{lock, node_value};
+use crate::context::{Said, lock, node_value, relation};
 use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
@@ -25,7 +26,7 @@ pub struct Materialized {
     /// The main statement.
     pub run_sql: String,
     /// What templates said.
-    pub messages: Vec<String>,
+    pub messages: Vec<Said>,
 }
 
 /// A hook ready to be run.
@@ -34,7 +35,7 @@ pub struct RenderedHook {
     /// Its SQL.
     pub text: String,
     /// What its template said.
-    pub messages: Vec<String>,
+    pub messages: Vec<Said>,
 }
 
 /// Materializations the engine builds itself.
@@ -78,7 +79,51 @@ const PIECES: [&str; 32] = [
     "alter_column_type",
 ];
 
+/// One window of a microbatch model that is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Which.
+    pub batch: Batch,
+    /// The table is there, so its rows are added to it.
+    pub continues: bool,
+}
+
+impl Step {
+    fn names(&self, node: &Node, sql: Option<&str>) -> Vec<(&'static str, Value)> {
+        let batch = dict(
+            [
+                ("id", Value::from(self.batch.id.as_str())),
+                (
+                    "event_time_start",
+                    jinja::modules::timestamp(self.batch.start),
+                ),
+                ("event_time_end", jinja::modules::timestamp(self.batch.end)),
+            ]
+            .map(|(key, value)| (Value::from(key), value)),
+        );
+        vec![
+            ("model", node_value::of_batch(node, sql, batch)),
+            ("__continues", self.continues.into()),
+        ]
+    }
+}
+
 impl Project {
+    /// The SQL of one window of node `id`. Blocks.
+    ///
+    /// # Errors
+    /// As [`Project::compile`].
+    pub fn compile_step(
+        &self,
+        id: &str,
+        step: &Step,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<Compiled, Error> {
+        let node = self.node(id)?;
+        let extra = step.names(node, None);
+        Rendering::of_batch(self, node, adapter, extra, Some(step.batch.clone())).compiled()
+    }
+
     /// The template that builds `node`; `None` when the engine does it itself.
     ///
     /// # Errors
@@ -172,14 +217,30 @@ impl Project {
         template: &Arc<Macro>,
         compiled: &Compiled,
         adapter: Arc<dyn Adapter>,
+        batch: Option<&Step>,
     ) -> Result<Materialized, Error> {
         let node = self.node(id)?;
-        let rendering = Rendering::with(self, node, adapter, names(node, &compiled.sql));
+        let mut extra = names(node, &compiled.sql);
+        if let Some(step) = batch {
+            extra.retain(|(name, _)| *name != "model");
+            extra.extend(step.names(node, Some(&compiled.sql)));
+        }
+        let batch = batch.map(|step| step.batch.clone());
+        let rendering = Rendering::of_batch(self, node, Arc::clone(&adapter), extra, batch);
         let request = rendering.request("", Arc::clone(&rendering.scope));
-        self.shared
+        let returned = self
+            .shared
             .engine
             .call(&request, template, &[])
             .map_err(|error| rendering.error(error))?;
+        let made = returned.get_attr("relations").unwrap_or_default();
+        for made in made.try_iter().into_iter().flatten() {
+            if let Some(made) = relation::of(&made)
+                && let Some(relation::Kind::Stored(kind)) = made.kind
+            {
+                adapter.note(&made.name, Some(kind));
+            }
+        }
         let main = lock(&rendering.run.results).get("main").cloned();
         let Some(main) = main else {
             return Err(Error::Template {

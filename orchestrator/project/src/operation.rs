@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::adapter::Adapter;
 use crate::compile::{Compiled, Rendering};
-use crate::context::lock;
+use crate::context::{Said, lock};
 use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Node, ResourceType};
@@ -21,7 +21,7 @@ pub struct Operated {
     /// What it returned.
     pub value: Json,
     /// What it said.
-    pub messages: Vec<String>,
+    pub messages: Vec<Said>,
 }
 
 impl Project {

@@ -4,8 +4,8 @@
 //! these; they are kept to the letter, but for the program's own name.
 
 mod told;
+mod words;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +16,19 @@ use super::printer::{Color, Printer};
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
-use crate::run::request::LakeWork;
 use crate::run::state::RunState;
+
+pub use words::label;
+use words::{declared, duration, kinds, lake_work, plural, relation};
 
 /// Column that dots run to.
 const WIDTH: usize = 80;
+
+/// How the message of a microbatch model begins of which some batches failed.
+const PARTIAL: &str = "PARTIAL SUCCESS";
+
+/// The same on lines about one batch.
+const BATCH_WIDTH: usize = 86;
 
 /// Prints events as dbt does.
 #[derive(Debug)]
@@ -95,8 +103,13 @@ impl Console {
             .map(|took| format!(" in {:.2}s", took.as_secs_f64()))
             .unwrap_or_default();
         let mut line = format!("{words} ");
+        let width = if words.starts_with("Batch ") {
+            BATCH_WIDTH
+        } else {
+            WIDTH
+        };
         // count characters, not bytes: names may hold any letter
-        for _ in line.chars().count()..WIDTH {
+        for _ in line.chars().count()..width {
             line.push('.');
         }
         let text = format!("{line} [{status}{took}]");
@@ -109,8 +122,8 @@ impl Console {
 
     fn finished(&mut self, at: DateTime<Utc>, node: NodeIx, index: usize, report: &Report) {
         self.tally.count(report.ending);
-        for text in &report.said {
-            self.line(at, text);
+        for said in &report.said {
+            self.said(at, said);
         }
         let planned = Arc::clone(&self.nodes);
         let planned = &planned[node as usize];
@@ -166,13 +179,16 @@ impl Console {
                 self.result(at, index, &words, Some(Color::Green), &report.message, took);
             }
             (kind, Ending::Failed) => {
-                let verb = match kind {
-                    "seed" => "ERROR loading",
-                    "snapshot" => "ERROR snapshotting",
-                    _ => "ERROR creating",
+                let (verb, color) = match kind {
+                    "seed" => ("ERROR loading", Color::Red),
+                    "snapshot" => ("ERROR snapshotting", Color::Red),
+                    _ if report.message.starts_with(PARTIAL) => {
+                        ("PARTIAL SUCCESS created", Color::Yellow)
+                    }
+                    _ => ("ERROR creating", Color::Red),
                 };
                 let words = format!("{verb} {}", label(planned));
-                self.result(at, index, &words, Some(Color::Red), "ERROR", took);
+                self.result(at, index, &words, Some(color), &report.message, took);
             }
         }
         match report.ending {
@@ -192,14 +208,20 @@ impl Console {
             ),
         );
         let errors = self.tally.error;
+        let is_partial = |(_, report): &&(NodeIx, Report)| report.message.starts_with(PARTIAL);
+        let partial = self.problems.iter().filter(is_partial).count();
         let warnings = plural(self.tally.warn, "warning");
         let line = match (state, error) {
             (RunState::Cancelled, Some(error)) => format!("Cancelled: the run {error}"),
             (RunState::Cancelled, None) => "Exited because of keyboard interrupt".to_owned(),
             _ if errors > 0 => {
                 format!(
-                    "Completed with {}, 0 partial successes, and {warnings}:",
-                    plural(errors, "error")
+                    "Completed with {}, {}, and {warnings}:",
+                    plural(errors - partial, "error"),
+                    match partial {
+                        1 => "1 partial success".to_owned(),
+                        n => format!("{n} partial successes"),
+                    }
                 )
             }
             _ if self.tally.warn > 0 => format!("Completed with {warnings}:"),
@@ -267,7 +289,7 @@ impl Renderer for Console {
                     &format!("{} {text}", self.printer.paint(Color::Yellow, "[WARNING]:")),
                 );
             }
-            Event::Said { text } => self.line(at, text),
+            Event::Said(said) => self.said(at, said),
             Event::NothingToDo => self.line(
                 at,
                 "Nothing to do. Try checking your model configs and model specification args",
@@ -294,6 +316,13 @@ impl Renderer for Console {
                 index,
                 total,
             } => self.hook(at, *index, *total, result),
+            Event::Batch {
+                node,
+                index,
+                total,
+                label,
+                ended,
+            } => self.batch(at, *node, (*index, *total), label, ended.as_ref()),
             // a further attempt has its own line already: the one that announced it
             Event::NodeStarted { attempt: 2.., .. } => {}
             Event::NodeStarted { node, index, .. } => {
@@ -343,74 +372,4 @@ impl Renderer for Console {
             }
         }
     }
-}
-
-/// `sql view model analytics.stg_orders`, `seed file analytics.raw_orders`, `test not_null_orders_id`.
-#[must_use]
-pub fn label(node: &PlannedNode) -> String {
-    let relation = relation(node);
-    match node.resource_type {
-        _ if let Some(work) = lake_work(node) => format!("{} of {relation}", work.word()),
-        "model" => {
-            let how = node
-                .materialized
-                .as_deref()
-                .unwrap_or("view")
-                .replace('_', " ");
-            format!("sql {how} model {relation}")
-        }
-        "seed" => format!("seed file {relation}"),
-        "snapshot" => format!("snapshot {relation}"),
-        kind => format!("{kind} {}", node.name),
-    }
-}
-
-fn relation(node: &PlannedNode) -> &str {
-    node.relation.as_deref().unwrap_or(&node.name)
-}
-
-fn lake_work(node: &PlannedNode) -> Option<LakeWork> {
-    LakeWork::of(node.materialized.as_deref()?)
-}
-
-/// dbt's word for what a project declares.
-fn declared(kind: &str) -> &str {
-    if kind == "test" { "data test" } else { kind }
-}
-
-/// `3 seeds, 2 table models, 20 data tests`: sorted by dbt's internal word for each.
-fn kinds(nodes: &[PlannedNode], hooks: usize) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    if hooks > 0 {
-        counts.insert("project hook".to_owned(), hooks);
-    }
-    for node in nodes {
-        let kind = match (&node.materialized, node.resource_type) {
-            (Some(how), _) if lake_work(node).is_some() => how.clone(),
-            (Some(how), "model") => format!("{how} model"),
-            (_, kind) => kind.to_owned(),
-        };
-        *counts.entry(kind).or_default() += 1;
-    }
-    let words: Vec<String> = counts
-        .iter()
-        .map(|(kind, count)| plural(*count, declared(kind)).replace('_', " "))
-        .collect();
-    words.join(", ")
-}
-
-fn plural(count: usize, word: &str) -> String {
-    match (count, word) {
-        (1, _) => format!("1 {word}"),
-        (_, "analysis") => format!("{count} analyses"),
-        _ => format!("{count} {word}s"),
-    }
-}
-
-/// `0 hours 0 minutes and 2.28 seconds (2.28s)`.
-fn duration(took: Duration) -> String {
-    let seconds = took.as_secs_f64();
-    let (hours, minutes) = (took.as_secs() / 3_600, took.as_secs() % 3_600 / 60);
-    let rest = seconds - f64::from(u32::try_from(hours * 3_600 + minutes * 60).unwrap_or_default());
-    format!("{hours} hours {minutes} minutes and {rest:.2} seconds ({seconds:.2}s)")
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::SecondsFormat;
+use project::Said;
 use serde_json::{Value as Json, json};
 
 use super::console::label;
@@ -48,14 +49,14 @@ impl JsonLog {
 impl Renderer for JsonLog {
     fn render(&mut self, happened: &Happened) {
         if let Event::NodeFinished { report, .. } = &happened.event {
-            for text in &report.said {
+            for text in report.said.iter().map(Said::text) {
                 self.write(
                     happened,
                     (
                         "I062",
                         "JinjaLogInfo",
                         "info",
-                        text.clone(),
+                        text.to_owned(),
                         json!({ "msg": text }),
                     ),
                 );
@@ -89,12 +90,17 @@ impl Renderer for JsonLog {
                     json!({ "stat_line": line }),
                 )
             }
-            Event::Warning { text } => {
-                ("Z049", "Note", "warn", text.clone(), json!({ "msg": text }))
-            }
-            Event::Said { text } => {
+            Event::Warning { text } => (
+                "Z049",
+                "Note",
+                "warn",
+                text.to_owned(),
+                json!({ "msg": text }),
+            ),
+            Event::Said(said) => {
+                let text = said.text().to_owned();
                 let data = json!({ "msg": text });
-                ("I062", "JinjaLogInfo", "info", text.clone(), data)
+                ("I062", "JinjaLogInfo", "info", text, data)
             }
             Event::NothingToDo => {
                 let message =
@@ -146,6 +152,34 @@ impl Renderer for JsonLog {
                 });
                 let message = format!("{index} of {total} START {description}");
                 ("Q011", "LogStartLine", "info", message, data)
+            }
+            Event::Batch {
+                node,
+                index,
+                total,
+                label: batch,
+                ended,
+            } => {
+                let info = self.info(*node, "started");
+                let mut data = json!({
+                    "batch_index": index, "total_batches": total, "description": batch, "node_info": info,
+                });
+                match ended {
+                    None => {
+                        let message = format!("Batch {index} of {total} START batch {batch}");
+                        ("Q045", "LogStartBatch", "info", message, data)
+                    }
+                    Some((result, took)) => {
+                        let (level, status) = match result {
+                            Ok(message) => ("info", message),
+                            Err(message) => ("error", message),
+                        };
+                        data["status"] = json!(status);
+                        data["execution_time"] = json!(took.as_secs_f64());
+                        let message = format!("Batch {index} of {total} {status} batch {batch}");
+                        ("Q044", "LogBatchResult", level, message, data)
+                    }
+                }
             }
             Event::NodeRetrying {
                 node,

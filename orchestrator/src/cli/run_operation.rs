@@ -72,8 +72,8 @@ pub(super) async fn execute(
     warehouse.close().await;
     match done {
         Ok(done) => {
-            for text in done.messages {
-                tell(Event::Said { text });
+            for said in done.messages {
+                tell(Event::Said(said));
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use project::Said;
 
 use super::invoke::hooks::HookResult;
 use super::plan::{NodeIx, SkipCause};
@@ -43,7 +44,7 @@ pub struct Report {
     /// What a person can do.
     pub hint: Option<String>,
     /// What its templates said to the person.
-    pub said: Vec<String>,
+    pub said: Vec<Said>,
     /// SQL as compiled.
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
@@ -72,10 +73,7 @@ pub enum Event {
         text: String,
     },
     /// A template outside any node said something.
-    Said {
-        /// What.
-        text: String,
-    },
+    Said(Said),
     /// The selection is empty.
     NothingToDo,
     /// Nodes are about to start.
@@ -115,6 +113,19 @@ pub enum Event {
         attempt: u16,
         /// Position among those started or skipped so far, from 1: dbt's `n of m`.
         index: usize,
+    },
+    /// A window of a microbatch model starts, or has ended.
+    Batch {
+        /// Which model.
+        node: NodeIx,
+        /// Position of the window, from 1.
+        index: usize,
+        /// How many there are.
+        total: usize,
+        /// `2026-01-01`.
+        label: String,
+        /// How it ended and how long it took; `None` when it starts.
+        ended: Option<(Result<String, String>, Duration)>,
     },
     /// An attempt failed and another will follow.
     NodeRetrying {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::retry::{FailureKind, RetryLimits, Verdict, policy};
 
 pub mod archive;
 pub mod attempt;
+mod batches;
 mod build;
 
 use attempt::{Worker, run_attempt};
@@ -43,6 +45,8 @@ pub struct Execution<'a> {
     pub worker: Arc<Worker>,
     /// The run store's side; `None` when the run is not recorded.
     pub recorder: Option<Recorder>,
+    /// What happens within nodes.
+    pub news: mpsc::UnboundedReceiver<Event>,
     /// Who is told.
     pub renderer: &'a mut dyn Renderer,
     /// The time.
@@ -126,6 +130,8 @@ impl Execution<'_> {
                 .map(|recorder| recorder.fenced().clone());
             tokio::select! {
                 biased;
+                // before the end of a node comes what happened in it
+                Some(event) = self.news.recv() => self.tell(event),
                 Some(ended) = attempts.join_next() => {
                     let (node, attempt, report) = match ended {
                         Ok(ended) => ended,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
+use project::batches::is_microbatch;
 use project::manifest::{Node, ResourceType};
 use project::select::{Spec, select};
 use project::{LoadOptions, Project, UniqueId, execution_edges};
@@ -200,13 +201,22 @@ fn is_executed(node: &Node) -> bool {
     node.resource_type != ResourceType::Model || node.config.materialized != "ephemeral"
 }
 
+/// How a node is built, in the word lines about it use.
+fn how(node: &Node) -> String {
+    if is_microbatch(node) {
+        "microbatch".to_owned()
+    } else {
+        node.config.materialized.clone()
+    }
+}
+
 fn plan_node(node: &Node, inputs: &[NodeIx]) -> PlannedNode {
     let is_test = node.resource_type == ResourceType::Test;
     PlannedNode {
         unique_id: node.unique_id.clone(),
         name: node.name.clone(),
         resource_type: kind_word(node.resource_type),
-        materialized: (!is_test).then(|| node.config.materialized.clone()),
+        materialized: (!is_test).then(|| how(node)),
         relation: node
             .relation_name
             .as_ref()

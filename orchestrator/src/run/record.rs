@@ -198,10 +198,11 @@ fn now_after(before: DateTime<Utc>, clock: &SharedClock) -> DateTime<Utc> {
 /// The events that are worth a row.
 pub(crate) fn is_recorded(event: &Event) -> bool {
     match event {
-        Event::Invoked | Event::Found { .. } | Event::Said { .. } | Event::NothingToDo => false,
+        Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo => false,
         Event::Warning { .. }
         | Event::HookStarted { .. }
         | Event::HookFinished { .. }
+        | Event::Batch { .. }
         | Event::Began { .. }
         | Event::NodeStarted { .. }
         | Event::NodeRetrying { .. }

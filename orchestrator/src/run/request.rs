@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use project::batches::Window;
 use project::manifest::ResourceType;
 use project::select::Indirect;
 use serde::{Deserialize, Serialize};
@@ -186,6 +187,12 @@ pub struct Request {
     /// Rebuild incremental models from nothing.
     #[serde(default)]
     pub full_refresh: bool,
+    /// First instant that microbatch models build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time_start: Option<DateTime<Utc>>,
+    /// The instant they stop before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time_end: Option<DateTime<Utc>>,
     /// Stop at the first failure.
     #[serde(default)]
     pub fail_fast: bool,
@@ -236,6 +243,8 @@ impl Request {
             indirect: IndirectSelection::default(),
             vars: Map::new(),
             full_refresh: false,
+            event_time_start: None,
+            event_time_end: None,
             fail_fast: false,
             threads: None,
             profile: None,
@@ -260,6 +269,15 @@ impl Request {
                 of_profile
             }
         })
+    }
+
+    /// What is asked of microbatch models.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window {
+            start: self.event_time_start,
+            end: self.event_time_end,
+        }
     }
 
     /// The limit on the whole run.

@@ -177,8 +177,9 @@ impl Renderer for Told {
             }
             Event::Invoked
             | Event::Found { .. }
-            | Event::Said { .. }
+            | Event::Said(_)
             | Event::HookStarted { .. }
+            | Event::Batch { .. }
             | Event::NodeStarted { .. }
             | Event::NodeRetrying { .. }
             | Event::NodeFinished { .. }

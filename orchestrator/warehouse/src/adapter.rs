@@ -24,6 +24,8 @@ pub struct BlockingAdapter {
     pub(crate) cancel: CancellationToken,
     /// The node whose session it uses; without one every question has a session of its own.
     pub(crate) node: Option<NodeSession>,
+    /// Asks what exists anew instead of remembering it: a relation that is dropped takes others with it.
+    pub(crate) anew: bool,
 }
 
 impl BlockingAdapter {
@@ -38,6 +40,13 @@ impl BlockingAdapter {
     #[must_use]
     pub fn within(mut self, node: NodeSession) -> Self {
         self.node = Some(node);
+        self
+    }
+
+    /// The same adapter, which looks again before it says what exists.
+    #[must_use]
+    pub fn looking_anew(mut self) -> Self {
+        self.anew = true;
         self
     }
 
@@ -98,7 +107,7 @@ async fn run(lease: &mut Lease, sql: &str, transaction: Transaction) -> Result<A
 
 impl Adapter for BlockingAdapter {
     fn relation(&self, name: &RelationName) -> Result<Option<RelationKind>, AdapterError> {
-        if let Some(known) = self.catalog.recall(name) {
+        if let Some(known) = self.catalog.recall(name).filter(|_| !self.anew) {
             return Ok(known.map(|found| found.kind));
         }
         self.block(async |lease| {

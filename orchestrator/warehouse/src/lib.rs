@@ -80,6 +80,7 @@ impl Warehouse {
             runtime: tokio::runtime::Handle::current(),
             cancel: CancellationToken::new(),
             node: None,
+            anew: false,
         }
     }
 

@@ -4,7 +4,7 @@ use jinja::functions::function;
 use jinja::list::dict;
 use minijinja::value::Value;
 
-use crate::context::{NodeScope, contract};
+use crate::context::{NodeScope, Said, contract};
 
 /// `exceptions.raise_compiler_error(msg)`, `exceptions.warn(msg)` and their kin.
 pub(crate) fn value(scope: &NodeScope) -> Value {
@@ -16,7 +16,7 @@ pub(crate) fn value(scope: &NodeScope) -> Value {
     };
     let warned = scope.clone();
     let warn = function("warn", move |_, arguments| {
-        warned.say(format!("WARNING: {}", arguments.text(0, "msg")?));
+        warned.say(Said::Warning(arguments.text(0, "msg")?));
         Ok(Value::from(""))
     });
     let mut pairs: Vec<(Value, Value)> = [
@@ -59,12 +59,12 @@ fn wrong_type(scope: &NodeScope) -> Value {
 fn snapshot_times(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("warn_snapshot_timestamp_data_types", move |_, arguments| {
-        scope.say(format!(
-            "WARNING: Data type of snapshot table timestamp columns ({}) doesn't match derived column 'updated_at' \
+        scope.say(Said::Warning(format!(
+            "Data type of snapshot table timestamp columns ({}) doesn't match derived column 'updated_at' \
              ({}). Please update snapshot config 'updated_at'.",
             arguments.text(0, "snapshot_time_data_type")?,
             arguments.text(1, "updated_at_data_type")?,
-        ));
+        )));
         Ok(Value::from(""))
     })
 }

@@ -10,6 +10,7 @@ use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
 use crate::adapter::Adapter;
+use crate::batches::Batch;
 use crate::config::Raw;
 use crate::context::query::Kept;
 use crate::lookup::Lookup;
@@ -70,11 +71,34 @@ pub(crate) struct Run {
     /// Ephemeral models that the text names, in order of first mention.
     pub(crate) ephemeral: Mutex<IndexSet<UniqueId>>,
     /// `log(…, info=true)`, `print` and warnings.
-    pub(crate) messages: Mutex<Vec<String>>,
+    pub(crate) messages: Mutex<Vec<Said>>,
     /// Results of `statement`, by name.
     pub(crate) results: Mutex<BTreeMap<String, Kept>>,
     /// The statement that does the node's work, once it was sent.
     pub(crate) written: Mutex<Option<String>>,
+    /// The window that is built, of a microbatch model.
+    pub(crate) batch: Option<Batch>,
+}
+
+/// What a template says to the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// `log(…, info=true)`: a line of the log.
+    Log(String),
+    /// `print(…)`: output, without anything around it.
+    Print(String),
+    /// `exceptions.warn(…)`.
+    Warning(String),
+}
+
+impl Said {
+    /// The words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Log(text) | Self::Print(text) | Self::Warning(text) => text,
+        }
+    }
 }
 
 /// Parse or compile.
@@ -122,10 +146,10 @@ impl NodeScope {
         }
     }
 
-    /// Says `text` to the person, while compiling; parsing is silent.
-    pub(crate) fn say(&self, text: String) {
+    /// Says something to the person, while compiling; parsing is silent.
+    pub(crate) fn say(&self, said: Said) {
         if let Some(run) = self.run() {
-            lock(&run.messages).push(text);
+            lock(&run.messages).push(said);
         }
     }
 
@@ -194,8 +218,11 @@ impl NodeScope {
             "log" | "print" => {
                 let (scope, print) = (self.clone(), name == "print");
                 Some(function("log", move |_, arguments| {
-                    if print || arguments.flag(1, "info") {
-                        scope.say(arguments.text(0, "msg")?);
+                    let text = arguments.text(0, "msg")?;
+                    if print {
+                        scope.say(Said::Print(text));
+                    } else if arguments.flag(1, "info") {
+                        scope.say(Said::Log(text));
                     }
                     Ok(Value::from(""))
                 }))

@@ -24,6 +24,13 @@ pub(crate) fn compiled(node: &Node, sql: &str) -> Value {
     dict(pairs(node).chain(more))
 }
 
+/// The same, for one window of a microbatch model.
+pub(crate) fn of_batch(node: &Node, sql: Option<&str>, batch: Value) -> Value {
+    let code = sql.map(|sql| ("compiled_code", Value::from(sql)));
+    let more = [("batch", batch)].into_iter().chain(code);
+    dict(pairs(node).chain(more.map(|(key, value)| (Value::from(key), value))))
+}
+
 fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
     let texts = |items: &[String]| list(items.iter().map(|item| Value::from(item.as_str())));
     let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());

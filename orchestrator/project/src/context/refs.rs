@@ -6,10 +6,11 @@ use jinja::raise;
 use minijinja::Error;
 use minijinja::value::Value;
 
+use crate::batches::shown;
 use crate::context::{Mode, NodeScope, Run, lock, relation};
 use crate::lookup::Found;
 use crate::manifest::ResourceType;
-use crate::relation::RelationKind;
+use crate::relation::{RelationKind, RelationName};
 
 fn names(arguments: &Arguments<'_>) -> Result<Vec<String>, Error> {
     let names: Vec<String> = (0..arguments.count())
@@ -88,7 +89,31 @@ fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &[String]) -> Result<Value,
         "materialized_view" => RelationKind::MaterializedView,
         _ => RelationKind::Table,
     };
-    Ok(relation::value(name, Some(relation::Kind::Stored(kind))))
+    let kind = Some(relation::Kind::Stored(kind));
+    let event_time = parent.config.raw.get("event_time");
+    Ok(within_batch(
+        run,
+        name,
+        kind,
+        event_time.and_then(|column| column.as_str()),
+    ))
+}
+
+/// A relation that tells when its rows happened is cut to the batch that is built.
+fn within_batch(
+    run: &Run,
+    name: RelationName,
+    kind: Option<relation::Kind>,
+    event_time: Option<&str>,
+) -> Value {
+    match (&run.batch, event_time) {
+        (Some(batch), Some(column)) => {
+            let (start, end) = (shown(batch.start), shown(batch.end));
+            let condition = format!("{column} >= '{start}' and {column} < '{end}'");
+            relation::windowed(name, kind, condition)
+        }
+        _ => relation::value(name, kind),
+    }
 }
 
 /// The function `source`.
@@ -110,8 +135,9 @@ pub(crate) fn source_function(scope: &NodeScope) -> Value {
                 let (package, node) = (&scope.shared.project_name, &scope.node);
                 match run.lookup.find_source(package, &node.package_name, &wanted) {
                     Some(id) => {
-                        let name = run.manifest.sources[&id].relation_name.clone();
-                        Ok(relation::value(name, None))
+                        let source = &run.manifest.sources[&id];
+                        let name = source.relation_name.clone();
+                        Ok(within_batch(run, name, None, source.event_time.as_deref()))
                     }
                     None => Err(raise(format!(
                         "'{}' depends on a source named '{}' which was not found",

@@ -21,6 +21,8 @@ pub(crate) struct Relation {
     include: [bool; 3],
     /// And which of them in quotes.
     quote: [bool; 3],
+    /// Printed, it is the rows of this window only; `render()` gives the whole.
+    window: Option<String>,
 }
 
 /// `type` of a relation.
@@ -60,6 +62,18 @@ pub(crate) fn value(name: RelationName, kind: Option<Kind>) -> Value {
         kind,
         include: [true; 3],
         quote: [true; 3],
+        window: None,
+    })
+}
+
+/// `name`, of which only the rows that meet `condition` are wanted.
+pub(crate) fn windowed(name: RelationName, kind: Option<Kind>, condition: String) -> Value {
+    Value::from_object(Relation {
+        name,
+        kind,
+        include: [true; 3],
+        quote: [true; 3],
+        window: Some(condition),
     })
 }
 
@@ -70,6 +84,7 @@ pub(crate) fn cte(name: RelationName) -> Value {
         kind: Some(Kind::Cte),
         include: [false, false, true],
         quote: [false; 3],
+        window: None,
     })
 }
 
@@ -98,6 +113,18 @@ impl Relation {
             })
             .collect();
         shown.join(".")
+    }
+
+    /// As it stands in a query.
+    fn shown(&self) -> String {
+        match &self.window {
+            Some(condition) => format!(
+                "(select * from {} where {condition}) _dbt_et_filter_subq_{}",
+                self.text(),
+                self.name.identifier
+            ),
+            None => self.text(),
+        }
     }
 
     fn flags(now: [bool; 3], arguments: &Arguments<'_>) -> [bool; 3] {
@@ -170,7 +197,7 @@ impl Object for Relation {
             "is_materialized_view" => is(Kind::Stored(RelationKind::MaterializedView)),
             "is_cte" => is(Kind::Cte),
             "can_be_renamed" | "can_be_replaced" => Value::from(true),
-            "__str__" => self.text().into(),
+            "__str__" => self.shown().into(),
             "__repr__" => format!("<PostgresRelation {}>", self.text()).into(),
             "quote_character" => Value::from("\""),
             "Table" => Value::from("table"),
@@ -252,7 +279,7 @@ impl Object for Relation {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        f.write_str(&self.shown())
     }
 }
 
@@ -290,6 +317,7 @@ pub(crate) fn api(scope: &NodeScope) -> Value {
             kind,
             include: [true; 3],
             quote: [true; 3],
+            window: None,
         };
         for (policy, flags) in [
             ("include_policy", &mut made.include),

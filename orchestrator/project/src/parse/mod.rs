@@ -14,6 +14,7 @@ use crate::project_file::ProjectFile;
 pub(crate) mod builtin;
 pub(crate) mod exposures;
 pub(crate) mod generic;
+pub(crate) mod hooks;
 pub(crate) mod macros;
 pub(crate) mod names;
 pub(crate) mod nodes;

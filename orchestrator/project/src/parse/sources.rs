@@ -95,6 +95,7 @@ fn one(
         description: patch.description.clone(),
         relation_name,
         loaded_at_field: text("loaded_at_field"),
+        event_time: text("event_time"),
         freshness: raw
             .get("freshness")
             .filter(|value| !value.is_null())

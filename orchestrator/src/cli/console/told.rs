@@ -1,8 +1,12 @@
 //! The longer stories: what went wrong with a node, and how the statements around the nodes ended.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use project::Said;
 
 use super::Console;
+use super::words::relation;
 use crate::cli::printer::Color;
 use crate::run::events::{Ending, Report};
 use crate::run::invoke::hooks::HookResult;
@@ -16,8 +20,8 @@ impl Console {
         total: usize,
         hook: &HookResult,
     ) {
-        for text in &hook.said {
-            self.line(at, text);
+        for said in &hook.said {
+            self.said(at, said);
         }
         self.hooks += 1;
         let (ending, verb, color, status) = match &hook.message {
@@ -30,6 +34,42 @@ impl Console {
         if let Err(message) = &hook.message {
             self.broken_hooks
                 .push(format!("{} failed, error:\n {message}", hook.name));
+        }
+    }
+
+    /// What a template says. `print` is output and goes past `--quiet`.
+    pub(super) fn said(&self, at: DateTime<Utc>, said: &Said) {
+        match said {
+            Said::Print(text) => self.printer.line(text),
+            Said::Log(text) => self.line(at, text),
+            Said::Warning(text) => {
+                let mark = self.printer.paint(Color::Yellow, "[WARNING]:");
+                self.line(at, &format!("{mark} {text}"));
+            }
+        }
+    }
+
+    /// A window of a microbatch model.
+    pub(super) fn batch(
+        &self,
+        at: DateTime<Utc>,
+        node: NodeIx,
+        (index, total): (usize, usize),
+        label: &str,
+        ended: Option<&(Result<String, String>, Duration)>,
+    ) {
+        let of = format!("batch {label} of {}", relation(self.node(node)));
+        let head = format!("Batch {index} of {total}");
+        match ended {
+            None => self.dotted(at, &format!("{head} START {of}"), None, "RUN", None),
+            Some((Ok(message), took)) => {
+                let words = format!("{head} OK created {of}");
+                self.dotted(at, &words, Some(Color::Green), message, Some(*took));
+            }
+            Some((Err(message), took)) => {
+                let words = format!("{head} ERROR creating {of}");
+                self.dotted(at, &words, Some(Color::Red), message, Some(*took));
+            }
         }
     }
 

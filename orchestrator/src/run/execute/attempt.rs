@@ -8,17 +8,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use project::Compiled;
+use project::batches::Window;
 use project::manifest::Node;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warehouse::{BlockingAdapter, RunOptions, Warehouse};
 
 use super::archive::Archiver;
-use super::build::{Build, Said};
+use super::build::{Build, Voice};
 use crate::clock::SharedClock;
 use crate::retry::FailureKind;
-use crate::run::events::{Ending, Report};
+use crate::run::events::{Ending, Event, Report};
 use crate::run::failure::Failure;
 use crate::run::plan::NodeIx;
 use crate::run::prepare::{PlannedNode, Prepared};
@@ -36,6 +37,12 @@ pub struct Worker {
     pub full_refresh: bool,
     /// Ties statements in the server's log to this invocation.
     pub invocation_id: Uuid,
+    /// `run_started_at`: what microbatch models take for now.
+    pub started_at: DateTime<Utc>,
+    /// `--event-time-start` and `--event-time-end`.
+    pub window: Window,
+    /// Takes what happens within a node.
+    pub news: mpsc::UnboundedSender<Event>,
     /// Keep the compiled text of every node until the end, for run_results.json.
     pub artifacts: bool,
 }
@@ -171,7 +178,7 @@ async fn attempt(
         warehouse,
         session: &session,
         adapter,
-        said: Said::default(),
+        said: Voice::default(),
     };
     let done = build.run(options).await;
     session.end().await;

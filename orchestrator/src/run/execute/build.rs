@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use project::batches::is_microbatch;
 use project::manifest::Node;
-use project::{Compiled, Macro};
+use project::materialize::Step;
+use project::{Compiled, Macro, Said};
 use tokio::task::spawn_blocking;
 use warehouse::{
     BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse,
@@ -18,15 +20,15 @@ use crate::run::prepare::PlannedNode;
 
 /// What templates say while a node is built.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said(Arc<Mutex<Vec<String>>>);
+pub(super) struct Voice(Arc<Mutex<Vec<Said>>>);
 
-impl Said {
-    fn add(&self, messages: impl IntoIterator<Item = String>) {
+impl Voice {
+    pub(super) fn add(&self, messages: impl IntoIterator<Item = Said>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(messages);
     }
 
-    fn take(&self) -> Vec<String> {
+    pub(super) fn take(&self) -> Vec<Said> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -40,7 +42,7 @@ pub(super) struct Build<'a> {
     pub(super) session: &'a NodeSession,
     /// In that session.
     pub(super) adapter: BlockingAdapter,
-    pub(super) said: Said,
+    pub(super) said: Voice,
 }
 
 impl Build<'_> {
@@ -56,6 +58,11 @@ impl Build<'_> {
             .materialization(node)
             .map_err(|error| Failure::of_project(planned, &error))?;
 
+        if let Some(template) = template
+            && is_microbatch(node)
+        {
+            return self.batches(node, template, &options).await;
+        }
         let compile_began = worker.clock.now();
         let compiled = self
             .in_blocking({
@@ -66,7 +73,10 @@ impl Build<'_> {
         self.said.add(compiled.messages.iter().cloned());
         let compile_ended = worker.clock.now();
         let result = match template {
-            Some(template) => self.templated(node, template, &compiled, &options).await?,
+            Some(template) => {
+                let done = self.templated(node, template, &compiled, &options, None);
+                done.await?
+            }
             None => {
                 let options = RunOptions {
                     hooks: Some(self.hooks(&compiled)),
@@ -102,12 +112,13 @@ impl Build<'_> {
     }
 
     /// Builds the node by a template.
-    async fn templated(
+    pub(super) async fn templated(
         &self,
         node: &Node,
         template: &Arc<Macro>,
         compiled: &Compiled,
         options: &RunOptions,
+        step: Option<Step>,
     ) -> Result<Result<Outcome, warehouse::Error>, Failure> {
         let archived = self.warehouse.refuse_archived(self.session, node, options);
         if let Err(error) = archived.await {
@@ -118,9 +129,11 @@ impl Build<'_> {
             self.planned.unique_id.clone(),
         );
         let (template, compiled) = (Arc::clone(template), compiled.clone());
-        let adapter = Arc::new(self.adapter.clone());
+        let adapter = Arc::new(self.adapter.clone().looking_anew());
         let done = self
-            .in_blocking(move || project.materialize(&id, &template, &compiled, adapter))
+            .in_blocking(move || {
+                project.materialize(&id, &template, &compiled, adapter, step.as_ref())
+            })
             .await?;
         Ok(match done {
             Ok(done) => {
@@ -138,7 +151,11 @@ impl Build<'_> {
         })
     }
 
-    fn report(&self, result: Result<Outcome, warehouse::Error>, compiled: &Compiled) -> Report {
+    pub(super) fn report(
+        &self,
+        result: Result<Outcome, warehouse::Error>,
+        compiled: &Compiled,
+    ) -> Report {
         let (run_file, run_path) = self.worker.file("run", &compiled.path);
         match result {
             Ok(outcome) => {
@@ -172,7 +189,7 @@ impl Build<'_> {
         }
     }
 
-    async fn in_blocking<T: Send + 'static>(
+    pub(super) async fn in_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use project::Project;
 use project::adapter::{Adapter, Transaction};
+use project::{Project, Said};
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ pub struct HookResult {
     /// Duration.
     pub took: Duration,
     /// What its template said.
-    pub said: Vec<String>,
+    pub said: Vec<Said>,
 }
 
 impl HookResult {
@@ -105,7 +105,7 @@ impl Hooks<'_> {
         &self,
         id: &str,
         names: &Map<String, Json>,
-    ) -> (Result<String, String>, Vec<String>) {
+    ) -> (Result<String, String>, Vec<Said>) {
         let options = RunOptions {
             cancel: self.cancel.clone(),
             ..RunOptions::default()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use project::Project;
 use serde_json::Map;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -126,6 +127,7 @@ impl Walk<'_> {
             }
             Engine::Lake(_) => Vec::new(),
         };
+        let (news, happening) = mpsc::unbounded_channel();
         let execution = Execution {
             plan: self.plan.clone(),
             worker: Arc::new(Worker {
@@ -138,8 +140,12 @@ impl Walk<'_> {
                 clock: Arc::clone(&self.context.clock),
                 full_refresh: self.request.full_refresh,
                 invocation_id: self.invocation_id,
+                started_at: self.request.started_at.unwrap_or(self.began),
+                window: self.request.window(),
+                news,
                 artifacts: self.context.artifacts,
             }),
+            news: happening,
             recorder: self.recorder.clone(),
             renderer: &mut *renderer,
             clock: Arc::clone(&self.context.clock),

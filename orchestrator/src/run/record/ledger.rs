@@ -55,7 +55,7 @@ impl Ledger {
         }
         let at = happened.at;
         let (kind, node, attempt, data) = match &happened.event {
-            Event::Invoked | Event::Found { .. } | Event::Said { .. } | Event::NothingToDo => {
+            Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo => {
                 return;
             }
             Event::Warning { text } => ("warning", None, None, json!({ "text": text })),
@@ -77,6 +77,25 @@ impl Ledger {
                     "error": result.message.as_ref().err(), "seconds": result.took.as_secs_f64(),
                 });
                 ("hook_finished", None, None, data)
+            }
+            Event::Batch {
+                node,
+                index,
+                total,
+                label,
+                ended,
+            } => {
+                let mut data = json!({ "batch": label, "index": index, "total": total });
+                let kind = match ended {
+                    None => "batch_started",
+                    Some((result, took)) => {
+                        data["message"] = json!(result.as_ref().ok());
+                        data["error"] = json!(result.as_ref().err());
+                        data["seconds"] = json!(took.as_secs_f64());
+                        "batch_finished"
+                    }
+                };
+                (kind, Some(*node), None, data)
             }
             Event::NodeStarted { node, attempt, .. } => {
                 let row = self.row(*node);

@@ -1,0 +1,210 @@
+//! A microbatch model: its windows one after the other, each compiled for itself and committed by itself. One that
+//! fails leaves the others standing; without a table to add to, the first must not fail.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use project::Macro;
+use project::adapter::Adapter;
+use project::batches::{Batch, batches};
+use project::manifest::Node;
+use project::materialize::Step;
+use project::relation::RelationKind;
+use warehouse::{Outcome, OutcomeKind, RunOptions};
+
+use super::attempt::{blank, write};
+use super::build::Build;
+use crate::retry::FailureKind;
+use crate::run::events::{Ending, Event, Report};
+use crate::run::failure::Failure;
+
+/// How far a model has come.
+#[derive(Default)]
+struct Progress {
+    done: usize,
+    rows: u64,
+    run_sql: String,
+    broken: Vec<(String, Report)>,
+    compiled: Option<project::Compiled>,
+}
+
+impl Build<'_> {
+    /// Builds every window of the model.
+    pub(super) async fn batches(
+        &self,
+        node: &Node,
+        template: &Arc<Macro>,
+        options: &RunOptions,
+    ) -> Result<Report, Failure> {
+        let (worker, planned) = (self.worker, self.planned);
+        let began = worker.clock.now();
+        let exists = self.has_table(node).await? && !self.full_refresh(node);
+        let windows = batches(node, worker.window, exists, worker.started_at)
+            .map_err(|error| Failure::of_project(planned, &error))?;
+        let mut progress = Progress::default();
+        let total = windows.len();
+        for (index, batch) in (1..).zip(&windows) {
+            if options.cancel.is_cancelled() {
+                break;
+            }
+            let step = Step {
+                batch: batch.clone(),
+                continues: exists || index > 1,
+            };
+            self.tell(index, total, batch, None);
+            let began = worker.clock.now();
+            let report = self
+                .window(node, template, options, step, &mut progress)
+                .await?;
+            let took = (worker.clock.now() - began).to_std().unwrap_or_default();
+            let ended = match report.ending {
+                Ending::Success | Ending::Warned => Ok(report.message.clone()),
+                Ending::Failed | Ending::Cancelled => Err(report.message.clone()),
+            };
+            let is_broken = ended.is_err();
+            self.tell(index, total, batch, Some((ended, took)));
+            if is_broken {
+                // what is open is undone, and the next window starts afresh
+                self.session.end().await;
+                progress.broken.push((batch.label.clone(), report));
+                if index == 1 && !exists {
+                    break;
+                }
+            } else {
+                progress.done += 1;
+            }
+        }
+        Ok(self.sum(progress, total, began))
+    }
+
+    async fn window(
+        &self,
+        node: &Node,
+        template: &Arc<Macro>,
+        options: &RunOptions,
+        step: Step,
+        progress: &mut Progress,
+    ) -> Result<Report, Failure> {
+        let project = Arc::clone(&self.worker.prepared.project);
+        let (id, adapter) = (node.unique_id.clone(), self.adapter.clone().looking_anew());
+        let window = step.clone();
+        let compiled = self
+            .in_blocking(move || project.compile_step(&id, &window, Arc::new(adapter)))
+            .await?
+            .map_err(|error| Failure::of_project(self.planned, &error))?;
+        self.said.add(compiled.messages.iter().cloned());
+        let label = step.batch.label.clone();
+        let done = self
+            .templated(node, template, &compiled, options, Some(step))
+            .await?;
+        if let Ok(outcome) = &done {
+            progress.rows += outcome.rows.unwrap_or_default();
+            progress.run_sql.clone_from(&outcome.run_sql);
+        }
+        // every window has a file of its own, as in dbt
+        let stem = compiled
+            .path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut own = compiled.clone();
+        own.path = compiled
+            .path
+            .with_extension("")
+            .join(format!("{stem}_{label}.sql"));
+        write(&self.worker.file("compiled", &own.path).0, &own.sql);
+        let report = self.report(done, &own);
+        progress.compiled = Some(compiled);
+        Ok(report)
+    }
+
+    fn sum(
+        &self,
+        progress: Progress,
+        total: usize,
+        began: chrono::DateTime<chrono::Utc>,
+    ) -> Report {
+        let worker = self.worker;
+        let missing = total - progress.done;
+        let mut report = if missing == 0 {
+            let outcome = Outcome {
+                kind: OutcomeKind::Success,
+                message: "SUCCESS".to_owned(),
+                rows: Some(progress.rows),
+                failures: None,
+                explanation: None,
+                run_sql: progress.run_sql,
+            };
+            self.report(Ok(outcome), &progress.compiled.clone().unwrap_or_default())
+        } else {
+            let mut told: Vec<String> = Vec::new();
+            let mut kind = FailureKind::Cancelled;
+            let mut hint = None;
+            for (label, report) in progress.broken {
+                told.push(format!(
+                    "batch {label}: {}",
+                    report.error.unwrap_or(report.message)
+                ));
+                kind = report.kind.unwrap_or(kind);
+                hint = hint.or(report.hint);
+            }
+            let ending = if kind == FailureKind::Cancelled {
+                Ending::Cancelled
+            } else {
+                Ending::Failed
+            };
+            let message = if progress.done == 0 {
+                "ERROR".to_owned()
+            } else {
+                format!("PARTIAL SUCCESS ({}/{total})", progress.done)
+            };
+            Report {
+                error: Some(told.join("\n")),
+                kind: Some(kind),
+                hint,
+                rows: Some(progress.rows),
+                ..blank(ending, message)
+            }
+        };
+        report.said = self.said.take();
+        report.execute = Some((began, worker.clock.now()));
+        if let Some(compiled) = progress.compiled {
+            report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
+            report.compiled_sql = Some(Arc::from(compiled.sql));
+        }
+        report
+    }
+
+    fn full_refresh(&self, node: &Node) -> bool {
+        node.config.full_refresh.unwrap_or(self.worker.full_refresh)
+    }
+
+    async fn has_table(&self, node: &Node) -> Result<bool, Failure> {
+        let Some(name) = node.relation_name.clone() else {
+            return Ok(false);
+        };
+        let adapter = self.adapter.clone().looking_anew();
+        let found = self.in_blocking(move || adapter.relation(&name)).await?;
+        let found = found.map_err(|error| Failure::unexpected(self.planned, &error.message))?;
+        Ok(found == Some(RelationKind::Table))
+    }
+
+    fn tell(
+        &self,
+        index: usize,
+        total: usize,
+        batch: &Batch,
+        ended: Option<(Result<String, String>, Duration)>,
+    ) {
+        let event = Event::Batch {
+            node: self.node,
+            index,
+            total,
+            label: batch.label.clone(),
+            ended,
+        };
+        // nobody listens any more only when the run is over
+        let _ = self.worker.news.send(event);
+    }
+}
