@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::macros::{INTERNAL_PACKAGE, Macro, MacroValue, Macros, Trail};
@@ -161,9 +161,20 @@ impl Object for Package {
 #[derive(Debug)]
 pub(crate) struct Anything;
 
+/// What a question gets for an answer while nothing can be asked: it is false and empty, and anything can be asked of
+/// it.
+#[must_use]
+pub fn anything() -> Value {
+    Value::from_object(Anything)
+}
+
 impl Object for Anything {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Iterable
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Empty
     }
 
     fn get_value(self: &Arc<Self>, _key: &Value) -> Option<Value> {

@@ -175,3 +175,113 @@ fn templates_and_engine_leave_the_same() {
         assert_eq!(bed.ask(left).as_deref(), Some("0"));
     }
 }
+
+/// A window that fails leaves the others standing; the next run mends it, and nothing is there twice.
+#[test]
+fn microbatches() {
+    let bed = Bed::of("forms");
+    bed.write(
+        "models/happened.sql",
+        "{{ config(materialized='view', event_time='at') }}\n\
+         select g as id, timestamptz '2026-01-01 06:00+00' + g * interval '8 hours' as at from generate_series(0, 8) as g",
+    );
+    let model = |bad: &str| {
+        format!(
+            "{{{{ config(materialized='incremental', incremental_strategy='microbatch', unique_key='id', event_time='at',\n\
+             batch_size='day', begin='2026-01-01', lookback=1) }}}}\n\
+             select id, at, '{{{{ model.batch.id }}}}' as batch, 1 / (case when id = {bad} then 0 else 1 end) as one\n\
+             from {{{{ ref('happened') }}}}"
+        )
+    };
+    bed.write("models/batched.sql", &model("4"));
+    let run = |more: &[&str]| {
+        let mut arguments = vec!["build", "--threads", "1", "-s", "happened batched"];
+        arguments.extend(more);
+        bed.run(&arguments)
+    };
+    assert_snapshot!(
+        "microbatch_partial",
+        run(&[
+            "--event-time-start",
+            "2026-01-01",
+            "--event-time-end",
+            "2026-01-04"
+        ])
+    );
+    assert_eq!(
+        rows(&bed, "batched", "id, batch"),
+        "0|20260101\n1|20260101\n2|20260101\n6|20260103\n7|20260103\n8|20260103"
+    );
+    bed.write("models/batched.sql", &model("-1"));
+    assert_snapshot!(
+        "microbatch_mended",
+        run(&[
+            "--event-time-start",
+            "2026-01-02",
+            "--event-time-end",
+            "2026-01-03"
+        ])
+    );
+    let all = "0|20260101\n1|20260101\n2|20260101\n3|20260102\n4|20260102\n5|20260102\n6|20260103\n7|20260103\n8|20260103";
+    assert_eq!(rows(&bed, "batched", "id, batch"), all);
+    // built anew: the first window makes the table, the others are added
+    let again = run(&["--full-refresh", "--event-time-end", "2026-01-04"]);
+    assert!(
+        again.contains("Batch 3 of 3 OK created batch 2026-01-03 of shop.batched"),
+        "{again}"
+    );
+    assert_eq!(rows(&bed, "batched", "id, batch"), all);
+    bed.write(
+        "models/batched.sql",
+        &model("-1").replace("begin='2026-01-01', ", ""),
+    );
+    assert_snapshot!("microbatch_no_begin", run(&["--full-refresh"]));
+}
+
+#[test]
+fn hooks_of_the_project_operations_and_shows() {
+    let bed = Bed::of("forms");
+    let project = bed.read("dbt_project.yml");
+    bed.write(
+        "dbt_project.yml",
+        &format!(
+            "{project}on-run-start: \"create table if not exists {{{{ target.schema }}}}.journal (what text)\"\n\
+             on-run-end:\n  - \"{{% for result in results %}}insert into {{{{ target.schema }}}}.journal values \
+             ('{{{{ result.unique_id }}}} {{{{ result.status }}}}');{{% endfor %}}\"\n  - \"select 1/0\"\n  - \"select 2\"\n"
+        ),
+    );
+    assert_snapshot!(
+        "project_hooks",
+        bed.run(&["build", "--threads", "1", "-s", "people journalled"])
+    );
+    let journal = rows(&bed, "journal", "what");
+    assert_eq!(
+        journal,
+        "model.forms.journalled success\nseed.forms.people success"
+    );
+    bed.write(
+        "macros/operations.sql",
+        "{% macro note(what, keep=false) %}{% do run_query(\"insert into shop.journal values ('\" ~ what ~ \"')\") %}\
+         {% do log('noted ' ~ what, info=true) %}{% do print('plain') %}{% if keep %}{% do adapter.commit() %}{% endif %}\
+         {% endmacro %}{% macro breaks() %}{% do run_query('select no_such') %}{% endmacro %}",
+    );
+    let operation = |name: &str, args: &str| bed.run(&["run-operation", name, "--args", args]);
+    assert_snapshot!("run_operation", operation("note", "{what: undone}"));
+    operation("forms.note", "{what: kept, keep: true}");
+    assert_eq!(rows(&bed, "journal", "what"), format!("kept\n{journal}"));
+    assert_snapshot!("run_operation_unknown", operation("notes", "{}"));
+    assert_snapshot!("run_operation_breaks", operation("breaks", "{}"));
+    assert_snapshot!(
+        "show",
+        bed.run(&["show", "-s", "journalled", "--limit", "2"])
+    );
+    let inline =
+        "select id, name, null::text as nothing from {{ ref('people') }} order by id -- all";
+    assert_snapshot!(
+        "show_inline",
+        bed.run(&[
+            "show", "--inline", inline, "--output", "json", "--limit", "1"
+        ])
+    );
+    assert_snapshot!("show_nothing", bed.run(&["show"]));
+}

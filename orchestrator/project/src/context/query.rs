@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jinja::format::text;
 use jinja::functions::function;
 use jinja::list::dict;
+use jinja::scope::anything;
 use minijinja::State;
 use minijinja::value::{Object, ObjectRepr, Value};
 
@@ -99,12 +100,12 @@ impl NodeScope {
     }
 }
 
-/// `run_query(sql)`: the rows, or nothing while parsing.
+/// `run_query(sql)`: the rows, or anything while parsing.
 pub(crate) fn run_query(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("run_query", move |_, arguments| {
         let found = scope.execute(&arguments.text(0, "sql")?, Transaction::Inside)?;
-        Ok(found.map_or(Value::from(()), |found| table::value(&found.table)))
+        Ok(found.map_or_else(anything, |found| table::value(&found.table)))
     })
 }
 
