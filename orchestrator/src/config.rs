@@ -151,6 +151,13 @@ pub struct SelectionArgs {
     #[arg(long, value_name = "KIND", num_args = 1.., env = "DBT_RESOURCE_TYPES", hide_env = true,
           value_delimiter = ' ')]
     pub resource_type: Vec<Kind>,
+    /// Kinds of nodes to leave out
+    #[arg(long, value_name = "KIND", num_args = 1.., env = "DBT_EXCLUDE_RESOURCE_TYPES",
+          hide_env = true, value_delimiter = ' ')]
+    pub exclude_resource_type: Vec<Kind>,
+    /// Named selection of selectors.yml, in the place of --select and --exclude
+    #[arg(long, value_name = "NAME")]
+    pub selector: Option<String>,
     /// Which tests come with selected nodes
     #[arg(
         long,
@@ -177,6 +184,21 @@ pub enum Kind {
     Source,
     /// Analyses (`ls` only).
     Analysis,
+    /// Unit tests.
+    #[value(name = "unit_test")]
+    UnitTest,
+    /// Exposures (`ls` only).
+    Exposure,
+    /// Metrics (`ls` only).
+    Metric,
+    /// Semantic models (`ls` only).
+    #[value(name = "semantic_model")]
+    SemanticModel,
+    /// Saved queries (`ls` only).
+    #[value(name = "saved_query")]
+    SavedQuery,
+    /// What the verb handles when nothing is said.
+    Default,
     /// Every kind.
     All,
 }
@@ -190,16 +212,37 @@ impl Kind {
             Self::Snapshot => vec![ResourceType::Snapshot],
             Self::Source => vec![ResourceType::Source],
             Self::Analysis => vec![ResourceType::Analysis],
-            Self::All => Vec::new(),
+            Self::UnitTest => vec![ResourceType::UnitTest],
+            Self::Exposure => vec![ResourceType::Exposure],
+            Self::Metric => vec![ResourceType::Metric],
+            Self::SemanticModel => vec![ResourceType::SemanticModel],
+            Self::SavedQuery => vec![ResourceType::SavedQuery],
+            Self::Default => Vec::new(),
+            Self::All => EVERY_KIND.to_vec(),
         }
     }
 }
 
+/// What `--resource-type all` means; `analysis` is not among what is handled by default.
+const EVERY_KIND: [ResourceType; 11] = [
+    ResourceType::Model,
+    ResourceType::Test,
+    ResourceType::Seed,
+    ResourceType::Snapshot,
+    ResourceType::Source,
+    ResourceType::Analysis,
+    ResourceType::UnitTest,
+    ResourceType::Exposure,
+    ResourceType::Metric,
+    ResourceType::SemanticModel,
+    ResourceType::SavedQuery,
+];
+
 impl SelectionArgs {
-    /// The kinds asked for; empty = every kind.
+    /// The kinds asked for; empty = what the verb handles when nothing is said.
     #[must_use]
     pub fn kinds(&self) -> Vec<ResourceType> {
-        if self.resource_type.contains(&Kind::All) {
+        if self.resource_type.contains(&Kind::Default) {
             return Vec::new();
         }
         self.resource_type
@@ -215,6 +258,12 @@ impl SelectionArgs {
             select: self.select.clone(),
             exclude: self.exclude.clone(),
             resource_types: self.kinds(),
+            exclude_resource_types: self
+                .exclude_resource_type
+                .iter()
+                .flat_map(|kind| kind.resource_types())
+                .collect(),
+            selector: self.selector.clone(),
             indirect: self.indirect_selection,
             ..request
         }

@@ -129,7 +129,10 @@ impl Engine {
                 macros: Vec::new(),
             });
         }
-        let source = rewrite(request.source, request.name)?;
+        // as Jinja does with the last newline of every template
+        let source = request.source;
+        let source = source.strip_suffix('\n').unwrap_or(source);
+        let source = rewrite(source, request.name)?;
         let env = if request.forgiving {
             &self.forgiving
         } else {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jinja::{Request, Scope};
 use minijinja::value::Value;
+use serde_json::Value as Json;
 
 use crate::context::Shared;
 use crate::context::yaml_scope::YamlScope;
@@ -16,7 +17,9 @@ use crate::parse::generic::{Target, Tests};
 use crate::parse::hooks::add_references;
 use crate::parse::names::Names;
 use crate::parse::properties::{Patches, read as read_properties};
-use crate::parse::{Package, exposures, macros, nodes, resolve, snapshots, sources};
+use crate::parse::{
+    Package, exposures, groups, macros, nodes, resolve, semantic, snapshots, sources, unit_tests,
+};
 
 /// A manifest and what belongs to it.
 #[derive(Debug, Default)]
@@ -63,8 +66,11 @@ pub(crate) fn assemble(
     }
     assembly.done.manifest.macros.sort_keys();
     let mut patches = Vec::new();
+    let mut units = Vec::new();
     for package in packages {
-        patches.push(assembly.files(package)?);
+        let (read, tables) = assembly.files(package)?;
+        units.extend(unit_tests::parse(package, &read)?);
+        patches.push((read, tables));
     }
     for (package, (patches, tables)) in packages.iter().zip(&patches) {
         assembly.tests(package, patches, tables)?;
@@ -79,6 +85,18 @@ pub(crate) fn assemble(
     let root = &packages[0].file.root;
     let missing = resolve::dependencies(&mut done.manifest, &done.lookup, root)?;
     done.warnings.extend(missing);
+    semantic::resolve(&mut done.manifest)?;
+    let folder = |name: &str| {
+        let package = packages.iter().find(|package| package.name() == name)?;
+        Some(package.file.root.clone())
+    };
+    unit_tests::resolve(&mut done.manifest, &done.lookup, units, &folder)?;
+    let restricted = packages
+        .iter()
+        .filter(|package| package.file.restrict_access)
+        .map(Package::name)
+        .collect();
+    groups::check(&done.manifest, &restricted)?;
     Ok(done)
 }
 
@@ -137,6 +155,25 @@ impl Assembly<'_> {
                 .exposures
                 .insert(exposure.unique_id.clone(), exposure);
         }
+        let manifest = &mut self.done.manifest;
+        for group in groups::parse(package, &patches)? {
+            manifest.groups.insert(group.unique_id.clone(), group);
+        }
+        for thing in semantic::parse(self.shared, package, &patches)? {
+            let kind = match thing.resource_type {
+                ResourceType::Metric => &mut manifest.metrics,
+                ResourceType::SemanticModel => &mut manifest.semantic_models,
+                _ => &mut manifest.saved_queries,
+            };
+            let second = Location::file(&thing.original_file_path);
+            if let Some(first) = kind.insert(thing.unique_id.clone(), thing) {
+                return Err(Error::Duplicate {
+                    what: format!("'{}'", first.unique_id),
+                    first: Location::file(&first.original_file_path),
+                    second,
+                });
+            }
+        }
         for mut doc in macros::docs(&package.file)? {
             doc.block_contents = self.page(&doc)?;
             self.done.manifest.docs.insert(doc.unique_id.clone(), doc);
@@ -170,25 +207,30 @@ impl Assembly<'_> {
     /// Warns of entries that describe nothing.
     fn unused(&mut self, patches: &Patches) {
         let manifest = &self.done.manifest;
-        let described: HashSet<(&str, &PathBuf)> = manifest
+        let described: HashSet<(&str, Option<&Json>, &PathBuf)> = manifest
             .nodes
             .values()
             .chain(manifest.disabled.values())
-            .filter_map(|node| Some((node.name.as_str(), node.patch_path.as_ref()?)))
+            .filter_map(|node| {
+                let path = node.patch_path.as_ref()?;
+                Some((node.name.as_str(), node.version.as_ref(), path))
+            })
             .collect();
         let mut warnings = Vec::new();
         for (kind, entries) in [
             ("model", &patches.models),
+            ("model", &patches.versions),
             ("seed", &patches.seeds),
             ("snapshot", &patches.snapshots),
             ("analysis", &patches.analyses),
         ] {
-            for patch in entries.values() {
-                if !described.contains(&(patch.name.as_str(), &patch.file.path)) {
+            for (file, patch) in entries {
+                let version = patch.version.as_ref().map(|version| &version.v);
+                if !described.contains(&(patch.name.as_str(), version, &patch.file.path)) {
                     warnings.push(format!(
                         "Did not find matching node for patch with name '{}' in the '{kind}s' \
                          section of file '{}'",
-                        patch.name,
+                        file,
                         patch.file.path.display()
                     ));
                 }
@@ -212,12 +254,14 @@ impl Assembly<'_> {
         let mut found = Vec::new();
         for entries in [
             &patches.models,
+            &patches.versions,
             &patches.seeds,
             &patches.snapshots,
             &patches.analyses,
         ] {
             for patch in entries.values() {
-                found.extend(tests.of(patch, Target::Node(&patch.name), &[])?);
+                let version = patch.version.as_ref().map(|version| &version.v);
+                found.extend(tests.of(patch, Target::Node(&patch.name, version), &[])?);
             }
         }
         for table in tables.iter().filter(|table| table.enabled) {

@@ -35,7 +35,21 @@ impl Graph {
             .exposures
             .iter()
             .map(|(id, exposure)| (id, Some(&exposure.depends_on.nodes)));
-        Self::from_parents(ids.chain(nodes).chain(exposures).map(|(id, parents)| {
+        let units = manifest
+            .unit_tests
+            .iter()
+            .map(|(id, test)| (id, Some(&test.depends_on.nodes)));
+        let semantics = [
+            &manifest.semantic_models,
+            &manifest.metrics,
+            &manifest.saved_queries,
+        ];
+        let semantics = semantics
+            .into_iter()
+            .flatten()
+            .map(|(id, thing)| (id, Some(&thing.depends_on.nodes)));
+        let others = exposures.chain(units).chain(semantics);
+        Self::from_parents(ids.chain(nodes).chain(others).map(|(id, parents)| {
             (
                 id.as_str(),
                 parents

@@ -163,8 +163,9 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             .collect(),
     });
     check_macros(&shared)?;
-    let done = assemble(&shared, &packages, &yaml)?;
-    warnings.extend(done.warnings);
+    let mut done = assemble(&shared, &packages, &yaml)?;
+    warnings.append(&mut done.warnings);
+    done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
     let graph = Graph::of(&done.manifest)?;
     let target_path = options
         .target_path

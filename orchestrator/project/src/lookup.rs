@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::manifest::{Manifest, ResourceType, UniqueId};
+use serde_json::Value as Json;
+
+use crate::manifest::{Manifest, Node, RefArgs, ResourceType, UniqueId, version_text};
 
 /// Names to ids, by package.
 #[derive(Debug, Default)]
@@ -29,6 +31,21 @@ pub(crate) fn referable(kind: ResourceType) -> bool {
         kind,
         ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
     )
+}
+
+fn versioned_name(name: &str, version: &Json) -> String {
+    format!("{name}.v{}", version_text(version))
+}
+
+/// What `ref` may call `node`: a version by its number, the latest one by the bare name too.
+fn names(node: &Node) -> Vec<String> {
+    let Some(version) = &node.version else {
+        return vec![node.name.clone()];
+    };
+    let latest = (node.latest_version.as_ref() == Some(version)).then(|| node.name.clone());
+    std::iter::once(versioned_name(&node.name, version))
+        .chain(latest)
+        .collect()
 }
 
 /// The entry of the first package wanted; the root project, then the node's own, then any.
@@ -61,8 +78,10 @@ impl Lookup {
             .values()
             .filter(|node| referable(node.resource_type))
         {
-            let entries = lookup.refs.entry(node.name.clone()).or_default();
-            entries.push((node.package_name.clone(), node.unique_id.clone()));
+            for name in names(node) {
+                let entries = lookup.refs.entry(name).or_default();
+                entries.push((node.package_name.clone(), node.unique_id.clone()));
+            }
         }
         for node in manifest
             .disabled
@@ -84,13 +103,13 @@ impl Lookup {
     }
 
     /// What `ref` with these arguments means in a node of package `own`.
-    pub(crate) fn find_ref(&self, root: &str, own: &str, wanted: &[String]) -> Found {
-        let (package, name) = match wanted {
-            [name] => (None, name),
-            [package, name, ..] => (Some(package.as_str()), name),
-            [] => return Found::Nothing,
-        };
-        let entries = self.refs.get(name).map_or(&[][..], Vec::as_slice);
+    pub(crate) fn find_ref(&self, root: &str, own: &str, wanted: &RefArgs) -> Found {
+        let (package, name) = (wanted.package.as_deref(), &wanted.name);
+        let versioned = wanted.version.as_ref().map(|v| versioned_name(name, v));
+        let entries = self
+            .refs
+            .get(versioned.as_ref().unwrap_or(name))
+            .map_or(&[][..], Vec::as_slice);
         if let Some(id) = first(entries, root, own, package) {
             return Found::Node(id.clone());
         }

@@ -8,6 +8,10 @@ use serde_json::Value as Json;
 
 use crate::relation::RelationName;
 
+mod resources;
+
+pub use resources::{Fixture, Format, Group, Overrides, Semantic, UnitTest};
+
 /// `model.ridehail.fct_rides`, `test.…`, `seed.…`, `source.ridehail.raw.ride_events`.
 pub type UniqueId = String;
 
@@ -24,6 +28,18 @@ pub struct Manifest {
     pub macros: IndexMap<UniqueId, Macro>,
     /// Exposures by unique id (`exposure.package.name`); never executed.
     pub exposures: IndexMap<UniqueId, Exposure>,
+    /// Unit tests by unique id.
+    pub unit_tests: IndexMap<UniqueId, UnitTest>,
+    /// Metrics by unique id; never executed.
+    pub metrics: IndexMap<UniqueId, Semantic>,
+    /// Semantic models by unique id; never executed.
+    pub semantic_models: IndexMap<UniqueId, Semantic>,
+    /// Saved queries by unique id; never executed.
+    pub saved_queries: IndexMap<UniqueId, Semantic>,
+    /// Groups by unique id.
+    pub groups: IndexMap<UniqueId, Group>,
+    /// `selectors.yml`: each entry as written, rendered, by name.
+    pub selectors: IndexMap<String, Json>,
     /// `{% docs %}` blocks by unique id (`doc.package.name`).
     pub docs: IndexMap<UniqueId, DocBlock>,
     /// Nodes that `enabled: false` takes out of the graph.
@@ -51,6 +67,16 @@ pub enum ResourceType {
     Operation,
     /// A source (never executed, but selectable).
     Source,
+    /// Rows in, rows out.
+    UnitTest,
+    /// Someone who uses the project (selectable only, like what follows).
+    Exposure,
+    /// A metric.
+    Metric,
+    /// A semantic model.
+    SemanticModel,
+    /// A saved query.
+    SavedQuery,
 }
 
 /// One node of the graph.
@@ -84,8 +110,8 @@ pub struct Node {
     pub columns: IndexMap<String, ColumnInfo>,
     /// Where it is built; `None` for ephemeral models and tests that store nothing.
     pub relation_name: Option<RelationName>,
-    /// Arguments of every `ref`: `[name]` or `[package, name]`, in order.
-    pub refs: Vec<Vec<String>>,
+    /// Arguments of every `ref`, in order.
+    pub refs: Vec<RefArgs>,
     /// Arguments of every `source`: `[source, table]`.
     pub source_refs: Vec<Vec<String>>,
     /// What it needs.
@@ -96,6 +122,20 @@ pub struct Node {
     pub attached_node: Option<UniqueId>,
     /// For generic tests on a column.
     pub column_name: Option<String>,
+    /// Of a model with versions: its own.
+    pub version: Option<Json>,
+    /// Of a model with versions: the one that `ref` without version means.
+    pub latest_version: Option<Json>,
+    /// The group it belongs to; a generic test belongs to that of its node.
+    pub group: Option<String>,
+    /// Of models: `private`, `protected` or `public`.
+    pub access: Option<String>,
+    /// Constraints on the whole table, as written.
+    pub constraints: Vec<Json>,
+    /// When a version stops being kept.
+    pub deprecation_date: Option<Json>,
+    /// `time_spine` as written.
+    pub time_spine: Option<Json>,
     /// The property file that describes it.
     pub patch_path: Option<PathBuf>,
     /// Line of `original_file_path` where the node starts (0 = whole file).
@@ -191,6 +231,43 @@ pub struct ColumnInfo {
     pub meta: IndexMap<String, Json>,
     /// Tags, inherited by its tests.
     pub tags: Vec<String>,
+    /// Constraints, as written.
+    pub constraints: Vec<Json>,
+    /// Whether its name is quoted in SQL.
+    pub quote: Option<bool>,
+    /// Of columns of time: `day`, `month`, ….
+    pub granularity: Option<String>,
+}
+
+/// Arguments of a `ref`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefArgs {
+    /// Name.
+    pub name: String,
+    /// Package, when named.
+    pub package: Option<String>,
+    /// Version, when named.
+    pub version: Option<Json>,
+}
+
+impl RefArgs {
+    /// The latest version of what is called `name`.
+    #[must_use]
+    pub fn name(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A version as names and messages write it: `2` of `2` and of `"2"`.
+#[must_use]
+pub fn version_text(version: &Json) -> String {
+    match version {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Edges of a node.
@@ -283,10 +360,18 @@ pub struct Exposure {
     pub description: String,
     /// Address.
     pub url: Option<String>,
+    /// Name for people.
+    pub label: Option<String>,
+    /// `high`, `medium`, `low`.
+    pub maturity: Option<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
     /// Tags.
     pub tags: Vec<String>,
+    /// Names of the metrics it uses.
+    pub metrics: Vec<String>,
     /// Arguments of every `ref`.
-    pub refs: Vec<Vec<String>>,
+    pub refs: Vec<RefArgs>,
     /// Arguments of every `source`.
     pub source_refs: Vec<Vec<String>>,
     /// What it needs.

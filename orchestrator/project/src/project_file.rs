@@ -36,18 +36,24 @@ pub(crate) struct ProjectFile {
     pub(crate) flags: IndexMap<String, Json>,
     /// Search order of `adapter.dispatch` by namespace.
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,
+    /// `restrict-access`: other packages may use its public models only.
+    pub(crate) restrict_access: bool,
     /// `require-dbt-version`, each condition as written.
     pub(crate) required_version: Vec<String>,
 }
 
 /// Config trees and the keys of `dbt_project.yml` that hold them.
-const TREES: [(&str, &[&str]); 6] = [
+const TREES: [(&str, &[&str]); 10] = [
     ("models", &["models"]),
     ("seeds", &["seeds"]),
     ("snapshots", &["snapshots"]),
     ("tests", &["data_tests", "tests"]),
     ("sources", &["sources"]),
     ("exposures", &["exposures"]),
+    ("unit_tests", &["unit_tests"]),
+    ("metrics", &["metrics"]),
+    ("semantic-models", &["semantic-models"]),
+    ("saved-queries", &["saved-queries"]),
 ];
 
 /// Not rendered when the file is read: they belong to the run.
@@ -201,6 +207,7 @@ impl ProjectFile {
             on_run_end: texts(entry.map.get("on-run-end")),
             flags: entry.mapping("flags")?.into_iter().collect(),
             dispatch,
+            restrict_access: entry.map.get("restrict-access") == Some(&Json::Bool(true)),
             required_version: texts(entry.map.get("require-dbt-version")),
         })
     }

@@ -63,22 +63,12 @@ fn of_node(project: &Project, node: &Node) -> Json {
     value["schema"] = json!(relation.map_or(&target.schema, |name| &name.schema));
     value["relation_name"] = json!(relation.map(ToString::to_string));
     value["sources"] = json!(node.source_refs);
-    value["refs"] = node.refs.iter().map(|words| reference(words)).collect();
     value["language"] = json!("sql");
     value["compiled"] = json!(false);
     if let Some(object) = value.as_object_mut() {
         object.remove("source_refs");
     }
     value
-}
-
-/// `ref('name')` or `ref('package', 'name')` as the schema writes it.
-fn reference(words: &[String]) -> Json {
-    match words {
-        [package, name, ..] => json!({ "name": name, "package": package, "version": null }),
-        [name] => json!({ "name": name, "package": null, "version": null }),
-        [] => Json::Null,
-    }
 }
 
 fn of_source(source: &Source) -> Json {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use project::manifest::ResourceType;
-use project::select::{Spec, select};
+use project::select::select;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::Warehouse;
@@ -48,12 +48,7 @@ pub(super) async fn execute(
         let request = request.clone();
         spawn_blocking(move || load(&place, &request, "compile", now, Uuid::new_v4())).await??
     };
-    let spec = Spec {
-        select: request.select,
-        exclude: request.exclude,
-        resource_types: args.selection.kinds(),
-        indirect: request.indirect.into(),
-    };
+    let spec = request.spec(args.selection.kinds());
     let chosen: Vec<String> = select(&project, &spec)?
         .into_iter()
         .filter(|id| {
@@ -66,7 +61,7 @@ pub(super) async fn execute(
                     | ResourceType::Test
                     | ResourceType::Analysis
                     | ResourceType::Snapshot => true,
-                    ResourceType::Seed | ResourceType::Operation | ResourceType::Source => false,
+                    _ => false,
                 })
         })
         .collect();

@@ -1,10 +1,12 @@
 //! `ridehail ls`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use project::Project;
-use project::select::{Spec, select};
+use project::manifest::version_text;
+use project::select::select;
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -66,13 +68,10 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
         let request = request.clone();
         spawn_blocking(move || load(&place, &request, "list", now, Uuid::new_v4())).await??
     };
-    let spec = Spec {
-        select: request.select,
-        exclude: request.exclude,
-        resource_types: args.selection.kinds(),
-        indirect: request.indirect.into(),
-    };
-    let mut lines: Vec<String> = select(&project, &spec)?
+    let spec = request.spec(args.selection.kinds());
+    let mut chosen = select(&project, &spec)?;
+    chosen.sort();
+    let mut lines: Vec<String> = chosen
         .iter()
         .filter_map(|id| line(&project, id, args.output, &args.output_keys))
         .collect();
@@ -80,53 +79,111 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
         tracing::warn!("no nodes selected");
         return Ok(ExitCode::SUCCESS);
     }
-    lines.sort();
     lines.push(String::new());
     printer.write(&lines.join("\n"));
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is listed of a thing, whatever its kind.
+struct Listed {
+    selector: String,
+    name: String,
+    file: PathBuf,
+    json: Json,
+}
+
 fn line(project: &Project, id: &str, output: Output, keys: &[String]) -> Option<String> {
-    if let Some(node) = project.manifest.nodes.get(id) {
-        return Some(match output {
-            Output::Selector => match kind_word(node.resource_type) {
-                "operation" => return None,
-                _ => node.fqn.join("."),
-            },
-            Output::Name => node.name.clone(),
-            Output::Path => node.original_file_path.display().to_string(),
-            Output::Json => {
-                let mut value = serde_json::to_value(node).ok()?;
-                value["tags"] = json!(node.config.tags);
-                value["config"] = json!(node.config.raw);
-                pick(value, keys)
-            }
-        });
-    }
-    let source = project.manifest.sources.get(id)?;
+    let listed = of_node(project, id).or_else(|| of_other(project, id))?;
     Some(match output {
-        Output::Selector => format!("source:{}", source.fqn.join(".")),
-        Output::Name => format!("{}.{}", source.source_name, source.name),
-        Output::Path => source.original_file_path.display().to_string(),
-        Output::Json => {
-            let mut value = serde_json::to_value(source).ok()?;
-            value["resource_type"] = json!("source");
-            pick(value, keys)
-        }
+        Output::Selector => listed.selector,
+        Output::Name => listed.name,
+        Output::Path => listed.file.display().to_string(),
+        Output::Json => pick(&listed.json, keys),
     })
 }
 
-fn pick(value: Json, keys: &[String]) -> String {
-    let wanted = |key: &str| {
-        if keys.is_empty() {
-            KEYS.contains(&key)
-        } else {
-            keys.iter().any(|k| k == key)
+fn of_node(project: &Project, id: &str) -> Option<Listed> {
+    let node = project.manifest.nodes.get(id)?;
+    let mut json = serde_json::to_value(node).ok()?;
+    json["config"] = json!(node.config.raw);
+    json["config"]["materialized"] = json!(node.config.materialized);
+    json["config"]["enabled"] = json!(true);
+    Some(Listed {
+        selector: node.fqn.join("."),
+        name: match &node.version {
+            Some(version) => format!("{}.v{}", node.name, version_text(version)),
+            None => node.name.clone(),
+        },
+        file: node.original_file_path.clone(),
+        json,
+    })
+}
+
+fn of_other(project: &Project, id: &str) -> Option<Listed> {
+    let manifest = &project.manifest;
+    if let Some(source) = manifest.sources.get(id) {
+        let name = format!("{}.{}", source.source_name, source.name);
+        let mut json = serde_json::to_value(source).ok()?;
+        json["resource_type"] = json!("source");
+        return Some(Listed {
+            selector: format!("source:{}.{name}", source.package_name),
+            name,
+            file: source.original_file_path.clone(),
+            json,
+        });
+    }
+    if let Some(exposure) = manifest.exposures.get(id) {
+        let mut json = serde_json::to_value(exposure).ok()?;
+        json["resource_type"] = json!("exposure");
+        return Some(Listed {
+            selector: format!("exposure:{}.{}", exposure.package_name, exposure.name),
+            name: exposure.name.clone(),
+            file: exposure.original_file_path.clone(),
+            json,
+        });
+    }
+    if let Some(test) = manifest.unit_tests.get(id) {
+        let version = test.version.iter().map(|v| format!("_v{}", version_text(v)));
+        let name: String = std::iter::once(test.name.clone()).chain(version).collect();
+        let mut json = serde_json::to_value(test).ok()?;
+        json["resource_type"] = json!("unit_test");
+        json["config"] = json!({"enabled": true, "tags": test.tags, "meta": test.meta});
+        return Some(Listed {
+            selector: format!("unit_test:{}.{name}", test.package_name),
+            name: test.name.clone(),
+            file: test.original_file_path.clone(),
+            json,
+        });
+    }
+    let thing = None
+        .or_else(|| manifest.metrics.get(id))
+        .or_else(|| manifest.semantic_models.get(id))
+        .or_else(|| manifest.saved_queries.get(id))?;
+    let kind = kind_word(thing.resource_type);
+    Some(Listed {
+        selector: format!("{kind}:{}.{}", thing.package_name, thing.name),
+        name: thing.name.clone(),
+        file: thing.original_file_path.clone(),
+        json: serde_json::to_value(thing).ok()?,
+    })
+}
+
+/// The keys asked for, `config.materialized` among them; without any, those that dbt shows.
+fn pick(value: &Json, keys: &[String]) -> String {
+    let mut kept = Map::new();
+    if keys.is_empty() {
+        for key in KEYS {
+            if let Some(found) = value.get(*key) {
+                kept.insert((*key).to_owned(), found.clone());
+            }
         }
-    };
-    let Json::Object(object) = value else {
-        return String::new();
-    };
-    let kept: Map<String, Json> = object.into_iter().filter(|(key, _)| wanted(key)).collect();
+    }
+    for key in keys {
+        let found = key.split('.').try_fold(value, |at, part| at.get(part));
+        let nested = key.contains('.');
+        if let Some(found) = found.filter(|found| !(nested && found.is_null())) {
+            kept.insert(key.clone(), found.clone());
+        }
+    }
     Json::Object(kept).to_string()
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
 use project::batches::is_microbatch;
 use project::manifest::{Node, ResourceType};
-use project::select::{Spec, select};
+use project::select::select;
 use project::{LoadOptions, Project, UniqueId, execution_edges};
 use serde::Serialize;
 use uuid::Uuid;
@@ -75,6 +75,11 @@ pub fn kind_word(kind: ResourceType) -> &'static str {
         ResourceType::Analysis => "analysis",
         ResourceType::Operation => "operation",
         ResourceType::Source => "source",
+        ResourceType::UnitTest => "unit_test",
+        ResourceType::Exposure => "exposure",
+        ResourceType::Metric => "metric",
+        ResourceType::SemanticModel => "semantic_model",
+        ResourceType::SavedQuery => "saved_query",
     }
 }
 
@@ -89,6 +94,7 @@ pub fn known_kind(word: &str) -> &'static str {
         "analysis",
         "operation",
         "source",
+        "unit_test",
     ]
     .into_iter()
     .find(|known| *known == word)
@@ -129,12 +135,7 @@ pub fn load(
 /// # Errors
 /// A selector that is not understood.
 pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box<project::Error>> {
-    let spec = Spec {
-        select: request.select.clone(),
-        exclude: request.exclude.clone(),
-        resource_types: request.kinds(),
-        indirect: request.indirect.into(),
-    };
+    let spec = request.spec(request.kinds());
     let selected = select(&project, &spec).map_err(Box::new)?;
     if let Some(work) = request.command.of_lake() {
         return prepare_archive(project, &selected, work);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use project::batches::Window;
 use project::manifest::ResourceType;
-use project::select::Indirect;
+use project::select::{Indirect, Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -178,6 +178,12 @@ pub struct Request {
     /// Narrows the verb's kinds; empty = all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resource_types: Vec<ResourceType>,
+    /// Kinds taken away from those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_resource_types: Vec<ResourceType>,
+    /// Name in selectors.yml, in the place of selectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
     /// How tests follow.
     #[serde(default)]
     pub indirect: IndirectSelection,
@@ -240,6 +246,8 @@ impl Request {
             select: Vec::new(),
             exclude: Vec::new(),
             resource_types: Vec::new(),
+            exclude_resource_types: Vec::new(),
+            selector: None,
             indirect: IndirectSelection::default(),
             vars: Map::new(),
             full_refresh: false,
@@ -289,21 +297,33 @@ impl Request {
     /// The kinds of nodes it executes.
     #[must_use]
     pub fn kinds(&self) -> Vec<ResourceType> {
-        let of_verb = self.command.resource_types();
-        if self.resource_types.is_empty() {
-            return of_verb.to_vec();
+        let asked = |kind: &ResourceType| {
+            (self.resource_types.is_empty() || self.resource_types.contains(kind))
+                && !self.exclude_resource_types.contains(kind)
+        };
+        let of_verb = self.command.resource_types().iter().copied();
+        of_verb.filter(asked).collect()
+    }
+
+    /// The selection, of `resource_types`.
+    #[must_use]
+    pub fn spec(&self, resource_types: Vec<ResourceType>) -> Spec {
+        Spec {
+            select: self.select.clone(),
+            exclude: self.exclude.clone(),
+            selector: self.selector.clone(),
+            resource_types,
+            exclude_resource_types: self.exclude_resource_types.clone(),
+            indirect: self.indirect.into(),
         }
-        of_verb
-            .iter()
-            .copied()
-            .filter(|kind| self.resource_types.contains(kind))
-            .collect()
     }
 
     /// The selection in one line: `everything`, `tag:mart --exclude x`.
     #[must_use]
     pub fn selection(&self) -> String {
-        let mut text = if self.select.is_empty() {
+        let mut text = if let Some(name) = &self.selector {
+            format!("--selector {name}")
+        } else if self.select.is_empty() {
             "everything".to_owned()
         } else {
             self.select.join(" ")

@@ -14,7 +14,7 @@ use crate::batches::Batch;
 use crate::config::Raw;
 use crate::context::query::Kept;
 use crate::lookup::Lookup;
-use crate::manifest::{Manifest, Node, UniqueId};
+use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
 use crate::profile::PostgresTarget;
 
 pub(crate) mod adapter;
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
 /// What a parse collects.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
-    pub(crate) refs: Mutex<Vec<Vec<String>>>,
+    pub(crate) refs: Mutex<Vec<RefArgs>>,
     pub(crate) sources: Mutex<Vec<Vec<String>>>,
     pub(crate) config: Mutex<Raw>,
 }

@@ -40,17 +40,17 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         (Value::from(name.as_str()), to_value(&column))
     });
     let refs = node.refs.iter().map(|found| {
-        let (package, name) = match found.as_slice() {
-            [package, name] => (Value::from(package.as_str()), name.as_str()),
-            [name] => (Value::from(()), name.as_str()),
-            _ => (Value::from(()), ""),
-        };
+        let version = found.version.as_ref().map(to_value);
         dict([
-            (Value::from("name"), Value::from(name)),
-            (Value::from("package"), package),
-            (Value::from("version"), Value::from(())),
+            (Value::from("name"), Value::from(found.name.as_str())),
+            (
+                Value::from("package"),
+                Value::from(found.package.as_deref()),
+            ),
+            (Value::from("version"), version.unwrap_or(Value::from(()))),
         ])
     });
+    let or_none = |value: &Option<Json>| value.as_ref().map_or(Value::from(()), to_value);
     let sources = node.source_refs.iter().map(|found| texts(found));
     let depends_on = dict([
         (Value::from("nodes"), texts(&node.depends_on.nodes)),
@@ -85,6 +85,14 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("refs", list(refs)),
         ("sources", list(sources)),
         ("depends_on", depends_on),
+        ("version", or_none(&node.version)),
+        ("latest_version", or_none(&node.latest_version)),
+        ("group", Value::from(node.group.as_deref())),
+        ("access", Value::from(node.access.as_deref())),
+        (
+            "constraints",
+            to_value(&Json::Array(node.constraints.clone())),
+        ),
         ("column_name", Value::from(node.column_name.as_deref())),
         ("attached_node", Value::from(node.attached_node.as_deref())),
     ];

@@ -6,27 +6,51 @@ use jinja::raise;
 use minijinja::Error;
 use minijinja::value::Value;
 
-use crate::batches::shown;
+use crate::batches;
 use crate::context::{Mode, NodeScope, Run, lock, relation};
 use crate::lookup::Found;
-use crate::manifest::ResourceType;
+use crate::manifest::{RefArgs, ResourceType, version_text};
 use crate::relation::{RelationKind, RelationName};
 
-fn names(arguments: &Arguments<'_>) -> Result<Vec<String>, Error> {
-    let names: Vec<String> = (0..arguments.count())
-        .map(|at| arguments.text(at, "name"))
-        .collect::<Result<_, _>>()?;
-    if names.is_empty() || names.len() > 2 {
-        return Err(raise("ref() takes one or two arguments: [package,] model"));
-    }
-    Ok(names)
+fn wanted(arguments: &Arguments<'_>) -> Result<RefArgs, Error> {
+    let text = |at: usize| arguments.text(at, "name");
+    let (package, name) = match arguments.count() {
+        1 => (None, text(0)?),
+        2 => (Some(text(0)?), text(1)?),
+        _ => return Err(raise("ref() takes one or two arguments: [package,] model")),
+    };
+    let version = arguments
+        .keywords()
+        .find(|(key, value)| matches!(&**key, "v" | "version") && !value.is_none())
+        .and_then(|(_, value)| jinja::json::from_value(&value));
+    Ok(RefArgs {
+        name,
+        package,
+        version,
+    })
+}
+
+/// As templates write it: `a`, `package', 'a`.
+fn shown(wanted: &RefArgs) -> String {
+    let package = wanted
+        .package
+        .iter()
+        .map(|package| format!("{package}', '"));
+    let version = wanted
+        .version
+        .iter()
+        .map(|version| format!("', v='{}", version_text(version)));
+    package
+        .chain([wanted.name.clone()])
+        .chain(version)
+        .collect()
 }
 
 /// The function `ref`.
 pub(crate) fn ref_function(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("ref", move |_, arguments| {
-        let wanted = names(arguments)?;
+        let wanted = wanted(arguments)?;
         match &scope.mode {
             Mode::Parse(capture) => {
                 lock(&capture.refs).push(wanted);
@@ -37,9 +61,9 @@ pub(crate) fn ref_function(scope: &NodeScope) -> Value {
     })
 }
 
-fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &[String]) -> Result<Value, Error> {
+fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, Error> {
     let node = &scope.node;
-    let shown = wanted.join("', '");
+    let shown = shown(wanted);
     let target = match run
         .lookup
         .find_ref(&scope.shared.project_name, &node.package_name, wanted)
@@ -108,7 +132,7 @@ fn within_batch(
 ) -> Value {
     match (&run.batch, event_time) {
         (Some(batch), Some(column)) => {
-            let (start, end) = (shown(batch.start), shown(batch.end));
+            let (start, end) = (batches::shown(batch.start), batches::shown(batch.end));
             let condition = format!("{column} >= '{start}' and {column} < '{end}'");
             relation::windowed(name, kind, condition)
         }

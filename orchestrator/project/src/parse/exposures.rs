@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::config::Raw;
 use crate::context::Shared;
 use crate::error::Error;
 use crate::manifest::{DependsOn, Exposure, ResourceType};
@@ -25,7 +26,9 @@ pub(crate) fn parse(
             let mut fqn = vec![package.name().to_owned()];
             fqn.extend(file.folders.iter().cloned());
             fqn.push(name.clone());
-            let calls = texts(entry.map.get("depends_on"));
+            let (metrics, calls): (Vec<_>, Vec<_>) = texts(entry.map.get("depends_on"))
+                .into_iter()
+                .partition(|call| call.trim_start().starts_with("metric("));
             let mut node = draft(package, ResourceType::Analysis, &name);
             node.original_file_path.clone_from(&file.path);
             node.raw_code = calls
@@ -34,11 +37,20 @@ pub(crate) fn parse(
                 .collect();
             let named = references(shared, node)?;
             let config = entry.mapping("config")?;
-            if config.get("enabled") == Some(&Json::Bool(false)) {
-                continue;
-            }
             let mut tags = texts(entry.map.get("tags"));
             tags.extend(texts(config.get("tags")));
+            let mut meta = entry.mapping("meta")?;
+            if let Some(Json::Object(more)) = config.get("meta") {
+                meta.extend(more.clone());
+            }
+            let tree = package.configure("exposures", &fqn, &config, &Raw::new());
+            if tree.get("enabled") == Some(&Json::Bool(false)) {
+                continue;
+            }
+            // its own tags replace those of the project's file
+            if tags.is_empty() {
+                tags = texts(tree.get("tags"));
+            }
             found.push(Exposure {
                 unique_id: format!("exposure.{}.{name}", package.name()),
                 name,
@@ -49,9 +61,16 @@ pub(crate) fn parse(
                 owner: entry.map.get("owner").cloned().unwrap_or(Json::Null),
                 description: entry.text("description")?.unwrap_or_default(),
                 url: entry.text("url")?,
+                label: entry.text("label")?,
+                maturity: entry.text("maturity")?,
+                meta: meta.into_iter().collect(),
                 tags,
                 refs: named.refs,
                 source_refs: named.sources,
+                metrics: metrics
+                    .iter()
+                    .filter_map(|call| call.split(['\'', '"']).nth(1).map(str::to_owned))
+                    .collect(),
                 depends_on: DependsOn::default(),
             });
         }

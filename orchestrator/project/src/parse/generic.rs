@@ -12,7 +12,7 @@ use crate::config::Raw;
 use crate::context::Shared;
 use crate::context::yaml_scope::{YamlScope, render};
 use crate::error::Error;
-use crate::manifest::{Node, ResourceType, TestMetadata};
+use crate::manifest::{Node, RefArgs, ResourceType, TestMetadata, version_text};
 use crate::parse::nodes::{draft, finish};
 use crate::parse::properties::Patch;
 use crate::parse::test_arguments::{
@@ -43,8 +43,8 @@ const CONFIG_KEYS: [&str; 14] = [
 /// What a test stands on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// A node that `ref` names.
-    Node(&'a str),
+    /// A node that `ref` names, and its version.
+    Node(&'a str, Option<&'a Json>),
     /// A source's table.
     Source(&'a str, &'a str),
 }
@@ -52,14 +52,18 @@ pub(crate) enum Target<'a> {
 impl Target<'_> {
     fn relation(self) -> String {
         match self {
-            Self::Node(name) => format!("ref('{name}')"),
+            Self::Node(name, None) => format!("ref('{name}')"),
+            Self::Node(name, Some(version)) => {
+                format!("ref('{name}', version='{}')", version_text(version))
+            }
             Self::Source(source, table) => format!("source('{source}', '{table}')"),
         }
     }
 
     fn label(self) -> String {
         match self {
-            Self::Node(name) => name.to_owned(),
+            Self::Node(name, None) => name.to_owned(),
+            Self::Node(name, Some(version)) => format!("{name}_v{}", version_text(version)),
             Self::Source(source, table) => format!("{source}_{table}"),
         }
     }
@@ -309,10 +313,25 @@ fn known_target(node: &Node, macros: Vec<String>) -> Found {
         .step_by(2)
         .map(str::to_owned)
         .collect();
-    if parts.len() == 2 {
-        found.sources.push(parts);
-    } else {
-        found.refs.push(parts);
+    match attached_ref(node) {
+        Some(wanted) => found.refs.push(wanted),
+        None => found.sources.push(parts),
     }
     found
+}
+
+/// What a generic test's `model` names, when that is no source: `ref('a')`, `ref('a', version='2')`.
+pub(crate) fn attached_ref(node: &Node) -> Option<RefArgs> {
+    let model = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
+    let call = model.strip_prefix("{{ get_where_subquery(ref('")?;
+    let (name, rest) = call.split_once('\'')?;
+    let version = rest
+        .strip_prefix(", version='")
+        .and_then(|rest| rest.split_once('\''))
+        .map(|(version, _)| Json::from(version));
+    Some(RefArgs {
+        name: name.to_owned(),
+        package: None,
+        version,
+    })
 }

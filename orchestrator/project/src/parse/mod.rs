@@ -8,22 +8,27 @@ use serde_json::{Map, Value as Json};
 use crate::config::Raw;
 use crate::context::{Capture, Mode, NodeScope, Shared, lock};
 use crate::error::{Error, Location};
-use crate::manifest::{Node, UniqueId};
+use crate::manifest::{Node, RefArgs, UniqueId};
 use crate::project_file::ProjectFile;
 
 pub(crate) mod builtin;
 pub(crate) mod exposures;
+pub(crate) mod fixtures;
 pub(crate) mod generic;
+pub(crate) mod groups;
 pub(crate) mod hooks;
 pub(crate) mod macros;
 pub(crate) mod names;
 pub(crate) mod nodes;
 pub(crate) mod properties;
 pub(crate) mod resolve;
+pub(crate) mod semantic;
 pub(crate) mod snapshots;
 pub(crate) mod sources;
 pub(crate) mod test_arguments;
 pub(crate) mod test_names;
+pub(crate) mod unit_tests;
+pub(crate) mod versions;
 
 /// One package: the root project or a dependency.
 #[derive(Debug, Clone)]
@@ -65,7 +70,7 @@ impl Package {
 /// What rendering a text for its references found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) refs: Vec<Vec<String>>,
+    pub(crate) refs: Vec<RefArgs>,
     pub(crate) sources: Vec<Vec<String>>,
     pub(crate) config: Raw,
     pub(crate) macros: Vec<UniqueId>,

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::context::{Capture, Mode, NodeScope, Shared, node_value};
 use crate::error::Error;
-use crate::manifest::{Node, ResourceType};
+use crate::manifest::{Node, ResourceType, version_text};
 use crate::parse::template_error;
 use crate::relation::RelationName;
 
@@ -89,9 +89,13 @@ impl Names {
         };
         let alias = match self.overridden("alias", custom("alias"), node)? {
             Some(alias) => alias,
-            None => {
-                custom("alias").map_or_else(|| node.name.clone(), |alias| alias.trim().to_owned())
-            }
+            None => match (custom("alias"), &node.version) {
+                (Some(alias), _) => alias.trim().to_owned(),
+                (None, Some(version)) => {
+                    format!("{}_v{}", node.name, version_text(version).replace('.', "_"))
+                }
+                (None, None) => node.name.clone(),
+            },
         };
         let mut database = match self.overridden("database", custom("database"), node)? {
             Some(database) => database,
@@ -131,6 +135,6 @@ fn is_relational(node: &Node, shared: &Shared) -> bool {
                 .get_attr("STORE_FAILURES")
                 .is_ok_and(|flag| flag.is_true())
         }),
-        ResourceType::Analysis | ResourceType::Operation | ResourceType::Source => false,
+        _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! SQL and CSV files to nodes: models, analyses, singular tests, seeds.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use crate::config::{self, Raw};
 use crate::context::Shared;
 use crate::error::{Error, Location};
 use crate::files::{self, SourceFile};
-use crate::manifest::{DependsOn, Node, NodeConfig, ResourceType};
+use crate::manifest::{Node, ResourceType, version_text};
 use crate::parse::properties::{Patch, Patches};
-use crate::parse::{Found, Package, capture, template_error};
+use crate::parse::{Found, Package, capture, template_error, versions};
 use crate::yaml::texts;
 
 /// dbt's word for a kind of node, as ids and messages use it.
@@ -24,6 +25,11 @@ pub(crate) fn kind_name(kind: ResourceType) -> &'static str {
         ResourceType::Analysis => "analysis",
         ResourceType::Operation => "operation",
         ResourceType::Source => "source",
+        ResourceType::UnitTest => "unit_test",
+        ResourceType::Exposure => "exposure",
+        ResourceType::Metric => "metric",
+        ResourceType::SemanticModel => "semantic_model",
+        ResourceType::SavedQuery => "saved_query",
     }
 }
 
@@ -41,23 +47,8 @@ pub(crate) fn bare(package: &str, kind: ResourceType, name: &str) -> Node {
         name: name.to_owned(),
         alias: name.to_owned(),
         package_name: package.to_owned(),
-        path: PathBuf::new(),
-        original_file_path: PathBuf::new(),
-        fqn: Vec::new(),
-        raw_code: String::new(),
-        config: NodeConfig::default(),
-        tags: Vec::new(),
-        description: String::new(),
-        columns: indexmap::IndexMap::new(),
-        relation_name: None,
-        refs: Vec::new(),
-        source_refs: Vec::new(),
-        depends_on: DependsOn::default(),
-        test_metadata: None,
-        attached_node: None,
-        column_name: None,
-        patch_path: None,
         line: 1,
+        ..Node::default()
     }
 }
 
@@ -68,6 +59,11 @@ pub(crate) fn tree_of(kind: ResourceType) -> &'static str {
         ResourceType::Seed => "seeds",
         ResourceType::Snapshot => "snapshots",
         ResourceType::Source => "sources",
+        ResourceType::UnitTest => "unit_tests",
+        ResourceType::Exposure => "exposures",
+        ResourceType::Metric => "metrics",
+        ResourceType::SemanticModel => "semantic-models",
+        ResourceType::SavedQuery => "saved-queries",
         ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => "models",
     }
 }
@@ -79,8 +75,28 @@ fn patch_of<'a>(patches: &'a Patches, kind: ResourceType, name: &str) -> Option<
         ResourceType::Snapshot => patches.snapshots.get(name),
         ResourceType::Analysis => patches.analyses.get(name),
         ResourceType::Test => patches.tests.get(name),
-        ResourceType::Operation | ResourceType::Source => None,
+        _ => None,
     }
+}
+
+/// What describes the model of file `stem`: a version's file is `name_v2.sql` or the one its
+/// `defined_in` names, and the latest version's may be `name.sql`.
+fn patch_of_model<'a>(
+    patches: &'a Patches,
+    stem: &str,
+    is_file: &dyn Fn(&str) -> bool,
+) -> Option<&'a Patch> {
+    if let Some(patch) = patches.versions.get(stem) {
+        return Some(patch);
+    }
+    let latest = patches.versions.iter().find(|(file, patch)| {
+        patch.name == stem
+            && patch.version.as_ref().is_some_and(|v| v.is_latest())
+            && !is_file(file)
+    });
+    latest
+        .map(|(_, patch)| patch)
+        .or_else(|| patches.models.get(stem))
 }
 
 /// Parses every SQL and CSV file of `package`.
@@ -104,8 +120,16 @@ pub(crate) fn parse(
         // files below tests/generic define macros
         *kind != ResourceType::Test || file.path.iter().next() != Some("generic".as_ref())
     });
+    let models = work.iter().filter(|(kind, _)| *kind == ResourceType::Model);
+    let stems: HashSet<String> = models.map(|(_, file)| file.stem()).collect();
     in_parallel(&work, &|(kind, file)| {
-        node(shared, package, patches, *kind, file)
+        let patch = match kind {
+            ResourceType::Model => {
+                patch_of_model(patches, &file.stem(), &|stem| stems.contains(stem))
+            }
+            other => patch_of(patches, *other, &file.stem()),
+        };
+        node(shared, package, patch, *kind, file)
     })
 }
 
@@ -145,11 +169,14 @@ fn in_parallel<T: Sync, R: Send>(
 fn node(
     shared: &Arc<Shared>,
     package: &Package,
-    patches: &Patches,
+    patch: Option<&Patch>,
     kind: ResourceType,
     file: &SourceFile,
 ) -> Result<Node, Error> {
     let mut node = draft(package, kind, &file.stem());
+    if let Some(patch) = patch.filter(|patch| patch.version.is_some()) {
+        node.name.clone_from(&patch.name);
+    }
     node.path.clone_from(&file.path);
     node.original_file_path.clone_from(&file.original);
     node.fqn = vec![package.name().to_owned()];
@@ -159,7 +186,14 @@ fn node(
     }
     node.fqn.extend(file.folders());
     node.fqn.push(node.name.clone());
-    let found = if kind == ResourceType::Seed {
+    if let Some(version) = patch.and_then(|patch| patch.version.as_ref()) {
+        let number = format!("v{}", version_text(&version.v));
+        node.unique_id = format!("model.{}.{}.{number}", package.name(), node.name);
+        node.fqn.push(number);
+        node.version = Some(version.v.clone());
+        node.latest_version = Some(version.latest.clone());
+    }
+    let mut found = if kind == ResourceType::Seed {
         Found::default()
     } else {
         let text = file.read()?;
@@ -169,12 +203,12 @@ fn node(
         node.raw_code = trimmed.to_owned();
         references(shared, node.clone())?
     };
-    finish(
-        package,
-        &mut node,
-        patch_of(patches, kind, &file.stem()),
-        &found,
-    )?;
+    if let Some(patch) = patch.filter(|_| kind == ResourceType::Model) {
+        let foreign = versions::foreign_keys(shared, package, patch)?;
+        found.refs.extend(foreign.refs);
+        found.sources.extend(foreign.sources);
+    }
+    finish(package, &mut node, patch, &found)?;
     Ok(node)
 }
 
@@ -232,11 +266,23 @@ pub(crate) fn finish(
         node.description.clone_from(&patch.description);
         node.columns.clone_from(&patch.columns);
         node.patch_path = Some(patch.file.path.clone());
+        node.constraints.clone_from(&patch.constraints);
+        node.deprecation_date.clone_from(&patch.deprecation_date);
+        node.time_spine.clone_from(&patch.time_spine);
+    }
+    node.group = named(&node.config.raw, "group");
+    if kind == ResourceType::Model {
+        node.access = Some(named(&node.config.raw, "access").unwrap_or("protected".into()));
     }
     node.refs.clone_from(&found.refs);
     node.source_refs.clone_from(&found.sources);
     node.depends_on.macros.clone_from(&found.macros);
     Ok(())
+}
+
+fn named(raw: &Raw, key: &str) -> Option<String> {
+    let text = raw.get(key).and_then(serde_json::Value::as_str);
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Where the compiled text of `node` belongs, below `target/compiled`.

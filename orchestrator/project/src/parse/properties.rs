@@ -13,6 +13,7 @@ use crate::error::{Error, Location};
 use crate::files::{self, SourceFile};
 use crate::manifest::ColumnInfo;
 use crate::parse::Package;
+use crate::parse::versions::{self, Version};
 use crate::yaml::{self, Entry, texts};
 
 /// One property file, rendered.
@@ -47,6 +48,11 @@ pub(crate) struct Patch {
     pub(crate) columns: IndexMap<String, ColumnInfo>,
     pub(crate) column_tests: Vec<ColumnTests>,
     pub(crate) tests: Vec<Json>,
+    /// Of one version of a model.
+    pub(crate) version: Option<Version>,
+    pub(crate) constraints: Vec<Json>,
+    pub(crate) deprecation_date: Option<Json>,
+    pub(crate) time_spine: Option<Json>,
 }
 
 impl Patch {
@@ -61,6 +67,8 @@ impl Patch {
 #[derive(Debug, Default)]
 pub(crate) struct Patches {
     pub(crate) models: IndexMap<String, Patch>,
+    /// Versions of models, by the file that holds them.
+    pub(crate) versions: IndexMap<String, Patch>,
     pub(crate) seeds: IndexMap<String, Patch>,
     pub(crate) snapshots: IndexMap<String, Patch>,
     pub(crate) analyses: IndexMap<String, Patch>,
@@ -74,7 +82,12 @@ fn late(path: &[&str]) -> bool {
     path.iter().any(|key| {
         matches!(
             *key,
-            "tests" | "data_tests" | "description" | "loaded_at_query" | "unit_tests"
+            "tests"
+                | "data_tests"
+                | "description"
+                | "loaded_at_query"
+                | "unit_tests"
+                | "constraints"
         )
     }) || matches!(
         path,
@@ -146,6 +159,12 @@ fn read_file(
 }
 
 impl PropertyFile {
+    /// Path below the folder it was searched in.
+    pub(crate) fn below(&self) -> PathBuf {
+        let folders: PathBuf = self.folders.iter().collect();
+        folders.join(self.path.file_name().unwrap_or_default())
+    }
+
     /// The entries of top-level list `key`.
     pub(crate) fn entries<'a>(&'a self, key: &'a str) -> Result<Vec<Entry<'a>>, Error> {
         if self.content.is_null() {
@@ -167,12 +186,18 @@ impl Patches {
             for entry in file.entries(key)? {
                 let patch = patch(&entry, file)?;
                 let singular = key.trim_end_matches('s');
-                if let Some(first) = into.get(&patch.name) {
+                let versioned = self.versions.values().find(|v| v.name == patch.name);
+                let first = into.get(&patch.name);
+                if let Some(first) = first.or(versioned.filter(|_| key == "models")) {
                     return Err(Error::Duplicate {
                         what: format!("the patch of {singular} '{}'", patch.name),
                         first: first.location(),
                         second: last_location(&patch),
                     });
+                }
+                if key == "models" && entry.map.contains_key("versions") {
+                    self.versions.extend(versions::of(&entry, &patch)?);
+                    continue;
                 }
                 into.insert(patch.name.clone(), patch);
             }
@@ -224,10 +249,14 @@ pub(crate) fn patch(entry: &Entry<'_>, file: &Arc<PropertyFile>) -> Result<Patch
         columns,
         column_tests,
         tests: tests_of(entry)?,
+        version: None,
+        constraints: entry.list("constraints")?.to_vec(),
+        deprecation_date: entry.map.get("deprecation_date").cloned(),
+        time_spine: entry.map.get("time_spine").cloned(),
     })
 }
 
-fn tests_of(entry: &Entry<'_>) -> Result<Vec<Json>, Error> {
+pub(crate) fn tests_of(entry: &Entry<'_>) -> Result<Vec<Json>, Error> {
     let (new, old) = (entry.list("data_tests")?, entry.list("tests")?);
     if !new.is_empty() && !old.is_empty() {
         return Err(entry.wrong("'tests' and 'data_tests' stand side by side: use 'data_tests'"));
@@ -239,7 +268,7 @@ fn tests_of(entry: &Entry<'_>) -> Result<Vec<Json>, Error> {
     })
 }
 
-fn column_of(
+pub(crate) fn column_of(
     column: &Entry<'_>,
     quote_all: bool,
 ) -> Result<(ColumnInfo, Option<ColumnTests>), Error> {
@@ -271,6 +300,9 @@ fn column_of(
         data_type: column.text("data_type")?,
         meta,
         tags,
+        constraints: column.list("constraints")?.to_vec(),
+        quote: column.map.get("quote").and_then(Json::as_bool),
+        granularity: column.text("granularity")?,
     };
     Ok((info, tests))
 }

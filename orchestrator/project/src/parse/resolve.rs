@@ -6,7 +6,8 @@ use crate::error::{Error, Location};
 use crate::files;
 use crate::hint::closest;
 use crate::lookup::{Found, Lookup, referable};
-use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
+use crate::manifest::{Manifest, Node, RefArgs, ResourceType, UniqueId, version_text};
+use crate::parse::generic::attached_ref;
 
 /// Who asks, for messages.
 struct Asker<'a> {
@@ -38,7 +39,7 @@ impl Asker<'_> {
         &self,
         lookup: &Lookup,
         project: &str,
-        refs: &[Vec<String>],
+        refs: &[RefArgs],
         sources: &[Vec<String>],
     ) -> Result<Resolved, Error> {
         let mut ids: Vec<UniqueId> = Vec::new();
@@ -64,7 +65,7 @@ impl Asker<'_> {
             }
         }
         for wanted in refs {
-            let name = wanted.last().map_or("", String::as_str);
+            let name = wanted.name.as_str();
             match lookup.find_ref(project, self.package, wanted) {
                 Found::Node(id) => push(id),
                 Found::Disabled => {
@@ -118,6 +119,11 @@ pub(crate) fn dependencies(
     let project = manifest.project_name.clone();
     let mut gone = Vec::new();
     let mut warnings = Vec::new();
+    let groups: HashMap<UniqueId, String> = manifest
+        .nodes
+        .values()
+        .filter_map(|node| Some((node.unique_id.clone(), node.group.clone()?)))
+        .collect();
     for node in manifest.nodes.values_mut() {
         let asker = Asker {
             subject: format!("{} '{}'", label(node.resource_type), node.unique_id),
@@ -133,6 +139,11 @@ pub(crate) fn dependencies(
         }
         if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
             node.attached_node = attached(node, lookup, &project);
+            node.group = node
+                .attached_node
+                .as_ref()
+                .and_then(|id| groups.get(id))
+                .cloned();
         }
         node.depends_on.nodes = found.ids;
     }
@@ -140,6 +151,15 @@ pub(crate) fn dependencies(
         if let Some(node) = manifest.nodes.shift_remove(&id) {
             manifest.disabled.insert(id, node);
         }
+    }
+    for model in manifest.semantic_models.values_mut() {
+        let asker = Asker {
+            subject: format!("Semantic model '{}'", model.unique_id),
+            package: &model.package_name,
+            path: &model.original_file_path,
+            root,
+        };
+        model.depends_on.nodes = asker.resolve(lookup, &project, &model.refs, &[])?.ids;
     }
     for exposure in manifest.exposures.values_mut() {
         let asker = Asker {
@@ -150,17 +170,25 @@ pub(crate) fn dependencies(
         };
         let found = asker.resolve(lookup, &project, &exposure.refs, &exposure.source_refs)?;
         exposure.depends_on.nodes = found.ids;
+        for name in &exposure.metrics {
+            let metric = manifest
+                .metrics
+                .values()
+                .find(|metric| metric.name == *name);
+            let Some(metric) = metric else {
+                let wanted = format!("a metric named '{name}'");
+                return Err(asker.unknown(wanted, name, "was not found", None));
+            };
+            exposure.depends_on.nodes.push(metric.unique_id.clone());
+        }
     }
     Ok(warnings)
 }
 
 /// The node a generic test stands on: the one its `model` argument names.
 fn attached(node: &Node, lookup: &Lookup, project: &str) -> Option<UniqueId> {
-    let model = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
-    let name = model
-        .strip_prefix("{{ get_where_subquery(ref('")?
-        .strip_suffix("')) }}")?;
-    match lookup.find_ref(project, &node.package_name, &[name.to_owned()]) {
+    let wanted = attached_ref(node)?;
+    match lookup.find_ref(project, &node.package_name, &wanted) {
         Found::Node(id) => Some(id),
         Found::Disabled | Found::Nothing => None,
     }
@@ -175,6 +203,11 @@ fn label(kind: ResourceType) -> &'static str {
         ResourceType::Analysis => "Analysis",
         ResourceType::Operation => "Operation",
         ResourceType::Source => "Source",
+        ResourceType::UnitTest => "Unit test",
+        ResourceType::Exposure => "Exposure",
+        ResourceType::Metric => "Metric",
+        ResourceType::SemanticModel => "Semantic model",
+        ResourceType::SavedQuery => "Saved query",
     }
 }
 
@@ -188,7 +221,7 @@ pub(crate) fn place(node: &Node) -> Location {
 
 /// Refuses two nodes of one package with one name, and two that would build one relation.
 pub(crate) fn unique(manifest: &Manifest) -> Result<(), Error> {
-    let mut names: HashMap<(&str, &str), &Node> = HashMap::new();
+    let mut names: HashMap<(&str, String), &Node> = HashMap::new();
     let mut relations: HashMap<String, &Node> = HashMap::new();
     for node in manifest
         .nodes
@@ -196,7 +229,12 @@ pub(crate) fn unique(manifest: &Manifest) -> Result<(), Error> {
         .filter(|node| referable(node.resource_type))
     {
         let kind = label(node.resource_type).to_lowercase();
-        if let Some(first) = names.insert((&node.package_name, &node.name), node) {
+        let version = node
+            .version
+            .iter()
+            .map(|v| format!(".v{}", version_text(v)));
+        let name: String = std::iter::once(node.name.clone()).chain(version).collect();
+        if let Some(first) = names.insert((&node.package_name, name), node) {
             return Err(Error::Duplicate {
                 what: format!("{kind} '{}'", node.name),
                 first: place(first),

@@ -87,9 +87,7 @@ fn of_entry(package: &Package, file: &Arc<PropertyFile>, entry: &Entry<'_>) -> R
         )));
     }
     let mut node = draft(package, ResourceType::Snapshot, &name);
-    let below: std::path::PathBuf = file.folders.iter().collect();
-    let file_name = file.path.file_name().unwrap_or_default();
-    node.path = below.join(file_name).join(format!("{name}.sql"));
+    node.path = file.below().join(format!("{name}.sql"));
     node.original_file_path.clone_from(&file.path);
     node.fqn = vec![package.name().to_owned()];
     node.fqn.extend(file.folders.iter().cloned());

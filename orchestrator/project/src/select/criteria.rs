@@ -18,12 +18,15 @@ pub(super) enum Method {
     Exposure,
     Group,
     Access,
-    /// Kinds of resource that are not executed here: nothing matches.
-    Nothing,
+    Version,
+    Metric,
+    SemanticModel,
+    SavedQuery,
+    UnitTest,
 }
 
 /// The method names, for messages.
-const NAMES: [(&str, Method); 19] = [
+const NAMES: [(&str, Method); 18] = [
     ("fqn", Method::Fqn),
     ("tag", Method::Tag),
     ("path", Method::Path),
@@ -37,12 +40,11 @@ const NAMES: [(&str, Method); 19] = [
     ("exposure", Method::Exposure),
     ("group", Method::Group),
     ("access", Method::Access),
-    ("metric", Method::Nothing),
-    ("semantic_model", Method::Nothing),
-    ("saved_query", Method::Nothing),
-    ("unit_test", Method::Nothing),
-    ("version", Method::Nothing),
-    ("selector", Method::Nothing),
+    ("metric", Method::Metric),
+    ("semantic_model", Method::SemanticModel),
+    ("saved_query", Method::SavedQuery),
+    ("unit_test", Method::UnitTest),
+    ("version", Method::Version),
 ];
 
 /// A parsed criterion.

@@ -7,82 +7,30 @@ use serde_json::Value as Json;
 
 use crate::config;
 use crate::error::Error;
-use crate::manifest::{Exposure, Manifest, Node, ResourceType, Source, UniqueId};
-use crate::parse::nodes::kind_name;
+use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
+use crate::parse::versions::above;
 use crate::select::criteria::{Criteria, Method};
+use crate::select::item::{Item, items};
 use crate::select::pattern::{matches, path_matches};
-
-/// Anything that can be selected.
-#[derive(Clone, Copy)]
-enum Item<'a> {
-    Node(&'a Node),
-    Source(&'a Source),
-    Exposure(&'a Exposure),
-}
-
-impl<'a> Item<'a> {
-    fn id(self) -> &'a UniqueId {
-        match self {
-            Self::Node(node) => &node.unique_id,
-            Self::Source(source) => &source.unique_id,
-            Self::Exposure(exposure) => &exposure.unique_id,
-        }
-    }
-
-    fn fqn(self) -> &'a [String] {
-        match self {
-            Self::Node(node) => &node.fqn,
-            Self::Source(source) => &source.fqn,
-            Self::Exposure(exposure) => &exposure.fqn,
-        }
-    }
-
-    fn tags(self) -> &'a [String] {
-        match self {
-            Self::Node(node) => &node.tags,
-            Self::Source(source) => &source.tags,
-            Self::Exposure(exposure) => &exposure.tags,
-        }
-    }
-
-    fn package(self) -> &'a str {
-        match self {
-            Self::Node(node) => &node.package_name,
-            Self::Source(source) => &source.package_name,
-            Self::Exposure(exposure) => &exposure.package_name,
-        }
-    }
-
-    fn file(self) -> &'a Path {
-        match self {
-            Self::Node(node) => &node.original_file_path,
-            Self::Source(source) => &source.original_file_path,
-            Self::Exposure(exposure) => &exposure.original_file_path,
-        }
-    }
-
-    /// dbt's word for its kind.
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Node(node) => kind_name(node.resource_type),
-            Self::Source(_) => "source",
-            Self::Exposure(_) => "exposure",
-        }
-    }
-}
 
 /// The members of `manifest` that `criteria` names.
 pub(super) fn search(manifest: &Manifest, criteria: &Criteria) -> Result<HashSet<UniqueId>, Error> {
     let matcher = Matcher::new(manifest, criteria)?;
-    let nodes = manifest.nodes.values().map(Item::Node);
-    let sources = manifest.sources.values().map(Item::Source);
-    let exposures = manifest.exposures.values().map(Item::Exposure);
-    Ok(nodes
-        .chain(sources)
-        .chain(exposures)
+    Ok(items(manifest)
         .filter(|item| matcher.matches(*item))
         .map(|item| item.id().clone())
         .collect())
+}
+
+/// Where `node` stands among the versions of its model.
+fn is_version(node: &Node, wanted: &str) -> bool {
+    match (wanted, &node.version, &node.latest_version) {
+        ("none", version, _) => version.is_none(),
+        ("latest", Some(own), Some(latest)) => own == latest,
+        ("prerelease", Some(own), Some(latest)) => above(own, latest),
+        ("old", Some(own), Some(latest)) => above(latest, own),
+        _ => false,
+    }
 }
 
 struct Matcher<'a> {
@@ -132,16 +80,29 @@ impl<'a> Matcher<'a> {
                     "write source:NAME, source:NAME.TABLE or source:PACKAGE.NAME.TABLE",
                 ));
             }
-            Method::Exposure if parts.len() > 2 => {
+            Method::Exposure
+            | Method::Metric
+            | Method::SemanticModel
+            | Method::SavedQuery
+            | Method::UnitTest
+                if parts.len() > 2 =>
+            {
                 return Err(wrong(
                     "too many dots".into(),
-                    "write exposure:NAME or exposure:PACKAGE.NAME",
+                    "write METHOD:NAME or METHOD:PACKAGE.NAME",
+                ));
+            }
+            Method::Version if !matches!(value, "latest" | "prerelease" | "old" | "none") => {
+                return Err(wrong(
+                    format!("there is no version type '{value}'"),
+                    "one of latest, prerelease, old, none",
                 ));
             }
             Method::ResourceType if !KINDS.contains(&value) => {
                 return Err(wrong(
                     format!("there is no resource type '{value}'"),
-                    "one of model, test, seed, snapshot, analysis, source, exposure",
+                    "one of model, test, unit_test, seed, snapshot, analysis, source, exposure, metric, \
+                     semantic_model, saved_query",
                 ));
             }
             Method::TestType
@@ -167,8 +128,8 @@ impl<'a> Matcher<'a> {
         match (self.criteria.method, item) {
             (Method::Fqn, Item::Source(_)) => false,
             (Method::Fqn, item) => {
-                let fqn = item.fqn();
-                self.fqn(fqn) || self.fqn(fqn.get(1..).unwrap_or_default())
+                let (fqn, versioned) = (item.fqn(), item.is_versioned());
+                self.fqn(fqn, versioned) || self.fqn(fqn.get(1..).unwrap_or_default(), versioned)
             }
             (Method::Tag, item) => item.tags().iter().any(|tag| matches(tag, value)),
             (Method::Path, item) => self.path(item),
@@ -193,18 +154,25 @@ impl<'a> Matcher<'a> {
                     && matches(&source.source_name, name)
                     && matches(&source.name, table)
             }
-            (Method::Exposure, Item::Exposure(exposure)) => {
-                let (package, name) = match self.parts[..] {
-                    [package, name] => (package, name),
-                    _ => ("*", value),
-                };
-                matches(&exposure.package_name, package) && matches(&exposure.name, name)
+            (Method::Exposure, Item::Exposure(_)) | (Method::UnitTest, Item::UnitTest(_)) => {
+                self.name(item)
+            }
+            (Method::Metric, Item::Semantic(thing)) => {
+                thing.resource_type == ResourceType::Metric && self.name(item)
+            }
+            (Method::SemanticModel, Item::Semantic(thing)) => {
+                thing.resource_type == ResourceType::SemanticModel && self.name(item)
+            }
+            (Method::SavedQuery, Item::Semantic(thing)) => {
+                thing.resource_type == ResourceType::SavedQuery && self.name(item)
             }
             (Method::ResourceType, item) => item.kind() == value,
             (Method::TestName, Item::Node(node)) => node
                 .test_metadata
                 .as_ref()
                 .is_some_and(|test| matches(&test.name, value)),
+            (Method::TestName, Item::UnitTest(test)) => matches(&test.name, value),
+            (Method::TestType, Item::UnitTest(_)) => value == "unit",
             (Method::TestType, Item::Node(node)) if node.resource_type == ResourceType::Test => {
                 match value {
                     "generic" | "schema" => node.test_metadata.is_some(),
@@ -218,19 +186,43 @@ impl<'a> Matcher<'a> {
                 let group = node.config.raw.get("group").and_then(Json::as_str);
                 group.is_some_and(|group| matches(group, value))
             }
-            (Method::Access, Item::Node(node)) if node.resource_type == ResourceType::Model => {
-                let access = node.config.raw.get("access").and_then(Json::as_str);
-                access.unwrap_or("protected") == value
+            (Method::Group, Item::Semantic(thing)) => {
+                let metric = thing.resource_type == ResourceType::Metric;
+                let group = thing.group.as_deref().filter(|_| metric);
+                group.is_some_and(|group| matches(group, value))
+            }
+            (Method::Access, Item::Node(node)) => node.access.as_deref() == Some(value),
+            (Method::Version, Item::Node(node)) if node.resource_type == ResourceType::Model => {
+                is_version(node, value)
             }
             _ => false,
         }
     }
 
+    /// `NAME` or `PACKAGE.NAME`.
+    fn name(&self, item: Item<'_>) -> bool {
+        let (package, name) = match self.parts[..] {
+            [package, name] => (package, name),
+            _ => ("*", self.value),
+        };
+        matches(item.package(), package) && matches(item.name(), name)
+    }
+
     /// dbt's rules: the last part alone, a dotted prefix, or wildcards.
-    fn fqn(&self, fqn: &[String]) -> bool {
-        let Some(leaf) = fqn.last() else { return false };
+    /// For a version, the name is the last part but one, and `name.v2` and `name_v2` mean it.
+    fn fqn(&self, fqn: &[String], versioned: bool) -> bool {
+        let own = if versioned { fqn.split_last() } else { None };
+        let Some(leaf) = own.map_or(fqn, |(_, rest)| rest).last() else {
+            return false;
+        };
         if leaf == self.value {
             return true;
+        }
+        if let Some((version, _)) = own {
+            let ends = self.parts.len().saturating_sub(2);
+            if self.parts[ends..].join("_") == format!("{leaf}_{version}") {
+                return true;
+            }
         }
         let flat: Vec<&str> = fqn.iter().flat_map(|part| part.split('.')).collect();
         if flat.len() < self.parts.len() {
@@ -257,7 +249,7 @@ impl<'a> Matcher<'a> {
         };
         let patch = match item {
             Item::Node(node) => node.patch_path.as_deref(),
-            Item::Source(_) | Item::Exposure(_) => None,
+            _ => None,
         };
         item.file().ancestors().chain(patch).any(matches)
     }
@@ -272,7 +264,7 @@ impl<'a> Matcher<'a> {
                 "enabled": true, "tags": source.tags, "meta": source.meta,
                 "loaded_at_field": source.loaded_at_field, "freshness": source.freshness,
             }),
-            Item::Exposure(_) => return false,
+            _ => return false,
         };
         let mut found = &full;
         for part in &self.criteria.arguments {

@@ -5,15 +5,19 @@
 
 use std::collections::HashSet;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
+use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::load::Project;
 use crate::manifest::{Manifest, ResourceType, UniqueId};
 use crate::select::criteria::Criteria;
+use crate::select::definition::Definition;
 
 mod criteria;
+pub(crate) mod definition;
+mod item;
 mod methods;
 mod pattern;
 
@@ -41,6 +45,10 @@ pub struct Spec {
     /// Kinds that the verb handles; empty = what `dbt ls` lists: everything, exposures included,
     /// but analyses and hooks.
     pub resource_types: Vec<ResourceType>,
+    /// Kinds taken away from those.
+    pub exclude_resource_types: Vec<ResourceType>,
+    /// `--selector`: a name in selectors.yml, in the place of `select` and `exclude`.
+    pub selector: Option<String>,
     /// How tests follow their nodes.
     pub indirect: Indirect,
 }
@@ -66,36 +74,89 @@ fn select_in(manifest: &Manifest, graph: &Graph, spec: &Spec) -> Result<IndexSet
         graph,
         indirect: spec.indirect,
     };
-    let included = if spec.select.is_empty() {
-        selection.union(&["fqn:*", "source:*", "exposure:*"].map(str::to_owned))?
-    } else {
-        selection.union(&spec.select)?
+    let chosen = selection.of(&spec.definition(&manifest.selectors)?)?.direct;
+    let wanted = |kind: ResourceType| {
+        let asked = match spec.resource_types.as_slice() {
+            [] => !matches!(kind, ResourceType::Analysis | ResourceType::Operation),
+            kinds => kinds.contains(&kind),
+        };
+        asked && !spec.exclude_resource_types.contains(&kind)
     };
-    let excluded = selection.union(&spec.exclude)?;
-    let wanted = |kind: ResourceType| match spec.resource_types.as_slice() {
-        [] => !matches!(kind, ResourceType::Analysis | ResourceType::Operation),
-        kinds => kinds.contains(&kind),
-    };
-    let chosen = |id: &UniqueId| included.direct.contains(id) && !excluded.direct.contains(id);
     let nodes = manifest
         .nodes
         .values()
-        .filter(|node| wanted(node.resource_type))
-        .map(|node| &node.unique_id);
-    let sources = manifest
-        .sources
-        .keys()
-        .filter(|_| wanted(ResourceType::Source));
-    let exposures = manifest
-        .exposures
-        .keys()
-        .filter(|_| spec.resource_types.is_empty());
+        .map(|node| (&node.unique_id, node.resource_type));
+    let of_kind = |kind| move |id| (id, kind);
+    let semantics = [
+        &manifest.metrics,
+        &manifest.semantic_models,
+        &manifest.saved_queries,
+    ];
+    let semantics = semantics.into_iter().flat_map(|all| all.values());
     Ok(nodes
-        .chain(sources)
-        .chain(exposures)
-        .filter(|id| chosen(id))
-        .cloned()
+        .chain(manifest.sources.keys().map(of_kind(ResourceType::Source)))
+        .chain(
+            manifest
+                .exposures
+                .keys()
+                .map(of_kind(ResourceType::Exposure)),
+        )
+        .chain(
+            manifest
+                .unit_tests
+                .keys()
+                .map(of_kind(ResourceType::UnitTest)),
+        )
+        .chain(semantics.map(|thing| (&thing.unique_id, thing.resource_type)))
+        .filter(|(id, kind)| wanted(*kind) && chosen.contains(*id))
+        .map(|(id, _)| id.clone())
         .collect())
+}
+
+impl Spec {
+    /// What it means: the selector it names, the project's default one, or its own words.
+    fn definition(&self, selectors: &IndexMap<String, Json>) -> Result<Definition, Error> {
+        let unsaid = self.select.is_empty() && self.exclude.is_empty();
+        let default = definition::default_of(selectors).filter(|_| unsaid);
+        if let Some(name) = self.selector.as_deref().or(default) {
+            return definition::named(selectors, name);
+        }
+        let everything = [
+            "fqn:*",
+            "source:*",
+            "exposure:*",
+            "metric:*",
+            "semantic_model:*",
+        ];
+        let included = if self.select.is_empty() {
+            self.union(&everything.map(str::to_owned))?
+        } else {
+            self.union(&self.select)?
+        };
+        let excluded = self.union(&self.exclude)?;
+        Ok(Definition::Difference(
+            Box::new((included, excluded)),
+            Indirect::Eager,
+        ))
+    }
+
+    /// Arguments, each split at blanks, added up; `a,b` is what both select.
+    fn union(&self, arguments: &[String]) -> Result<Definition, Error> {
+        let parts = arguments
+            .iter()
+            .flat_map(|argument| argument.split_whitespace());
+        let each = parts.map(|part| {
+            let criteria = part
+                .split(',')
+                .map(|part| Ok(Definition::One(Box::new(Criteria::parse(part)?), None)))
+                .collect::<Result<_, Error>>()?;
+            Ok(Definition::Intersection(criteria, self.indirect))
+        });
+        Ok(Definition::Union(
+            each.collect::<Result<_, Error>>()?,
+            self.indirect,
+        ))
+    }
 }
 
 struct Selection<'a> {
@@ -104,83 +165,104 @@ struct Selection<'a> {
     indirect: Indirect,
 }
 
+/// How the sets of several parts become one.
+type Join = fn(&[HashSet<UniqueId>]) -> HashSet<UniqueId>;
+
+fn united(sets: &[HashSet<UniqueId>]) -> HashSet<UniqueId> {
+    sets.iter().flat_map(|set| set.iter().cloned()).collect()
+}
+
+fn common(sets: &[HashSet<UniqueId>]) -> HashSet<UniqueId> {
+    let Some((first, rest)) = sets.split_first() else {
+        return HashSet::new();
+    };
+    first
+        .iter()
+        .filter(|id| rest.iter().all(|set| set.contains(*id)))
+        .cloned()
+        .collect()
+}
+
+fn remaining(sets: &[HashSet<UniqueId>]) -> HashSet<UniqueId> {
+    let Some((first, rest)) = sets.split_first() else {
+        return HashSet::new();
+    };
+    first
+        .iter()
+        .filter(|id| !rest.iter().any(|set| set.contains(*id)))
+        .cloned()
+        .collect()
+}
+
 impl Selection<'_> {
-    /// Arguments, each split at blanks, added up.
-    fn union(&self, arguments: &[String]) -> Result<Bundle, Error> {
-        let parts = arguments
-            .iter()
-            .flat_map(|argument| argument.split_whitespace());
-        let bundles = parts
-            .map(|part| self.intersection(part))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.combine(&bundles, |sets| {
-            sets.iter().flat_map(|set| set.iter().cloned()).collect()
-        }))
+    fn of(&self, definition: &Definition) -> Result<Bundle, Error> {
+        let all = |parts: &[Definition]| -> Result<Vec<Bundle>, Error> {
+            parts.iter().map(|part| self.of(part)).collect()
+        };
+        Ok(match definition {
+            Definition::One(criteria, indirect) => {
+                self.criterion(criteria, indirect.unwrap_or(self.indirect))?
+            }
+            Definition::Union(parts, indirect) => self.combine(&all(parts)?, united, *indirect),
+            Definition::Intersection(parts, indirect) => {
+                self.combine(&all(parts)?, common, *indirect)
+            }
+            Definition::Difference(two, indirect) => {
+                let bundles = [self.of(&two.0)?, self.of(&two.1)?];
+                self.combine(&bundles, remaining, *indirect)
+            }
+        })
     }
 
-    /// `a,b`: what every part selects.
-    fn intersection(&self, text: &str) -> Result<Bundle, Error> {
-        let bundles = text
-            .split(',')
-            .map(|part| self.criterion(part))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.combine(&bundles, |sets| {
-            let Some((first, rest)) = sets.split_first() else {
-                return HashSet::new();
-            };
-            first
-                .iter()
-                .filter(|id| rest.iter().all(|set| set.contains(*id)))
-                .cloned()
-                .collect()
-        }))
-    }
-
-    /// Joins parts by `join`, direct and possible sets each, then takes in what has become direct.
-    fn combine(
-        &self,
-        bundles: &[Bundle],
-        join: fn(&[HashSet<UniqueId>]) -> HashSet<UniqueId>,
-    ) -> Bundle {
+    /// Joins parts, direct and possible sets each, then takes in what has become direct.
+    fn combine(&self, bundles: &[Bundle], join: Join, indirect: Indirect) -> Bundle {
         let direct: Vec<_> = bundles.iter().map(|bundle| bundle.direct.clone()).collect();
         let possible: Vec<_> = bundles
             .iter()
             .map(|bundle| &bundle.direct | &bundle.indirect)
             .collect();
-        let (direct, indirect) = (join(&direct), join(&possible));
-        let direct = self.take_in(direct, &indirect);
-        Bundle { direct, indirect }
+        let (direct, possible) = (join(&direct), join(&possible));
+        Bundle {
+            direct: self.take_in(direct, &possible, indirect),
+            indirect: possible,
+        }
     }
 
-    /// `direct` and those tests of `indirect` whose parents it holds.
+    /// `direct` and those tests of `possible` whose parents it holds.
     fn take_in(
         &self,
         mut direct: HashSet<UniqueId>,
-        indirect: &HashSet<UniqueId>,
+        possible: &HashSet<UniqueId>,
+        indirect: Indirect,
     ) -> HashSet<UniqueId> {
-        let mut enough = match self.indirect {
+        let mut enough = match indirect {
             Indirect::Eager | Indirect::Empty => return direct,
             Indirect::Cautious | Indirect::Buildable => direct.clone(),
         };
-        if self.indirect == Indirect::Buildable {
+        if indirect == Indirect::Buildable {
             enough.extend(self.parents(&direct, None));
         }
-        for id in indirect {
-            if self.parents_in(id, &enough) {
+        for id in possible {
+            if self.is_test(id) && self.parents_in(id, &enough) {
                 direct.insert(id.clone());
             }
         }
         direct
     }
 
-    /// Whether every parent of node `id` is in `set`.
+    /// Whether `id` is a data test or a unit test: what follows the nodes it stands on.
+    fn is_test(&self, id: &str) -> bool {
+        let node = self.manifest.nodes.get(id);
+        node.is_some_and(|node| node.resource_type == ResourceType::Test)
+            || self.manifest.unit_tests.contains_key(id)
+    }
+
+    /// Whether every parent of test `id` is in `set`.
     fn parents_in(&self, id: &str, set: &HashSet<UniqueId>) -> bool {
-        self.manifest.nodes.get(id).is_some_and(|node| {
-            node.depends_on
-                .nodes
-                .iter()
-                .all(|parent| set.contains(parent))
-        })
+        let node = self.manifest.nodes.get(id).map(|node| &node.depends_on);
+        let test = self.manifest.unit_tests.get(id);
+        node.or(test.map(|test| &test.depends_on))
+            .is_some_and(|needs| needs.nodes.iter().all(|parent| set.contains(parent)))
     }
 
     fn parents(&self, of: &HashSet<UniqueId>, depth: Option<usize>) -> HashSet<UniqueId> {
@@ -217,9 +299,8 @@ impl Selection<'_> {
     }
 
     /// One criterion with its `+` and `@`, and the tests that follow it.
-    fn criterion(&self, text: &str) -> Result<Bundle, Error> {
-        let criteria = Criteria::parse(text)?;
-        let mut selected = methods::search(self.manifest, &criteria)?;
+    fn criterion(&self, criteria: &Criteria, indirect: Indirect) -> Result<Bundle, Error> {
+        let mut selected = methods::search(self.manifest, criteria)?;
         let mut more = HashSet::new();
         if criteria.childrens_parents {
             let down = &self.children(&selected, None) | &selected;
@@ -233,12 +314,12 @@ impl Selection<'_> {
             more.extend(self.children(&selected, criteria.children_depth));
         }
         selected.extend(more);
-        Ok(self.with_tests(selected))
+        Ok(self.with_tests(selected, indirect))
     }
 
-    fn with_tests(&self, selected: HashSet<UniqueId>) -> Bundle {
+    fn with_tests(&self, selected: HashSet<UniqueId>, indirect: Indirect) -> Bundle {
         let mut enough = selected.clone();
-        match self.indirect {
+        match indirect {
             Indirect::Empty => {
                 return Bundle {
                     direct: selected,
@@ -256,11 +337,10 @@ impl Selection<'_> {
             indirect: HashSet::new(),
         };
         for id in selected.iter().flat_map(|id| self.graph.children(id)) {
-            let test = self.manifest.nodes.get(id);
-            if test.is_none_or(|node| node.resource_type != ResourceType::Test) {
+            if !self.is_test(id) {
                 continue;
             }
-            if self.indirect == Indirect::Eager || self.parents_in(id, &enough) {
+            if indirect == Indirect::Eager || self.parents_in(id, &enough) {
                 bundle.direct.insert(id.to_owned());
             } else {
                 bundle.indirect.insert(id.to_owned());

@@ -55,7 +55,7 @@ fn ids(select: &[&str], exclude: &[&str], indirect: Indirect) -> String {
         select: texts(select),
         exclude: texts(exclude),
         indirect,
-        resource_types: Vec::new(),
+        ..Spec::default()
     };
     let found = select_in(&manifest, &graph, &spec).unwrap();
     found

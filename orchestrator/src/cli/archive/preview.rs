@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use lake::ledger::TableId;
 use lake::mover::preview;
-use project::select::{Spec, select};
+use project::select::select;
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -80,12 +80,7 @@ pub(super) async fn show(
     output: Output,
     printer: &Printer,
 ) -> anyhow::Result<()> {
-    let spec = Spec {
-        select: request.select.clone(),
-        exclude: request.exclude.clone(),
-        resource_types: request.kinds(),
-        indirect: request.indirect.into(),
-    };
+    let spec = request.spec(request.kinds());
     let selected = select(&opened.project, &spec)?;
     let mut plans = Vec::new();
     for archived in &opened.policies {

@@ -91,7 +91,12 @@ async fn dispatch(work: &mut Work<'_>) -> Result<Outcome, Error> {
         | ResourceType::Snapshot
         | ResourceType::Analysis
         | ResourceType::Operation
-        | ResourceType::Source => match work.node.config.materialized.as_str() {
+        | ResourceType::Source
+        | ResourceType::UnitTest
+        | ResourceType::Exposure
+        | ResourceType::Metric
+        | ResourceType::SemanticModel
+        | ResourceType::SavedQuery => match work.node.config.materialized.as_str() {
             "view" => Box::pin(view::run(work)).await,
             "table" => Box::pin(table::run(work)).await,
             "incremental" => Box::pin(incremental::run(work)).await,

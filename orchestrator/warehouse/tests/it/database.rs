@@ -228,6 +228,7 @@ impl Model {
             patch_path: None,
             line: 0,
             tags: Vec::new(),
+            ..Node::default()
         };
         Self {
             node,

@@ -1,0 +1,160 @@
+//! What a project declares besides nodes, sources and macros. Nothing of it is executed, unit tests
+//! aside.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::{DependsOn, RefArgs, ResourceType, UniqueId};
+
+/// A metric, a semantic model or a saved query: kept as written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Semantic {
+    /// `metric.package.name`, `semantic_model.…`, `saved_query.…`.
+    pub unique_id: UniqueId,
+    /// Kind.
+    pub resource_type: ResourceType,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// Path below its model path.
+    pub path: PathBuf,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Folders and name.
+    pub fqn: Vec<String>,
+    /// Text.
+    pub description: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Group.
+    pub group: Option<String>,
+    /// Effective configuration.
+    pub config: IndexMap<String, Json>,
+    /// Arguments of every `ref`.
+    pub refs: Vec<RefArgs>,
+    /// What it needs.
+    pub depends_on: DependsOn,
+    /// The whole entry.
+    pub properties: Map<String, Json>,
+}
+
+/// Who owns models together, and may use each other's private ones.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Group {
+    /// `group.package.name`.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// Path below its model path.
+    pub path: PathBuf,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Owner as written.
+    pub owner: Json,
+    /// Text.
+    pub description: Option<String>,
+    /// `config:` as written.
+    pub config: Map<String, Json>,
+}
+
+/// Shape of a fixture's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A list of mappings.
+    #[default]
+    Dict,
+    /// Lines of text; by now a list of mappings too.
+    Csv,
+    /// A query.
+    Sql,
+}
+
+/// Rows in the place of a relation, or the rows that are expected.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fixture {
+    /// `ref(…)`, `source(…)` or `this`; absent for what is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// A list of mappings, or the text of a query.
+    pub rows: Json,
+    /// Shape.
+    pub format: Format,
+    /// The file the rows came from, when they did.
+    pub fixture: Option<String>,
+}
+
+/// What a unit test puts in the place of the project's own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// Macros by name: the value they give.
+    #[serde(default)]
+    pub macros: Map<String, Json>,
+    /// Vars.
+    #[serde(default)]
+    pub vars: Map<String, Json>,
+    /// Environment variables.
+    #[serde(default)]
+    pub env_vars: Map<String, Json>,
+}
+
+/// Rows in, rows out: a model's logic without its data.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct UnitTest {
+    /// `unit_test.package.model.name`, behind it `_v2` when the model has versions.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Name of the model.
+    pub model: String,
+    /// Package.
+    pub package_name: String,
+    /// Path below its model path.
+    pub path: PathBuf,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Folders, model, name.
+    pub fqn: Vec<String>,
+    /// Text.
+    pub description: String,
+    /// Rows in.
+    pub given: Vec<Fixture>,
+    /// Rows out.
+    pub expect: Fixture,
+    /// Replaced macros and variables.
+    pub overrides: Option<Overrides>,
+    /// `{include, exclude}` as written.
+    pub versions: Option<Json>,
+    /// Version of the model.
+    pub version: Option<Json>,
+    /// False takes it out of the graph.
+    pub enabled: bool,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
+    /// The model.
+    pub depends_on: DependsOn,
+    /// Line of its file.
+    pub line: usize,
+}
+
+impl UnitTest {
+    /// `model::name`, as console lines call it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.version {
+            Some(version) => {
+                let version = super::version_text(version);
+                format!("{}::{}_v{version}", self.model, self.name)
+            }
+            None => format!("{}::{}", self.model, self.name),
+        }
+    }
+}
