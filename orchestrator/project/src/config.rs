@@ -113,6 +113,25 @@ pub(crate) fn merge_tree(into: &mut Raw, tree: Option<&Map<String, Json>>, fqn: 
     }
 }
 
+/// Like [`merge_tree`], but each level replaces what lower ones said.
+pub(crate) fn replace_tree(into: &mut Raw, tree: Option<&Map<String, Json>>, fqn: &[String]) {
+    let mut level = tree;
+    let mut parts = fqn.iter();
+    while let Some(current) = level {
+        for (key, value) in current {
+            let plain = key.strip_prefix('+');
+            if plain.is_some() || !value.is_object() {
+                let key = canonical(plain.unwrap_or(key).trim());
+                into.insert(key.to_owned(), value.clone());
+            }
+        }
+        level = parts
+            .next()
+            .and_then(|part| current.get(part))
+            .and_then(Json::as_object);
+    }
+}
+
 fn flag(raw: &Raw, key: &str) -> Result<Option<bool>, String> {
     match raw.get(key) {
         None | Some(Json::Null) => Ok(None),

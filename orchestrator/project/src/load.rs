@@ -1,6 +1,6 @@
 //! Files to [`Project`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Location};
 use crate::files;
 use crate::graph::Graph;
 use crate::lookup::Lookup;
-use crate::manifest::{Manifest, UniqueId};
+use crate::manifest::{Manifest, Node, UniqueId};
 use crate::packages::packages;
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
@@ -80,11 +80,27 @@ pub struct Project {
     pub flags: IndexMap<String, Json>,
     /// Root `vars:` merged with `--vars`.
     pub vars: IndexMap<String, Json>,
+    /// The folder of each package.
+    pub(crate) package_roots: HashMap<String, PathBuf>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) lookup: Arc<Lookup>,
 }
 
 impl Project {
+    /// The folder of the package that `node` belongs to.
+    #[must_use]
+    pub fn root_of(&self, node: &Node) -> &Path {
+        self.package_roots
+            .get(&node.package_name)
+            .unwrap_or(&self.root)
+    }
+
+    /// The file that `node` is read from.
+    #[must_use]
+    pub fn file_of(&self, node: &Node) -> PathBuf {
+        self.root_of(node).join(&node.original_file_path)
+    }
+
     /// Whether `vars.ridehail_native_partitions` asks for native partitions.
     #[must_use]
     pub fn native_partitions(&self) -> bool {
@@ -184,6 +200,10 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         on_run_end: done.on_run_end,
         flags: root.flags.clone(),
         vars,
+        package_roots: packages
+            .iter()
+            .map(|package| (package.name().to_owned(), package.file.root.clone()))
+            .collect(),
         shared,
         lookup: Arc::new(done.lookup),
     })

@@ -138,6 +138,10 @@ pub struct Node {
     pub time_spine: Option<Json>,
     /// The property file that describes it.
     pub patch_path: Option<PathBuf>,
+    /// Configuration by key as the topmost level that has the key wrote it, nothing merged into it.
+    pub unrendered_config: IndexMap<String, Json>,
+    /// `{% docs %}` blocks that the description shows.
+    pub doc_blocks: Vec<UniqueId>,
     /// Line of `original_file_path` where the node starts (0 = whole file).
     pub line: usize,
 }
@@ -237,6 +241,8 @@ pub struct ColumnInfo {
     pub quote: Option<bool>,
     /// Of columns of time: `day`, `month`, ….
     pub granularity: Option<String>,
+    /// `{% docs %}` blocks that the description shows.
+    pub doc_blocks: Vec<UniqueId>,
 }
 
 /// Arguments of a `ref`.
@@ -309,13 +315,23 @@ pub struct Source {
     pub description: String,
     /// Where it lies.
     pub relation_name: RelationName,
+    /// Text of the source it belongs to.
+    pub source_description: String,
+    /// Who fills it.
+    pub loader: String,
     /// Column that tells when a row came in.
     pub loaded_at_field: Option<String>,
     /// Column that tells when a row happened.
     #[serde(default)]
     pub event_time: Option<String>,
-    /// Freshness thresholds as written.
+    /// Query that tells when the last row came in.
+    pub loaded_at_query: Option<String>,
+    /// Freshness thresholds as written, null when the check is switched off.
     pub freshness: Option<Json>,
+    /// Free metadata of the source it belongs to.
+    pub source_meta: IndexMap<String, Json>,
+    /// `{% docs %}` blocks that the description shows.
+    pub doc_blocks: Vec<UniqueId>,
     /// Tags.
     pub tags: Vec<String>,
     /// Free metadata.

@@ -140,7 +140,7 @@ impl Project {
                 None if name == "ephemeral" => Ok(None),
                 None => Err(missing(node)),
             },
-            ResourceType::Analysis | ResourceType::Operation | ResourceType::Source => Ok(None),
+            _ => Ok(None),
         }
     }
 

@@ -1,82 +1,207 @@
 //! `target/manifest.json`, schema v12: what the project declares.
 
-use std::collections::BTreeMap;
+mod config;
+mod keys;
+mod macros;
+mod node;
+mod others;
 
+use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexMap;
 use project::Project;
-use project::manifest::{Node, Source};
+use project::manifest::{ResourceType, Semantic};
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
 
-use super::{Invocation, metadata};
+pub use others::freshness;
 
-/// The manifest of `project`. Sections this engine has nothing to say about are there and empty.
+use super::{Invocation, hex, metadata};
+
+/// What the invocation made of a node; others have only been read.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// Its SQL.
+    pub compiled_code: String,
+    /// Where that lies; snapshots' is not told.
+    pub compiled_path: Option<String>,
+    /// Where the statement that was run lies.
+    pub build_path: Option<String>,
+}
+
+/// The manifest of `project`; `made` by unique id.
 #[must_use]
-pub fn render(about: &Invocation, project: &Project) -> Json {
+pub fn render(about: &Invocation, project: &Project, made: &HashMap<String, Made>) -> Json {
     let manifest = &project.manifest;
-    let mut head = metadata(about, "manifest/v12");
-    head["project_name"] = json!(manifest.project_name);
-    head["adapter_type"] = json!("postgres");
-
-    let mut parents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for id in manifest.sources.keys().chain(manifest.nodes.keys()) {
-        parents.insert(id, project.graph.parents(id));
-        children.insert(id, project.graph.children(id));
-    }
+    let created = about.generated_at.timestamp_micros() as f64 / 1e6;
+    let primary_keys = keys::primary(manifest);
+    let of_node = |node| node::render(project, node, made, &primary_keys, created);
     let nodes: Map<String, Json> = manifest
         .nodes
         .iter()
-        .map(|(id, node)| (id.clone(), of_node(project, node)))
+        .map(|(id, node)| (id.clone(), of_node(node)))
         .collect();
     let sources: Map<String, Json> = manifest
         .sources
         .iter()
-        .map(|(id, source)| (id.clone(), of_source(source)))
+        .map(|(id, source)| (id.clone(), others::source(source, created)))
         .collect();
+    let exposures: Map<String, Json> = manifest
+        .exposures
+        .iter()
+        .map(|(id, exposure)| (id.clone(), others::exposure(exposure, created)))
+        .collect();
+    let docs: Map<String, Json> = manifest
+        .docs
+        .iter()
+        .map(|(id, doc)| (id.clone(), others::doc(doc)))
+        .collect();
+    let disabled: Map<String, Json> = manifest
+        .disabled
+        .iter()
+        .map(|(id, node)| (id.clone(), json!([of_node(node)])))
+        .collect();
+    let groups: Map<String, Json> = manifest
+        .groups
+        .iter()
+        .map(|(id, group)| (id.clone(), others::group(group)))
+        .collect();
+    let schema = &project.profile.target.schema;
+    let unit_tests: Map<String, Json> = manifest
+        .unit_tests
+        .iter()
+        .map(|(id, test)| (id.clone(), others::unit_test(test, schema, created)))
+        .collect();
+    let (parents, children) = edges(project);
     json!({
-        "metadata": head,
+        "metadata": head(about, project),
         "nodes": nodes,
         "sources": sources,
-        "macros": manifest.macros,
-        "docs": {}, "exposures": {}, "metrics": {}, "groups": {}, "selectors": {}, "disabled": {},
+        "macros": macros::render(manifest, created),
+        "docs": docs,
+        "exposures": exposures,
+        "metrics": semantics(&manifest.metrics, created),
+        "groups": groups,
+        "selectors": manifest.selectors,
+        "disabled": disabled,
         "parent_map": parents,
         "child_map": children,
-        "group_map": {}, "saved_queries": {}, "semantic_models": {}, "unit_tests": {},
+        "group_map": group_map(project),
+        "saved_queries": semantics(&manifest.saved_queries, created),
+        "semantic_models": semantics(&manifest.semantic_models, created),
+        "unit_tests": unit_tests,
+        "functions": {},
     })
 }
 
-fn of_node(project: &Project, node: &Node) -> Json {
-    let mut value = serde_json::to_value(node).unwrap_or_default();
-    let target = &project.profile.target;
-    let relation = node.relation_name.as_ref();
-    let mut config = Map::new();
-    config.insert("enabled".to_owned(), json!(node.config.enabled));
-    config.insert("materialized".to_owned(), json!(node.config.materialized));
-    config.insert("tags".to_owned(), json!(node.config.tags));
-    config.insert("meta".to_owned(), json!(node.config.meta));
-    for (key, written) in &node.config.raw {
-        config.entry(key.clone()).or_insert_with(|| written.clone());
-    }
-    value["config"] = Json::Object(config);
-    value["tags"] = json!(node.config.tags);
-    value["meta"] = json!(node.config.meta);
-    value["database"] = json!(relation.map_or(&target.dbname, |name| &name.database));
-    value["schema"] = json!(relation.map_or(&target.schema, |name| &name.schema));
-    value["relation_name"] = json!(relation.map(ToString::to_string));
-    value["sources"] = json!(node.source_refs);
-    value["language"] = json!("sql");
-    value["compiled"] = json!(false);
-    if let Some(object) = value.as_object_mut() {
-        object.remove("source_refs");
-    }
-    value
+fn head(about: &Invocation, project: &Project) -> Json {
+    let mut head = metadata(about, "manifest/v12");
+    let name = &project.manifest.project_name;
+    head["project_name"] = json!(name);
+    // MD5 is dbt's choice: readers join on it
+    head["project_id"] = json!(super::md5(name));
+    head["user_id"] = Json::Null;
+    head["send_anonymous_usage_stats"] = json!(false);
+    head["adapter_type"] = json!("postgres");
+    head["quoting"] =
+        json!({ "database": true, "schema": true, "identifier": true, "column": null });
+    head["run_started_at"] = json!(super::with_zone(about.started_at));
+    head
 }
 
-fn of_source(source: &Source) -> Json {
-    let mut value = serde_json::to_value(source).unwrap_or_default();
-    value["resource_type"] = json!("source");
-    value["database"] = json!(source.relation_name.database);
-    value["schema"] = json!(source.relation_name.schema);
-    value["identifier"] = json!(source.relation_name.identifier);
-    value["relation_name"] = json!(source.relation_name.to_string());
-    value
+fn semantics(things: &IndexMap<String, Semantic>, created: f64) -> Map<String, Json> {
+    let of = |(id, thing): (&String, &Semantic)| (id.clone(), others::semantic(thing, created));
+    things.iter().map(of).collect()
+}
+
+type Edges = BTreeMap<String, Vec<String>>;
+
+/// Parents and children by id, each list sorted.
+fn edges(project: &Project) -> (Edges, Edges) {
+    let manifest = &project.manifest;
+    let (mut parents, mut children) = (Edges::new(), Edges::new());
+    let needs = manifest
+        .nodes
+        .iter()
+        .map(|(id, node)| (id, node.depends_on.nodes.as_slice()))
+        .chain(
+            manifest
+                .exposures
+                .iter()
+                .map(|(id, exposure)| (id, exposure.depends_on.nodes.as_slice())),
+        )
+        .chain(manifest.sources.keys().map(|id| (id, [].as_slice())))
+        .chain(
+            manifest
+                .unit_tests
+                .iter()
+                .map(|(id, test)| (id, test.depends_on.nodes.as_slice())),
+        )
+        .chain(
+            [
+                &manifest.metrics,
+                &manifest.semantic_models,
+                &manifest.saved_queries,
+            ]
+            .into_iter()
+            .flatten()
+            .map(|(id, thing)| (id, thing.depends_on.nodes.as_slice())),
+        );
+    for (id, inputs) in needs {
+        children.entry(id.clone()).or_default();
+        for input in inputs {
+            children.entry(input.clone()).or_default().push(id.clone());
+        }
+        let mut inputs = inputs.to_vec();
+        inputs.sort();
+        parents.insert(id.clone(), inputs);
+    }
+    for list in children.values_mut() {
+        list.sort();
+    }
+    (parents, children)
+}
+
+/// Nodes by the group they are in.
+fn group_map(project: &Project) -> Edges {
+    let names = project.manifest.groups.values();
+    let mut groups: Edges = names
+        .map(|group| (group.name.clone(), Vec::new()))
+        .collect();
+    for (id, node) in &project.manifest.nodes {
+        if let Some(members) = node.group.as_ref().and_then(|group| groups.get_mut(group)) {
+            members.push(id.clone());
+        }
+    }
+    groups
+}
+
+/// The `checksum` of a node.
+fn checksum(project: &Project, node: &project::Node) -> Json {
+    // larger seeds are known by their path, as reading them would cost more than it tells
+    const READ_UP_TO: u64 = 1 << 20;
+    let sha256 = |text: &[u8]| json!({ "name": "sha256", "checksum": hex(&Sha256::digest(text)) });
+    let none = json!({ "name": "none", "checksum": "" });
+    match node.resource_type {
+        ResourceType::Seed => {
+            let file = project.file_of(node);
+            let size = std::fs::metadata(&file).map_or(0, |facts| facts.len());
+            if size > READ_UP_TO {
+                return json!({ "name": "path", "checksum": node.original_file_path });
+            }
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            sha256(text.trim().as_bytes())
+        }
+        // a file may hold several
+        ResourceType::Snapshot => match std::fs::read_to_string(project.file_of(node)) {
+            Ok(text) => sha256(text.trim().as_bytes()),
+            Err(_) => sha256(node.raw_code.trim().as_bytes()),
+        },
+        ResourceType::Test if node.test_metadata.is_some() => none,
+        ResourceType::Model
+        | ResourceType::Test
+        | ResourceType::Analysis
+        | ResourceType::Operation => sha256(node.raw_code.trim().as_bytes()),
+        _ => none,
+    }
 }

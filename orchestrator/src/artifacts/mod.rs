@@ -1,8 +1,10 @@
 //! The JSON files dbt leaves in `target/`: other tools read them.
 
+pub mod catalog;
 pub mod lineage;
 pub mod manifest;
 pub mod run_results;
+pub mod sources;
 
 use std::io;
 use std::path::Path;
@@ -29,7 +31,7 @@ fn metadata(about: &Invocation, schema: &str) -> Json {
     json!({
         "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
         // readers compare this with dbt's releases to know what to expect; it is the contract followed
-        "dbt_version": "1.11.0",
+        "dbt_version": "1.11.16",
         "generated_at": time(about.generated_at),
         "invocation_id": about.invocation_id,
         "invocation_started_at": time(about.started_at),
@@ -38,8 +40,24 @@ fn metadata(about: &Invocation, schema: &str) -> Json {
 }
 
 /// dbt's way to write an instant.
-fn time(at: DateTime<Utc>) -> String {
+pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The same with the zone written out, as dbt's manifest has `run_started_at`.
+fn with_zone(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, false)
+}
+
+/// Lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// MD5 of `text`, hex: an id that others compute too.
+fn md5(text: &str) -> String {
+    use md5::Digest;
+    hex(&md5::Md5::digest(text.as_bytes()))
 }
 
 /// Writes one artifact, whole or not at all: a reader never sees half a file.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use project::Project;
+use project::manifest::ResourceType;
 use serde_json::{Value as Json, json};
 
 use super::{Invocation, metadata, time};
@@ -16,6 +18,7 @@ use crate::run::state::NodeState;
 pub fn render(
     about: &Invocation,
     request: &Request,
+    project: &Project,
     nodes: &[PlannedNode],
     executed: &Executed,
     took: Duration,
@@ -23,31 +26,77 @@ pub fn render(
     let ran = executed
         .reports
         .iter()
-        .map(|(node, report)| result(&nodes[*node as usize], report));
+        .map(|(node, report)| result(project, &nodes[*node as usize], report));
     let skipped = nodes
         .iter()
         .zip(&executed.states)
         .filter(|(_, state)| **state == NodeState::Skipped)
-        .map(|(node, _)| skip(node));
+        .map(|(node, _)| entry(project, &node.unique_id, "skipped"));
+    document(about, request, ran.chain(skipped).collect(), took)
+}
+
+/// The artifact with `results`.
+#[must_use]
+pub fn document(about: &Invocation, request: &Request, results: Vec<Json>, took: Duration) -> Json {
     json!({
         "metadata": metadata(about, "run-results/v6"),
-        "results": ran.chain(skipped).collect::<Vec<_>>(),
+        "results": results,
         "elapsed_time": took.as_secs_f64(),
-        "args": {
-            "which": about.which,
-            "select": request.select,
-            "exclude": request.exclude,
-            "vars": request.vars,
-            "full_refresh": request.full_refresh,
-            "fail_fast": request.fail_fast,
-            "threads": request.threads,
-            "target": request.target,
-            "profile": request.profile,
-        },
+        "args": args(about, request),
     })
 }
 
-fn result(node: &PlannedNode, report: &Report) -> Json {
+/// The invocation by the names of dbt's flags: what `retry` starts from.
+fn args(about: &Invocation, request: &Request) -> Json {
+    let kinds: Vec<&str> = request
+        .resource_types
+        .iter()
+        .map(|kind| crate::run::prepare::kind_word(*kind))
+        .collect();
+    json!({
+        "which": about.which,
+        "invocation_command": format!("ridehail {}", about.which),
+        "select": request.select,
+        "exclude": request.exclude,
+        "resource_types": kinds,
+        "exclude_resource_types": [],
+        "indirect_selection": request.indirect,
+        "vars": request.vars,
+        "full_refresh": request.full_refresh,
+        "fail_fast": request.fail_fast,
+        "threads": request.threads,
+        "target": request.target,
+        "profile": request.profile,
+        "write_json": true,
+    })
+}
+
+/// The entry of a node that nothing is known of but how it ended.
+#[must_use]
+pub fn entry(project: &Project, unique_id: &str, status: &str) -> Json {
+    let node = project.manifest.nodes.get(unique_id);
+    // seeds have no SQL, so nothing of theirs is compiled
+    let has_sql = node.is_some_and(|node| node.resource_type != ResourceType::Seed);
+    let relation = node
+        .filter(|_| has_sql)
+        .and_then(|node| node.relation_name.as_ref());
+    json!({
+        "status": status,
+        "timing": [],
+        "thread_id": "Thread-1 (worker)",
+        "execution_time": 0.0,
+        "adapter_response": {},
+        "message": null,
+        "failures": null,
+        "unique_id": unique_id,
+        "compiled": has_sql.then_some(false),
+        "compiled_code": null,
+        "relation_name": relation.map(ToString::to_string),
+        "batch_results": null,
+    })
+}
+
+fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
     let timing: Vec<Json> = [("compile", report.compile), ("execute", report.execute)]
         .into_iter()
         .filter_map(|(name, span)| {
@@ -55,37 +104,24 @@ fn result(node: &PlannedNode, report: &Report) -> Json {
             Some(json!({ "name": name, "started_at": time(began), "completed_at": time(ended) }))
         })
         .collect();
-    json!({
-        "status": status(node, report),
-        "timing": timing,
-        "thread_id": "main",
-        "execution_time": report.took.as_secs_f64(),
-        "adapter_response": response(report),
-        "message": report.error.as_deref().unwrap_or(&report.message),
-        "failures": report.failures,
-        "unique_id": node.unique_id,
-        "compiled": report.compiled_sql.is_some(),
-        "compiled_code": report.compiled_sql.as_deref(),
-        "relation_name": node.relation,
-        "batch_results": null,
-    })
-}
-
-fn skip(node: &PlannedNode) -> Json {
-    json!({
-        "status": "skipped",
-        "timing": [],
-        "thread_id": "main",
-        "execution_time": 0.0,
-        "adapter_response": {},
-        "message": null,
-        "failures": null,
-        "unique_id": node.unique_id,
-        "compiled": false,
-        "compiled_code": null,
-        "relation_name": node.relation,
-        "batch_results": null,
-    })
+    let is_test = node.resource_type == "test";
+    // a test that passes has nothing to say
+    let message = match (&report.error, report.ending) {
+        (Some(error), _) => Some(error.as_str()),
+        (None, Ending::Success) if is_test => None,
+        (None, _) => Some(report.message.as_str()),
+    };
+    let mut value = entry(project, &node.unique_id, status(node, report));
+    value["timing"] = json!(timing);
+    value["execution_time"] = json!(report.took.as_secs_f64());
+    value["adapter_response"] = response(node, report);
+    value["message"] = json!(message);
+    value["failures"] = json!(report.failures);
+    if let Some(sql) = &report.compiled_sql {
+        value["compiled"] = json!(true);
+        value["compiled_code"] = json!(sql);
+    }
+    value
 }
 
 /// dbt's word for how a node ended.
@@ -102,13 +138,28 @@ pub fn status(node: &PlannedNode, report: &Report) -> &'static str {
 }
 
 /// What dbt-postgres reports of a statement: the command tag taken apart.
-fn response(report: &Report) -> Json {
+fn response(node: &PlannedNode, report: &Report) -> Json {
+    if node.resource_type == "test" {
+        // every test asks for one row of counts
+        return match report.failures {
+            Some(_) => json!({ "_message": "SELECT 1", "code": "SELECT", "rows_affected": 1 }),
+            None => json!({}),
+        };
+    }
     if report.ending != Ending::Success {
         return json!({});
     }
+    let words = report.message.split(' ');
+    let code: Vec<&str> = words.filter(|word| word.parse::<u64>().is_err()).collect();
+    // what counts no rows says so as the driver of dbt does
+    let counted = report
+        .message
+        .split(' ')
+        .next_back()
+        .and_then(|word| word.parse().ok());
     json!({
         "_message": report.message,
-        "code": report.message.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' '),
-        "rows_affected": report.rows,
+        "code": code.join(" "),
+        "rows_affected": counted.unwrap_or(-1_i64),
     })
 }

@@ -1,18 +1,18 @@
 //! `ridehail compile`.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 use project::manifest::ResourceType;
 use project::select::select;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
-use warehouse::Warehouse;
 
+use super::compiling::{compile_nodes, connect, write_artifacts};
 use super::printer::Printer;
+use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
 use crate::run::prepare::load;
@@ -28,6 +28,10 @@ pub struct CompileArgs {
     /// Compile incremental models as for a rebuild from nothing
     #[arg(short, long)]
     full_refresh: bool,
+    /// Write no target/*.json
+    #[arg(long, env = "DBT_NO_WRITE_JSON", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    no_write_json: bool,
 }
 
 pub(super) async fn execute(
@@ -44,9 +48,10 @@ pub(super) async fn execute(
     };
     let place = args.project.place();
     let now = SystemClock.now();
+    let invocation_id = Uuid::new_v4();
     let project = {
         let request = request.clone();
-        spawn_blocking(move || load(&place, &request, "compile", now, Uuid::new_v4())).await??
+        spawn_blocking(move || load(&place, &request, "compile", now, invocation_id)).await??
     };
     let spec = request.spec(args.selection.kinds());
     let chosen: Vec<String> = select(&project, &spec)?
@@ -60,38 +65,29 @@ pub(super) async fn execute(
                     ResourceType::Model
                     | ResourceType::Test
                     | ResourceType::Analysis
+                    | ResourceType::Seed
                     | ResourceType::Snapshot => true,
                     _ => false,
                 })
         })
         .collect();
 
-    let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
-    let schemas: BTreeSet<String> = project
-        .manifest
-        .nodes
-        .values()
-        .filter_map(|node| Some(node.relation_name.as_ref()?.schema.clone()))
-        .collect();
-    warehouse.prepare(&schemas).await?;
-    let adapter = warehouse.adapter();
     let project = Arc::new(project);
-    let worker = Arc::clone(&project);
-    let (written, single) = spawn_blocking(move || {
-        let mut single = None;
-        for id in &chosen {
-            let compiled = worker.compile(id, &adapter)?;
-            let file = worker.target_path.join("compiled").join(&compiled.path);
-            let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-            folder
-                .and_then(|()| std::fs::write(&file, &compiled.sql))
-                .with_context(|| format!("cannot write {}", file.display()))?;
-            single = Some((id.clone(), compiled.sql));
-        }
-        Ok::<_, anyhow::Error>((chosen.len(), single))
-    })
-    .await??;
+    let warehouse = connect(&project).await?;
+    let mut compiled = compile_nodes(&project, chosen, &warehouse).await?;
     warehouse.close().await;
+    let written = compiled.made.len();
+    let single = compiled.last.take();
+    if !args.no_write_json {
+        let about = Invocation {
+            invocation_id,
+            started_at: now,
+            generated_at: SystemClock.now(),
+            which: "compile",
+        };
+        let took = (SystemClock.now() - now).to_std().unwrap_or_default();
+        write_artifacts(&about, &request, &project, compiled, took)?;
+    }
     // a single node is what a person wants to see, as dbt shows it
     match single {
         Some((id, sql)) if written == 1 => {

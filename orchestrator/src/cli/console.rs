@@ -148,6 +148,16 @@ impl Console {
                 let words = format!("ERROR {}", planned.name);
                 self.result(at, index, &words, Some(Color::Red), "ERROR", took);
             }
+            ("source", ending) => {
+                let (color, status) = match (ending, report.failures) {
+                    (Ending::Success, _) => (Color::Green, "PASS"),
+                    (Ending::Warned, _) => (Color::Yellow, "WARN"),
+                    (_, Some(_)) => (Color::Red, "ERROR STALE"),
+                    (_, None) => (Color::Red, "ERROR"),
+                };
+                let words = format!("{status} {}", label(planned));
+                self.result(at, index, &words, Some(color), status, took);
+            }
             (_, Ending::Cancelled) => {
                 // dbt names the connection here; ours are not tied to nodes
                 let words = format!("CANCEL query {}", planned.unique_id);
@@ -207,6 +217,16 @@ impl Console {
                 duration(took)
             ),
         );
+        if self.nodes.iter().all(|node| node.resource_type == "source") {
+            // dbt counts nothing here, it only repeats what went wrong
+            for (node, report) in &self.problems {
+                if report.ending == Ending::Failed {
+                    self.problem(at, "Failure", Color::Red, *node, report);
+                }
+            }
+            self.line(at, "Done.");
+            return;
+        }
         let errors = self.tally.error;
         let is_partial = |(_, report): &&(NodeIx, Report)| report.message.starts_with(PARTIAL);
         let partial = self.problems.iter().filter(is_partial).count();

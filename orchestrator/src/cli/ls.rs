@@ -143,7 +143,10 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
         });
     }
     if let Some(test) = manifest.unit_tests.get(id) {
-        let version = test.version.iter().map(|v| format!("_v{}", version_text(v)));
+        let version = test
+            .version
+            .iter()
+            .map(|v| format!("_v{}", version_text(v)));
         let name: String = std::iter::once(test.name.clone()).chain(version).collect();
         let mut json = serde_json::to_value(test).ok()?;
         json["resource_type"] = json!("unit_test");

@@ -4,7 +4,9 @@
 mod archive;
 mod build;
 mod compile;
+mod compiling;
 pub mod console;
+mod docs;
 mod druid;
 mod generate;
 mod jobs;
@@ -13,6 +15,7 @@ mod ls;
 pub mod printer;
 mod query;
 mod reconcile;
+mod retry;
 mod run;
 mod run_operation;
 mod runs;
@@ -21,6 +24,7 @@ mod serve;
 mod show;
 mod signals;
 mod snapshot;
+mod source;
 mod stream;
 mod test;
 mod topics;
@@ -73,6 +77,12 @@ pub enum Verb {
     /// List nodes
     #[command(visible_alias = "list")]
     Ls(ls::LsArgs),
+    /// Run again what failed or was skipped in the last run
+    Retry(retry::RetryArgs),
+    /// Tell which sources have had no new rows for too long
+    Source(source::SourceArgs),
+    /// Make and show the project's documentation
+    Docs(docs::DocsArgs),
     /// List, show and cancel recorded runs
     Runs(runs::RunsArgs),
     /// List and trigger the jobs of jobs.yml
@@ -105,9 +115,12 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "test",
             "seed",
             "snapshot",
+            "retry",
             "compile",
             "show",
             "ls",
+            "source",
+            "docs",
             "run-operation",
         ],
     ),
@@ -125,6 +138,7 @@ impl Verb {
             Self::Serve(_) => true,
             Self::Generate(args) => args.live,
             Self::Stream(args) => args.stays(),
+            Self::Docs(args) => args.stays(),
             Self::Topics(_) | Self::Druid(_) => false,
             Self::Build(_)
             | Self::Run(_)
@@ -135,6 +149,8 @@ impl Verb {
             | Self::Show(_)
             | Self::RunOperation(_)
             | Self::Ls(_)
+            | Self::Retry(_)
+            | Self::Source(_)
             | Self::Runs(_)
             | Self::Jobs(_)
             | Self::Archive(_)
@@ -159,6 +175,9 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Show(args) => show::execute(args, &log, &printer).await,
         Verb::RunOperation(args) => run_operation::execute(args, &log, &printer).await,
         Verb::Ls(args) => ls::execute(args, &printer).await,
+        Verb::Retry(args) => retry::execute(args, &log, &printer).await,
+        Verb::Source(args) => source::execute(args, &log, &printer).await,
+        Verb::Docs(args) => docs::execute(args, &log, &printer).await,
         Verb::Runs(args) => runs::execute(args, &printer).await,
         Verb::Jobs(args) => jobs::execute(args, &printer).await,
         Verb::Serve(args) => serve::execute(*args).await,

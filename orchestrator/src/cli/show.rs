@@ -125,10 +125,8 @@ fn chosen(
         .into());
     }
     let spec = Spec {
-        select: request.select,
-        exclude: request.exclude,
-        resource_types: selection.kinds(),
         indirect: project::select::Indirect::Empty,
+        ..request.spec(selection.kinds())
     };
     let shown = |id: &String| {
         let node = project.manifest.nodes.get(id);

@@ -15,7 +15,8 @@ use crate::config::{
 use crate::run::events::Renderer;
 use crate::run::execute::Stopped;
 use crate::run::invoke::{Context, Finished, Recording, Which, invoke};
-use crate::run::request::{Command, Trigger};
+use crate::run::prepare::Place;
+use crate::run::request::{Command, Request, Trigger};
 use crate::run::state::RunState;
 use crate::store::leases::Holder;
 
@@ -35,6 +36,19 @@ pub(super) struct WalkArgs {
     no_record: bool,
 }
 
+/// What a walk needs to know beside its request.
+#[derive(Debug)]
+pub(super) struct WalkOptions {
+    /// Folders and environment.
+    pub(super) place: Place,
+    /// The run store.
+    pub(super) store: StoreArgs,
+    /// Do not record.
+    pub(super) no_record: bool,
+    /// Write `target/*.json`.
+    pub(super) artifacts: bool,
+}
+
 /// Executes the nodes and says how it went.
 pub(super) async fn walk(
     command: Command,
@@ -44,17 +58,41 @@ pub(super) async fn walk(
 ) -> anyhow::Result<ExitCode> {
     let request = args.execution.request(command);
     let request = args.selection.apply(args.project.apply(request));
-    let recording = if args.no_record {
+    let options = WalkOptions {
+        place: args.project.place(),
+        store: args.store,
+        no_record: args.no_record,
+        artifacts: !args.execution.no_write_json,
+    };
+    go(
+        request,
+        options,
+        args.execution.empty_selection,
+        log,
+        printer,
+    )
+    .await
+}
+
+/// Carries out `request` and says how it went.
+pub(super) async fn go(
+    request: Request,
+    options: WalkOptions,
+    empty_selection: EmptySelection,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let recording = if options.no_record {
         Recording::Off
     } else {
-        Recording::At(args.store.address())
+        Recording::At(options.store.address())
     };
     let context = Context {
-        place: args.project.place(),
+        place: options.place,
         recording,
         holder: Holder::this_process(),
         clock: SystemClock::shared(),
-        artifacts: !args.execution.no_write_json,
+        artifacts: options.artifacts,
         lake: None,
     };
     let mut renderer = renderer(log, printer);
@@ -62,7 +100,7 @@ pub(super) async fn walk(
     let which = Which::New(Trigger::Cli);
     let finished = Box::pin(invoke(&context, request, which, renderer.as_mut(), cancel)).await?;
     if finished.nothing_to_do {
-        return Ok(match args.execution.empty_selection {
+        return Ok(match empty_selection {
             EmptySelection::Ok => ExitCode::SUCCESS,
             EmptySelection::Warn => {
                 tracing::warn!("nothing is selected");

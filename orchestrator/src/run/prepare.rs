@@ -135,8 +135,13 @@ pub fn load(
 /// # Errors
 /// A selector that is not understood.
 pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box<project::Error>> {
-    let spec = request.spec(request.kinds());
-    let selected = select(&project, &spec).map_err(Box::new)?;
+    let selected: IndexSet<UniqueId> = match &request.nodes {
+        Some(wanted) => {
+            let all = project.manifest.nodes.keys();
+            all.filter(|id| wanted.contains(id)).cloned().collect()
+        }
+        None => select(&project, &request.spec(request.kinds())).map_err(Box::new)?,
+    };
     if let Some(work) = request.command.of_lake() {
         return prepare_archive(project, &selected, work);
     }

@@ -85,6 +85,14 @@ impl Command {
         }
     }
 
+    /// The verb that `word` names, when it is one that builds.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Build, Self::Run, Self::Test, Self::Seed]
+            .into_iter()
+            .find(|command| command.word() == word)
+    }
+
     /// What it does to archived tables, when those are its nodes.
     #[must_use]
     pub fn of_lake(self) -> Option<LakeWork> {
@@ -169,6 +177,9 @@ impl From<IndirectSelection> for Indirect {
 pub struct Request {
     /// Verb.
     pub command: Command,
+    /// Exactly these nodes by unique id, whatever the selectors say: what `retry` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<String>>,
     /// Selectors; empty = everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub select: Vec<String>,
@@ -243,6 +254,7 @@ impl Request {
     pub fn new(command: Command) -> Self {
         Self {
             command,
+            nodes: None,
             select: Vec::new(),
             exclude: Vec::new(),
             resource_types: Vec::new(),
@@ -321,7 +333,9 @@ impl Request {
     /// The selection in one line: `everything`, `tag:mart --exclude x`.
     #[must_use]
     pub fn selection(&self) -> String {
-        let mut text = if let Some(name) = &self.selector {
+        let mut text = if let Some(nodes) = &self.nodes {
+            format!("retry of {} nodes", nodes.len())
+        } else if let Some(name) = &self.selector {
             format!("--selector {name}")
         } else if self.select.is_empty() {
             "everything".to_owned()

@@ -34,6 +34,16 @@ const STATIC: &[(&str, &str, &str)] = &[
         include_str!("../../web/static/dag.js"),
     ),
     (
+        "docs.css",
+        "text/css",
+        include_str!("../../web/static/docs.css"),
+    ),
+    (
+        "docs.js",
+        "text/javascript",
+        include_str!("../../web/static/docs.js"),
+    ),
+    (
         "icon.svg",
         "image/svg+xml",
         include_str!("../../web/static/icon.svg"),
@@ -60,6 +70,12 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../web/templates/health.html"),
     ),
 ];
+
+/// The text of a file below /static; empty when there is none.
+pub(super) fn text(name: &str) -> &'static str {
+    let found = STATIC.iter().find(|(known, _, _)| *known == name);
+    found.map_or("", |(_, _, text)| text)
+}
 
 /// A file below /static.
 pub(super) async fn file(Path(name): Path<String>) -> Response {

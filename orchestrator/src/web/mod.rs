@@ -5,6 +5,7 @@
 
 pub mod api;
 mod assets;
+pub mod docs;
 mod error;
 mod guard;
 pub mod layout;

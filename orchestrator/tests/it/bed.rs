@@ -42,6 +42,46 @@ impl Bed {
         bed
     }
 
+    /// A fresh database and a copy of a project of `tests/compat`.
+    pub(crate) fn of_compat(project: &str) -> Self {
+        let bed = Self::of("shop");
+        bed.start_over_from(project);
+        bed
+    }
+
+    /// The project as it was, in an empty database.
+    pub(crate) fn start_over(&mut self, project: &str) {
+        self.start_over_from(project);
+        let drop = format!("drop database if exists {} with (force)", self.database);
+        self.ask_admin(&drop).unwrap();
+        self.ask_admin(&format!("create database {}", self.database))
+            .unwrap();
+    }
+
+    fn start_over_from(&self, project: &str) {
+        for entry in fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                fs::remove_dir_all(path).unwrap();
+            } else {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let projects = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat");
+        copy(&projects.join(project), self.folder.path());
+        let profiles = self.folder.path().join("profiles.yml");
+        fs::copy(projects.join("profiles.yml"), profiles).unwrap();
+    }
+
+    /// `text` without the names of this run.
+    pub(crate) fn anonymous(&self, text: &str) -> String {
+        let path = self.folder.path().to_string_lossy();
+        let text = text
+            .replace(&*path, "[project]")
+            .replace(&self.database, "[database]");
+        text.replace(&format!("port {}", self.server[3]), "port [port]")
+    }
+
     /// A copy of a fixture, and a schema of its own in the database that Trino reads. `None`, with a word, when
     /// there is no Trino.
     #[expect(clippy::print_stderr, reason = "a test that is not run must say so")]
@@ -122,6 +162,11 @@ impl Bed {
             .env("SHOP_PORT", port)
             .env("SHOP_DATABASE", &self.database)
             .env("SHOP_SCHEMA", &self.schema)
+            .env("COMPAT_USER", user)
+            .env("COMPAT_PASSWORD", password)
+            .env("COMPAT_HOST", host)
+            .env("COMPAT_PORT", port)
+            .env("COMPAT_DATABASE", &self.database)
             // a place of its own among the objects
             .env(
                 "RIDEHAIL_S3_WAREHOUSE",

@@ -4,6 +4,7 @@
 
 mod archive;
 mod bed;
+mod compat;
 mod schedule;
 mod stopped;
 mod templated;

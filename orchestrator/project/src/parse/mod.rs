@@ -47,6 +47,27 @@ impl Package {
         self.file.name == self.root.name
     }
 
+    /// Every key of the same levels, as the last level that has it says: nothing adds up.
+    pub(crate) fn topmost(
+        &self,
+        tree: &str,
+        fqn: &[String],
+        patch: &Map<String, Json>,
+        call: &Raw,
+    ) -> Raw {
+        let mut raw = Raw::new();
+        let mut own = Raw::new();
+        crate::config::replace_tree(&mut own, self.file.tree(tree), fqn);
+        raw.extend(own);
+        raw.extend(patch.clone());
+        raw.extend(call.clone());
+        if !self.is_root() {
+            crate::config::replace_tree(&mut raw, self.root.tree(tree), fqn);
+        }
+        raw.sort_keys();
+        raw
+    }
+
     /// Configuration of a node of this package: its own trees, the property file, the node's own
     /// text, and for a dependency the root project's trees last.
     pub(crate) fn configure(

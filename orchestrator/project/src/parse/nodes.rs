@@ -243,6 +243,12 @@ pub(crate) fn finish(
         &found.config,
     );
     let kind = node.resource_type;
+    node.unrendered_config = package.topmost(
+        tree_of(kind),
+        &node.fqn,
+        patch.map_or(&nothing, |patch| &patch.config),
+        &found.config,
+    );
     node.config = config::typed(raw, kind).map_err(|message| Error::Config {
         location: Some(Location::line(&node.original_file_path, node.line)),
         message: format!("{} '{}': {message}", kind_name(kind), node.name),

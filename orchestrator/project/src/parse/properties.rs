@@ -303,6 +303,7 @@ pub(crate) fn column_of(
         constraints: column.list("constraints")?.to_vec(),
         quote: column.map.get("quote").and_then(Json::as_bool),
         granularity: column.text("granularity")?,
+        doc_blocks: Vec::new(),
     };
     Ok((info, tests))
 }

@@ -55,13 +55,14 @@ fn one(
 
     // the source's own settings lie below its table's
     let mut level = Raw::new();
-    for key in ["tags", "meta", "freshness", "loaded_at_field"] {
+    for key in ["tags", "meta", "loaded_at_field", "loaded_at_query"] {
         if let Some(value) = entry.map.get(key) {
             config::merge_one(&mut level, key, value.clone());
         }
     }
     config::merge(&mut level, entry.mapping("config")?);
-    for key in ["freshness", "loaded_at_field"] {
+    let of_source = freshness_of(entry)?.or_else(|| level.get("freshness").cloned());
+    for key in ["loaded_at_field", "loaded_at_query"] {
         if let Some(value) = table.map.get(key) {
             config::merge_one(&mut level, key, value.clone());
         }
@@ -72,6 +73,10 @@ fn one(
         &mut level,
         own.filter(|(key, value)| key != "loaded_at_field" || !value.is_null()),
     );
+    let of_table = freshness_of(table)?;
+    if let Some(merged) = merged_freshness(of_source, of_table) {
+        level.insert("freshness".to_owned(), merged);
+    }
     let raw = package.configure("sources", &fqn, &level.into_iter().collect(), &Raw::new());
 
     let text = |key: &str| raw.get(key).and_then(Json::as_str).map(str::to_owned);
@@ -85,6 +90,10 @@ fn one(
         Some(Json::Object(map)) => map.clone(),
         _ => Map::new(),
     };
+    let mut source_meta = entry.mapping("meta")?;
+    if let Some(Json::Object(more)) = entry.mapping("config")?.get("meta") {
+        source_meta.extend(more.clone());
+    }
     let source = Source {
         unique_id: format!("source.{}.{source_name}.{name}", package.name()),
         source_name,
@@ -94,12 +103,17 @@ fn one(
         fqn,
         description: patch.description.clone(),
         relation_name,
+        source_description: entry.text("description")?.unwrap_or_default(),
+        loader: table
+            .text("loader")?
+            .or(entry.text("loader")?)
+            .unwrap_or_default(),
         loaded_at_field: text("loaded_at_field"),
         event_time: text("event_time"),
-        freshness: raw
-            .get("freshness")
-            .filter(|value| !value.is_null())
-            .cloned(),
+        loaded_at_query: text("loaded_at_query"),
+        freshness: raw.get("freshness").cloned(),
+        source_meta: source_meta.into_iter().collect(),
+        doc_blocks: Vec::new(),
         tags: texts(raw.get("tags")),
         meta: meta.into_iter().collect(),
         columns: patch.columns.clone(),
@@ -113,4 +127,32 @@ fn one(
         patch,
         test_tags,
     })
+}
+
+/// What `entry` says of freshness, in its configuration or beside it.
+fn freshness_of(entry: &Entry<'_>) -> Result<Option<Json>, Error> {
+    let config = entry.mapping("config")?;
+    Ok(config
+        .get("freshness")
+        .or_else(|| entry.map.get("freshness"))
+        .cloned())
+}
+
+/// The table's thresholds on top of the source's, threshold by threshold; null takes them back.
+fn merged_freshness(of_source: Option<Json>, of_table: Option<Json>) -> Option<Json> {
+    match (of_source, of_table) {
+        (Some(Json::Object(mut below)), Some(Json::Object(above))) => {
+            for (key, value) in above {
+                match (below.get_mut(&key), value) {
+                    (Some(Json::Object(below)), Json::Object(above)) => below.extend(above),
+                    (_, value) => {
+                        below.insert(key, value);
+                    }
+                }
+            }
+            Some(Json::Object(below))
+        }
+        (below, None) => below,
+        (_, above) => above,
+    }
 }

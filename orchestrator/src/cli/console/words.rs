@@ -22,6 +22,7 @@ pub fn label(node: &PlannedNode) -> String {
         }
         "seed" => format!("seed file {relation}"),
         "snapshot" => format!("snapshot {relation}"),
+        "source" => format!("freshness of {}", node.name),
         kind => format!("{kind} {}", node.name),
     }
 }

@@ -224,7 +224,7 @@ fn comment(worker: &Worker, planned: &PlannedNode) -> String {
     format!("/* {about} */")
 }
 
-pub(super) fn blank(ending: Ending, message: String) -> Report {
+pub(crate) fn blank(ending: Ending, message: String) -> Report {
     Report {
         ending,
         message,

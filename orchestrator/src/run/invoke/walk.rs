@@ -1,6 +1,6 @@
 //! The walk itself: connect, execute, tell, write the artifacts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use warehouse::Warehouse;
 use super::hooks::{self, HookResult, Hooks};
 use super::{Context, Error, Finished};
 use crate::artifacts;
+use crate::artifacts::manifest::Made;
 use crate::retry::RetryLimits;
 use crate::run::events::{Event, Happened, Renderer, Report};
 use crate::run::execute::archive::Archiver;
@@ -229,16 +230,17 @@ impl Walk<'_> {
             which: self.request.command.word(),
         };
         let mut results =
-            artifacts::run_results::render(&about, self.request, nodes, executed, took);
+            artifacts::run_results::render(&about, self.request, project, nodes, executed, took);
         if let Some(list) = results.get_mut("results").and_then(|r| r.as_array_mut()) {
             list.extend(hooks.iter().map(HookResult::artifact));
         }
+        let made = made(project, nodes, executed);
         let project = Arc::clone(project);
         let written = spawn_blocking(move || {
             artifacts::write(
                 &project.target_path,
                 "manifest.json",
-                &artifacts::manifest::render(&about, &project),
+                &artifacts::manifest::render(&about, &project, &made),
             )?;
             artifacts::write(&project.target_path, "run_results.json", &results)
         });
@@ -248,6 +250,41 @@ impl Walk<'_> {
             Err(panic) => tracing::error!(%panic, "cannot write the artifacts"),
         }
     }
+}
+
+/// What became of the nodes' SQL, for the manifest.
+fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMap<String, Made> {
+    let of = |(node, report): &(NodeIx, Report)| {
+        let sql = report.compiled_sql.as_ref()?;
+        let id = nodes[*node as usize].unique_id.clone();
+        let compiled_path = report.compiled_path.clone();
+        // both lie in folders of the same shape
+        let build_path = compiled_path
+            .as_ref()
+            .filter(|_| report.execute.is_some())
+            .map(|path| {
+                let target = project
+                    .target_path
+                    .strip_prefix(&project.root)
+                    .unwrap_or(&project.target_path);
+                let (compiled, run) = (target.join("compiled"), target.join("run"));
+                path.replacen(
+                    &compiled.display().to_string(),
+                    &run.display().to_string(),
+                    1,
+                )
+            });
+        let compiled_code = sql.to_string();
+        Some((
+            id,
+            Made {
+                compiled_code,
+                compiled_path,
+                build_path,
+            },
+        ))
+    };
+    executed.reports.iter().filter_map(of).collect()
 }
 
 /// The run's state by those of its nodes.

@@ -1,0 +1,220 @@
+//! Sources, exposures, docs blocks, groups, unit tests and what the semantic layer has, with every key dbt writes. Pure.
+
+use project::manifest::{DocBlock, Exposure, Fixture, Group, Semantic, Source, UnitTest};
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::node::columns;
+
+/// `source` as the manifest holds it.
+pub(super) fn source(source: &Source, created: f64) -> Json {
+    let relation = &source.relation_name;
+    let freshness = freshness(source.freshness.as_ref());
+    json!({
+        "database": relation.database,
+        "schema": relation.schema,
+        "name": source.name,
+        "resource_type": "source",
+        "package_name": source.package_name,
+        "path": source.original_file_path,
+        "original_file_path": source.original_file_path,
+        "unique_id": source.unique_id,
+        "fqn": source.fqn,
+        "source_name": source.source_name,
+        "source_description": source.source_description,
+        "loader": source.loader,
+        "identifier": relation.identifier,
+        "quoting": { "database": null, "schema": null, "identifier": null, "column": null },
+        "loaded_at_field": source.loaded_at_field,
+        "loaded_at_query": source.loaded_at_query,
+        "freshness": freshness,
+        "external": null,
+        "description": source.description,
+        "columns": columns(&source.columns),
+        "meta": source.meta,
+        "source_meta": source.source_meta,
+        "tags": source.tags,
+        "config": {
+            "enabled": true,
+            "event_time": null,
+            "freshness": freshness,
+            "loaded_at_field": source.loaded_at_field,
+            "loaded_at_query": source.loaded_at_query,
+            "meta": source.meta,
+            "tags": source.tags,
+            "static_analysis": null,
+        },
+        "patch_path": null,
+        "unrendered_config": {},
+        "relation_name": relation.to_string(),
+        "created_at": created,
+        "unrendered_database": null,
+        "unrendered_schema": null,
+        "doc_blocks": source.doc_blocks,
+    })
+}
+
+/// Thresholds with every key; `null` switches the check off and stays.
+#[must_use]
+pub fn freshness(written: Option<&Json>) -> Json {
+    let threshold = |key: &str| {
+        let found = written.and_then(|written| written.get(key));
+        match found {
+            Some(Json::Null) => Json::Null,
+            _ => {
+                let of = |part: &str| found.and_then(|found| found.get(part)).cloned();
+                json!({ "count": of("count"), "period": of("period") })
+            }
+        }
+    };
+    match written {
+        Some(Json::Null) => Json::Null,
+        _ => json!({
+            "warn_after": threshold("warn_after"),
+            "error_after": threshold("error_after"),
+            "filter": written.and_then(|written| written.get("filter")),
+        }),
+    }
+}
+
+/// `exposure` as the manifest holds it.
+pub(super) fn exposure(exposure: &Exposure, created: f64) -> Json {
+    let mut owner = json!({ "email": null, "name": null });
+    if let (Some(full), Some(written)) = (owner.as_object_mut(), exposure.owner.as_object()) {
+        full.extend(written.clone());
+    }
+    json!({
+        "name": exposure.name,
+        "resource_type": "exposure",
+        "package_name": exposure.package_name,
+        "path": below_first_folder(&exposure.original_file_path),
+        "original_file_path": exposure.original_file_path,
+        "unique_id": exposure.unique_id,
+        "fqn": exposure.fqn,
+        "type": exposure.r#type,
+        "owner": owner,
+        "description": exposure.description,
+        "label": exposure.label,
+        "maturity": exposure.maturity,
+        "meta": exposure.meta,
+        "tags": exposure.tags,
+        "config": { "enabled": true, "tags": exposure.tags, "meta": exposure.meta },
+        "unrendered_config": {},
+        "url": exposure.url,
+        "depends_on": { "macros": exposure.depends_on.macros, "nodes": exposure.depends_on.nodes },
+        "refs": exposure.refs,
+        "sources": exposure.source_refs,
+        "metrics": exposure.metrics.iter().map(|name| vec![name]).collect::<Vec<_>>(),
+        "created_at": created,
+    })
+}
+
+/// A docs block as the manifest holds it.
+pub(super) fn doc(doc: &DocBlock) -> Json {
+    json!({
+        "name": doc.name,
+        "resource_type": "doc",
+        "package_name": doc.package_name,
+        "path": below_first_folder(&doc.original_file_path),
+        "original_file_path": doc.original_file_path,
+        "unique_id": doc.unique_id,
+        "block_contents": doc.block_contents,
+    })
+}
+
+/// A path below the folder that was searched.
+fn below_first_folder(path: &std::path::Path) -> Json {
+    let mut parts = path.components();
+    match parts.next() {
+        Some(_) if parts.clone().next().is_some() => json!(parts.as_path()),
+        _ => json!(path),
+    }
+}
+
+/// A group as the manifest holds it.
+pub(super) fn group(group: &Group) -> Json {
+    let mut owner = json!({ "email": null, "name": null });
+    if let (Some(full), Some(written)) = (owner.as_object_mut(), group.owner.as_object()) {
+        full.extend(written.clone());
+    }
+    let mut config = json!({ "meta": {} });
+    if let Some(full) = config.as_object_mut() {
+        full.extend(group.config.clone());
+    }
+    json!({
+        "name": group.name,
+        "resource_type": "group",
+        "package_name": group.package_name,
+        "path": group.path,
+        "original_file_path": group.original_file_path,
+        "unique_id": group.unique_id,
+        "owner": owner,
+        "description": group.description,
+        "config": config,
+    })
+}
+
+/// A unit test as the manifest holds it.
+pub(super) fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
+    let given: Vec<Json> = test
+        .given
+        .iter()
+        .map(|fixture| {
+            let mut value = rows(fixture);
+            value["input"] = json!(fixture.input);
+            value
+        })
+        .collect();
+    let expect = rows(&test.expect);
+    // dbt hashes its own notation of the same parts; only that a change shows matters
+    let parts = json!([test.model, given, expect, test.overrides]);
+    json!({
+        "model": test.model,
+        "given": given,
+        "expect": expect,
+        "name": test.name,
+        "resource_type": "unit_test",
+        "package_name": test.package_name,
+        "path": test.path,
+        "original_file_path": test.original_file_path,
+        "unique_id": test.unique_id,
+        "fqn": test.fqn,
+        "description": test.description,
+        "overrides": test.overrides,
+        "depends_on": { "macros": test.depends_on.macros, "nodes": test.depends_on.nodes },
+        "config": { "tags": test.tags, "meta": test.meta, "enabled": test.enabled, "static_analysis": null },
+        "checksum": super::super::hex(&Sha256::digest(parts.to_string().as_bytes())),
+        "schema": schema,
+        "created_at": created,
+        "versions": test.versions,
+        "version": test.version,
+    })
+}
+
+fn rows(fixture: &Fixture) -> Json {
+    json!({ "rows": fixture.rows, "format": fixture.format, "fixture": fixture.fixture })
+}
+
+/// A metric, semantic model or saved query: its properties as written, and where they stand.
+pub(super) fn semantic(thing: &Semantic, created: f64) -> Json {
+    let mut value: Map<String, Json> = thing.properties.clone();
+    let head = json!({
+        "name": thing.name,
+        "resource_type": crate::run::prepare::kind_word(thing.resource_type),
+        "package_name": thing.package_name,
+        "path": thing.path,
+        "original_file_path": thing.original_file_path,
+        "unique_id": thing.unique_id,
+        "fqn": thing.fqn,
+        "description": thing.description,
+        "group": thing.group,
+        "config": thing.config,
+        "refs": thing.refs,
+        "depends_on": { "macros": thing.depends_on.macros, "nodes": thing.depends_on.nodes },
+        "created_at": created,
+    });
+    if let Json::Object(head) = head {
+        value.extend(head);
+    }
+    Json::Object(value)
+}

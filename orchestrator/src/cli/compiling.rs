@@ -1,0 +1,126 @@
+//! What `compile` and `docs generate` share: the SQL of nodes, written below `target/compiled`, and the
+//! artifacts that tell of it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use project::Project;
+use project::manifest::ResourceType;
+use serde_json::{Value as Json, json};
+use tokio::task::spawn_blocking;
+use warehouse::Warehouse;
+
+use crate::artifacts::manifest::Made;
+use crate::artifacts::{self, Invocation, run_results};
+use crate::clock::{Clock, SystemClock};
+use crate::run::request::Request;
+
+/// Nodes with their SQL.
+#[derive(Debug, Default)]
+pub(super) struct CompiledNodes {
+    /// By unique id.
+    pub(super) made: HashMap<String, Made>,
+    /// What `run_results.json` says of each.
+    results: Vec<Json>,
+    /// The last one, for who compiled only one.
+    pub(super) last: Option<(String, String)>,
+}
+
+/// Connects, and learns what is in the schemas that nodes are built in.
+///
+/// # Errors
+/// The database is out of reach.
+pub(super) async fn connect(project: &Project) -> Result<Warehouse, warehouse::Error> {
+    let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
+    let schemas: BTreeSet<String> = project
+        .manifest
+        .nodes
+        .values()
+        .filter_map(|node| Some(node.relation_name.as_ref()?.schema.clone()))
+        .collect();
+    warehouse.prepare(&schemas).await?;
+    Ok(warehouse)
+}
+
+/// Compiles `chosen` in order and writes their SQL. Seeds have none and are only noted.
+///
+/// # Errors
+/// The first template that fails, or a file that cannot be written.
+pub(super) async fn compile_nodes(
+    project: &Arc<Project>,
+    chosen: Vec<String>,
+    warehouse: &Warehouse,
+) -> anyhow::Result<CompiledNodes> {
+    let adapter = warehouse.adapter();
+    let project = Arc::clone(project);
+    spawn_blocking(move || {
+        let mut done = CompiledNodes::default();
+        for id in chosen {
+            let Some(node) = project.manifest.nodes.get(&id) else {
+                continue;
+            };
+            let began = SystemClock.now();
+            if node.resource_type == ResourceType::Seed {
+                done.results.push(result(&project, &id, None, began));
+                continue;
+            }
+            let compiled = project.compile(&id, &adapter)?;
+            let file = project.target_path.join("compiled").join(&compiled.path);
+            let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+            folder
+                .and_then(|()| std::fs::write(&file, &compiled.sql))
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            done.results
+                .push(result(&project, &id, Some(&compiled.sql), began));
+            let shown = file.strip_prefix(&project.root).unwrap_or(&file);
+            let made = Made {
+                compiled_code: compiled.sql.clone(),
+                compiled_path: Some(shown.display().to_string()),
+                build_path: None,
+            };
+            done.made.insert(id.clone(), made);
+            done.last = Some((id, compiled.sql));
+        }
+        Ok(done)
+    })
+    .await?
+}
+
+fn result(project: &Project, id: &str, sql: Option<&str>, began: DateTime<Utc>) -> Json {
+    let ended = SystemClock.now();
+    let span = |name| {
+        json!({ "name": name, "started_at": artifacts::time(began),
+                "completed_at": artifacts::time(ended) })
+    };
+    let mut entry = run_results::entry(project, id, "success");
+    entry["timing"] = json!([span("compile"), span("execute")]);
+    let took = (ended - began).to_std().unwrap_or_default();
+    entry["execution_time"] = json!(took.as_secs_f64());
+    if let Some(sql) = sql {
+        entry["compiled"] = json!(true);
+        entry["compiled_code"] = json!(sql);
+    }
+    entry
+}
+
+/// Writes `manifest.json` and `run_results.json`.
+///
+/// # Errors
+/// The target folder cannot be written to.
+pub(super) fn write_artifacts(
+    about: &Invocation,
+    request: &Request,
+    project: &Project,
+    compiled: CompiledNodes,
+    took: Duration,
+) -> anyhow::Result<()> {
+    let folder = &project.target_path;
+    let manifest = artifacts::manifest::render(about, project, &compiled.made);
+    let results = run_results::document(about, request, compiled.results, took);
+    artifacts::write(folder, "manifest.json", &manifest)
+        .and_then(|()| artifacts::write(folder, "run_results.json", &results))
+        .with_context(|| format!("cannot write to {}", folder.display()))
+}

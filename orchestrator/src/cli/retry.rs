@@ -1,0 +1,169 @@
+//! `ridehail retry`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Map, Value as Json};
+
+use super::Advice;
+use super::printer::Printer;
+use super::walk::{WalkOptions, go};
+use crate::config::{LogArgs, ProjectArgs, StoreArgs, mapping};
+use crate::run::request::{Command, Request};
+
+/// Runs again what failed or was skipped in the last run, with that run's options.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// Folder with the run_results.json to go by [default: the target folder]
+    #[arg(long, value_name = "DIR", env = "DBT_STATE")]
+    state: Option<PathBuf>,
+    /// Nodes at once [default: as in that run]
+    #[arg(long, value_name = "N", env = "DBT_THREADS", hide_env = true)]
+    threads: Option<usize>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Do not record the run; for when the run store is away
+    #[arg(long, help_heading = "Run store")]
+    no_record: bool,
+}
+
+/// Statuses that are tried again.
+const AGAIN: [&str; 5] = [
+    "error",
+    "fail",
+    "skipped",
+    "runtime error",
+    "partial success",
+];
+
+pub(super) async fn execute(
+    args: RetryArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let place = args.project.place();
+    let target = args
+        .project
+        .target_path
+        .clone()
+        .unwrap_or_else(|| "target".into());
+    let folder = args.state.clone().unwrap_or(target);
+    let file = place.project_dir.join(&folder).join("run_results.json");
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        return Err(Advice {
+            what: format!(
+                "Could not find previous run in '{}' target directory",
+                folder.display()
+            ),
+            hint: "run `ridehail build` first, or name the folder of run_results.json with --state"
+                .to_owned(),
+        }
+        .into());
+    };
+    let previous: Json =
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut request = again(&previous)?;
+    // what is typed now goes before what was typed then
+    let given = args.project.apply(request.clone());
+    request.profile = given.profile.or(request.profile);
+    request.target = given.target.or(request.target);
+    if args.project.vars.is_some() {
+        request.vars = given.vars;
+    }
+    request.threads = args.threads.or(request.threads);
+    let options = WalkOptions {
+        place,
+        store: args.store,
+        no_record: args.no_record,
+        artifacts: true,
+    };
+    go(
+        request,
+        options,
+        crate::config::EmptySelection::Ok,
+        log,
+        printer,
+    )
+    .await
+}
+
+/// The request of that run, narrowed to the nodes that did not end well. Pure.
+fn again(previous: &Json) -> Result<Request, Advice> {
+    let args = &previous["args"];
+    let which = args["which"].as_str().unwrap_or_default();
+    let command = Command::of_word(which).ok_or_else(|| Advice {
+        what: format!("the last run was '{which}', which cannot be tried again"),
+        hint: "retry follows build, run, test, seed and snapshot".to_owned(),
+    })?;
+    let results = previous["results"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let nodes = results
+        .iter()
+        .filter(|result| {
+            result["status"]
+                .as_str()
+                .is_some_and(|status| AGAIN.contains(&status))
+        })
+        .filter_map(|result| result["unique_id"].as_str())
+        .filter(|id| !id.starts_with("operation."))
+        .map(str::to_owned)
+        .collect();
+    let text = |key: &str| args[key].as_str().map(str::to_owned);
+    let flag = |key: &str| args[key] == Json::Bool(true);
+    let threads = args["threads"]
+        .as_u64()
+        .and_then(|threads| usize::try_from(threads).ok());
+    let vars = match &args["vars"] {
+        Json::Object(vars) => vars.clone(),
+        // older files keep them as they were typed
+        Json::String(text) => mapping(text).unwrap_or_default(),
+        _ => Map::new(),
+    };
+    Ok(Request {
+        nodes: Some(nodes),
+        vars,
+        full_refresh: flag("full_refresh"),
+        fail_fast: flag("fail_fast"),
+        threads,
+        profile: text("profile"),
+        target: text("target"),
+        ..Request::new(command)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_ended_badly_is_tried_again_as_it_was() {
+        let result = |id: &str, status: &str| json!({ "unique_id": id, "status": status });
+        let previous = json!({
+            "args": { "which": "build", "full_refresh": true, "vars": { "a": 1 }, "threads": 3 },
+            "results": [
+                result("model.p.a", "success"), result("model.p.b", "error"), result("test.p.t", "fail"),
+                result("model.p.c", "skipped"), result("test.p.w", "warn"), result("operation.p.x", "error"),
+            ],
+        });
+        let request = again(&previous).unwrap();
+        assert_eq!(
+            request.nodes.as_deref().unwrap(),
+            ["model.p.b", "test.p.t", "model.p.c"]
+        );
+        assert!(request.full_refresh);
+        assert_eq!(request.threads, Some(3));
+        assert_eq!(request.vars["a"], 1);
+    }
+
+    #[test]
+    fn what_builds_nothing_is_not_tried_again() {
+        assert!(again(&json!({ "args": { "which": "freshness" } })).is_err());
+    }
+}

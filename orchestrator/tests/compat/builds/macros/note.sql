@@ -1,0 +1,5 @@
+{% macro note(what) %}
+  {%- if execute -%}
+    insert into {{ target.schema }}.journal values ('{{ what }}', {{ var('upto') }})
+  {%- endif -%}
+{% endmacro %}

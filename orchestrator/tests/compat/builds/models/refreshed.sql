@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view', indexes=[{'columns': ['id'], 'unique': true}]) }}
+select id from {{ ref('base') }}

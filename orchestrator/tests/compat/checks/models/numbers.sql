@@ -1,0 +1,1 @@
+select id, label, parity, amount from {{ ref('numbers_seed') }}

@@ -1,0 +1,2 @@
+select no_such
+from {{ ref('good') }}

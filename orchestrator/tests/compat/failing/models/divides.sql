@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select 1 / (id - 1) as x from {{ ref('good') }}

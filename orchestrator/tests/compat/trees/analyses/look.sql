@@ -1,0 +1,2 @@
+{{ config(group='finance') }}
+select count(*) from {{ ref('wide') }}

@@ -1,0 +1,1 @@
+select '{{ var('label') }}' as label, {{ var('other') }} as other, '{{ helper.greet() }}' as greeting

@@ -1,0 +1,1 @@
+select * from {{ source('outside', 'things') }} cross join {{ ref('helper', 'help') }}
