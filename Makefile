@@ -1,6 +1,6 @@
 # Every target with a ## comment shows up in `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs env test torture bench clean
+.PHONY: help demo up down status logs env test compat torture bench clean
 
 STACK ?= default
 export STACK
@@ -50,6 +50,9 @@ env: ## The variables that clients of this stack need, as shell exports
 
 test: ## Format, lints, unit, property, integration and comparison tests; ends with a line of counts
 	@.ci/test
+
+compat: ## Build projects with real dbt too and compare everything (RENEW=1 records its answers anew)
+	@.ci/compat
 
 torture: ## Kill the archive 200 times at random and look for lost or doubled rows (KILLS=n SEED=n)
 	@.ci/torture

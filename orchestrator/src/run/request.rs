@@ -88,9 +88,15 @@ impl Command {
     /// The verb that `word` names, when it is one that builds.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Build, Self::Run, Self::Test, Self::Seed]
-            .into_iter()
-            .find(|command| command.word() == word)
+        [
+            Self::Build,
+            Self::Run,
+            Self::Test,
+            Self::Seed,
+            Self::Snapshot,
+        ]
+        .into_iter()
+        .find(|command| command.word() == word)
     }
 
     /// What it does to archived tables, when those are its nodes.

@@ -104,7 +104,7 @@ fn differences(name: &str) -> String {
         }
         let arguments = step.arguments();
         let place = format!("step {} `{}`", number + 1, arguments.join(" "));
-        let (output, ours) = run(&bed, &arguments, expected.get("sources").is_some());
+        let (output, ours) = run(&bed, &arguments);
         let explained = found.count();
         found.compare(
             &format!("{place}: exit code"),
@@ -115,8 +115,9 @@ fn differences(name: &str) -> String {
             found.note(&output);
         }
         found.compare(&place, &ours["results"], &expected["results"]);
-        if let Some(sources) = expected.get("sources") {
-            found.compare(&place, &ours["sources"], sources);
+        for artifact in ["sources", "catalog"] {
+            let (ours, theirs) = (&ours[artifact], &expected[artifact]);
+            found.compare(&format!("{place} {artifact}"), ours, theirs);
         }
     }
     let manifest = clean(&bed, &json_file(&bed, "target/manifest.json"));
@@ -138,7 +139,7 @@ fn differences(name: &str) -> String {
     for (line, expected) in listings {
         let place = format!("ls {line}");
         let arguments: Vec<String> = ["ls".to_owned()].into_iter().chain(words(&line)).collect();
-        let (output, ours) = run(&bed, &arguments, false);
+        let (output, ours) = run(&bed, &arguments);
         found.compare(
             &format!("{place}: exit code"),
             &ours["exit"],
@@ -171,9 +172,11 @@ fn differences(name: &str) -> String {
 }
 
 /// Runs the binary; its transcript, and its exit code and results as the record writes them.
-fn run(bed: &Bed, arguments: &[String], sources: bool) -> (String, Json) {
-    // there may be none
-    let _ = fs::remove_file(bed.path("target/sources.json"));
+fn run(bed: &Bed, arguments: &[String]) -> (String, Json) {
+    for old in ["target/sources.json", "target/catalog.json"] {
+        // there may be none
+        let _ = fs::remove_file(bed.path(old));
+    }
     let id = |results: &Json| results["metadata"]["invocation_id"].clone();
     let before = id(&json_file(bed, "target/run_results.json"));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -197,9 +200,16 @@ fn run(bed: &Bed, arguments: &[String], sources: bool) -> (String, Json) {
         by_id.collect::<serde_json::Map<String, Json>>()
     });
     let mut ours = json!({"exit": output.status.code(), "results": results});
-    if sources {
-        let written = json_file(bed, "target/sources.json");
-        ours["sources"] = clean(bed, &clean::sources(&written));
+    let sources = json_file(bed, "target/sources.json");
+    if !sources.is_null() {
+        ours["sources"] = clean(bed, &clean::sources(&sources));
+    }
+    let catalog = json_file(bed, "target/catalog.json");
+    if !catalog.is_null() {
+        let of = |key: &str| (key.to_owned(), clean(bed, &catalog[key]));
+        let kept: serde_json::Map<_, _> =
+            ["nodes", "sources", "errors"].map(of).into_iter().collect();
+        ours["catalog"] = Json::Object(kept);
     }
     (transcript, ours)
 }
@@ -242,6 +252,11 @@ fn materializations_and_hooks() {
 #[test]
 fn config_trees_packages_and_selectors() {
     assert_snapshot!("compat_trees", differences("trees"));
+}
+
+#[test]
+fn freshness_and_the_catalog() {
+    assert_snapshot!("compat_fresh", differences("fresh"));
 }
 
 #[test]

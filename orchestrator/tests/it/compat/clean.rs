@@ -59,13 +59,7 @@ pub(super) fn result(bed: &Bed, result: &Json) -> Json {
 
 /// The results of `sources.json` by id.
 pub(super) fn sources(written: &Json) -> Json {
-    const KEPT: [&str; 5] = [
-        "status",
-        "criteria",
-        "max_loaded_at",
-        "error",
-        "adapter_response",
-    ];
+    const KEPT: [&str; 4] = ["status", "criteria", "error", "adapter_response"];
     let results = written["results"].as_array().cloned().unwrap_or_default();
     let by_id = results.iter().map(|result| {
         let entries = result.as_object().cloned().unwrap_or_default();

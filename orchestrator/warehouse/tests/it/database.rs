@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
-use project::manifest::{
-    DependsOn, Hook, IndexConfig, Node, NodeConfig, PartitionBy, ResourceType,
-};
+use project::manifest::{Hook, IndexConfig, Node, NodeConfig, PartitionBy, ResourceType};
 use project::relation::RelationName;
 use project::{Compiled, PostgresTarget, Secret};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -216,18 +213,7 @@ impl Model {
                 fail_calc: "count(*)".to_owned(),
                 ..NodeConfig::default()
             },
-            description: String::new(),
-            columns: IndexMap::new(),
             relation_name: (materialized != "test").then_some(relation),
-            refs: Vec::new(),
-            source_refs: Vec::new(),
-            depends_on: DependsOn::default(),
-            test_metadata: None,
-            attached_node: None,
-            column_name: None,
-            patch_path: None,
-            line: 0,
-            tags: Vec::new(),
             ..Node::default()
         };
         Self {
