@@ -22,7 +22,7 @@
         {%- if not inside_transaction and loop.first -%}{%- do adapter.commit() -%}{%- endif -%}
         {%- set rendered = render(hook.get('sql')) | trim -%}
         {%- if rendered -%}
-            {%- call statement(auto_begin=inside_transaction, autocommit=not inside_transaction) -%}
+            {%- call statement(auto_begin=inside_transaction) -%}
                 {{ rendered }}
             {%- endcall -%}
         {%- endif -%}

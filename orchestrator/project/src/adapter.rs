@@ -40,8 +40,9 @@ pub struct Answer {
 pub enum Transaction {
     /// Opens one, unless one is open.
     Inside,
-    /// As it is: by itself when none is open (`vacuum`).
-    Outside,
+    /// The same until the node has committed something; from then on by itself when none is open (`vacuum`). It is what
+    /// dbt's driver does with statements that ask for no transaction.
+    Implicit,
 }
 
 /// A database refused; the text is what a person should read, never a secret.

@@ -19,7 +19,8 @@ use crate::run::invoke::counts;
 use crate::run::prepare::load;
 use crate::run::request::{Command, Request};
 
-/// Calls a macro. What it changes is undone unless it commits (`{% do adapter.commit() %}`), as in dbt.
+/// Calls a macro. Each `run_query` is committed by itself; what a `statement` block changes is undone unless the macro
+/// commits (`{% do adapter.commit() %}`), as in dbt.
 #[derive(Debug, Args)]
 pub struct RunOperationArgs {
     /// The macro: its name, or package.name
@@ -60,7 +61,7 @@ pub(super) async fn execute(
         cancel: signals::cancel_on_signal()?,
         ..RunOptions::default()
     };
-    let session = warehouse.session(&options);
+    let session = warehouse.session(&options).without_transaction();
     let adapter = warehouse
         .adapter()
         .with_cancel(options.cancel.clone())

@@ -261,7 +261,7 @@ fn hooks_of_the_project_operations_and_shows() {
     );
     bed.write(
         "macros/operations.sql",
-        "{% macro note(what, keep=false) %}{% do run_query(\"insert into shop.journal values ('\" ~ what ~ \"')\") %}\
+        "{% macro note(what, keep=false) %}{% call statement() %}insert into shop.journal values ('{{ what }}'){% endcall %}\
          {% do log('noted ' ~ what, info=true) %}{% do print('plain') %}{% if keep %}{% do adapter.commit() %}{% endif %}\
          {% endmacro %}{% macro breaks() %}{% do run_query('select no_such') %}{% endmacro %}",
     );

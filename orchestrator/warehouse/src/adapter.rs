@@ -78,8 +78,8 @@ fn shown(name: &RelationName) -> String {
 }
 
 /// Runs a template's statement and follows where it leaves the transaction.
-async fn run(lease: &mut Lease, sql: &str, transaction: Transaction) -> Result<Answer, Error> {
-    if transaction == Transaction::Inside && !lease.in_transaction() {
+async fn run(lease: &mut Lease, sql: &str, begin: bool) -> Result<Answer, Error> {
+    if begin && !lease.in_transaction() {
         lease.run("begin").await?;
         lease.opened();
     }
@@ -129,8 +129,13 @@ impl Adapter for BlockingAdapter {
     }
 
     fn execute(&self, sql: &str, transaction: Transaction) -> Result<Answer, AdapterError> {
+        let committed = self.node.as_ref().is_some_and(NodeSession::has_committed);
+        let begin = transaction == Transaction::Inside || !committed;
         self.block(async |lease| {
-            let answer = run(lease, sql, transaction).await;
+            let answer = run(lease, sql, begin).await;
+            if let Some(node) = self.node.as_ref().filter(|_| !lease.in_transaction()) {
+                node.committed();
+            }
             if self.node.is_none() && lease.in_transaction() {
                 // nobody would commit it: as in dbt, it is undone unless it commits itself
                 lease.rollback().await;
@@ -148,6 +153,9 @@ impl Adapter for BlockingAdapter {
             if lease.in_transaction() {
                 lease.run("commit").await?;
                 lease.settled();
+            }
+            if let Some(node) = &self.node {
+                node.committed();
             }
             Ok(())
         })

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use project::relation::RelationName;
@@ -23,6 +24,8 @@ pub struct NodeSession {
     catalog: Arc<Catalog>,
     /// What templates said they changed: memory of it is wrong when their transaction is undone.
     noted: Arc<std::sync::Mutex<BTreeSet<RelationName>>>,
+    /// Something was committed: from now on statements that ask for no transaction stand by themselves.
+    committed: Arc<AtomicBool>,
 }
 
 impl NodeSession {
@@ -39,6 +42,7 @@ impl NodeSession {
             lease: Arc::new(Mutex::new(None)),
             catalog: Arc::clone(catalog),
             noted: Arc::default(),
+            committed: Arc::default(),
         }
     }
 
@@ -56,6 +60,21 @@ impl NodeSession {
             node: self.clone(),
             guard: Some(guard),
         })
+    }
+
+    /// Lets statements that ask for no transaction stand by themselves from the start, as in operations.
+    #[must_use]
+    pub fn without_transaction(self) -> Self {
+        self.committed();
+        self
+    }
+
+    pub(crate) fn committed(&self) {
+        self.committed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_committed(&self) -> bool {
+        self.committed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note(&self, name: &RelationName, found: Option<Found>) {
@@ -99,6 +118,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Says that whatever was done is committed.
+    pub(crate) fn committed(&self) {
+        self.node.committed();
+    }
+
     /// Lets templates work in the session while `work` is awaited.
     pub(crate) async fn lend<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
         self.guard = None;

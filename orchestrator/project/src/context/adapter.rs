@@ -183,7 +183,7 @@ impl Object for AdapterValue {
             "nice_connection_name" => Value::from(self.scope.node.unique_id.as_str()),
             "execute" | "add_query" => {
                 let sql = arguments.text(0, "sql")?;
-                let answer = self.scope.execute(&sql, Transaction::Inside)?;
+                let answer = self.scope.execute(&sql, Transaction::Implicit)?;
                 let answer = answer.unwrap_or_default();
                 let response = Value::from_object(query::Response::from(&answer));
                 Tuple::from([response, table::value(&answer.table)]).into()

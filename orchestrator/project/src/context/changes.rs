@@ -96,6 +96,8 @@ impl AdapterValue {
             "create_schema" | "drop_schema" => {
                 let (value, _) = named(arguments, 0, "relation")?;
                 self.call_macro(state, method, &[value])?;
+                // as in dbt, schemas are there for everybody at once
+                run.adapter.commit().map_err(refused)?;
                 nothing()
             }
             "cache_added" | "cache_dropped" => {

@@ -104,7 +104,7 @@ impl NodeScope {
 pub(crate) fn run_query(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("run_query", move |_, arguments| {
-        let found = scope.execute(&arguments.text(0, "sql")?, Transaction::Inside)?;
+        let found = scope.execute(&arguments.text(0, "sql")?, Transaction::Implicit)?;
         Ok(found.map_or_else(anything, |found| table::value(&found.table)))
     })
 }
@@ -114,7 +114,7 @@ fn present(value: Option<Value>) -> Option<Value> {
 }
 
 /// `statement(name, fetch_result, auto_begin)` around a call block. The text of the one called `main` is what the
-/// node runs. `autocommit=true`, which dbt does not have, leaves a statement outside any transaction by itself.
+/// node runs.
 pub(crate) fn statement(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("statement", move |state: &mut State<'_, '_>, arguments| {
@@ -127,10 +127,9 @@ pub(crate) fn statement(scope: &NodeScope) -> Value {
         {
             *lock(&run.written) = Some(sql.clone().into_owned());
         }
-        let transaction = if arguments.keyword("autocommit").is_some_and(|v| v.is_true()) {
-            Transaction::Outside
-        } else {
-            Transaction::Inside
+        let transaction = match arguments.get(2, "auto_begin") {
+            Some(begin) if !begin.is_true() => Transaction::Implicit,
+            Some(_) | None => Transaction::Inside,
         };
         let Some(answer) = scope.execute(&sql, transaction)? else {
             return Ok(Value::from(""));

@@ -211,6 +211,9 @@ impl<'a> Work<'a> {
                 self.lease.run("commit").await?;
                 self.lease.settled();
             }
+            if !inside {
+                self.lease.committed();
+            }
             let sql = self.rendered(hook).await?;
             let sql = sql.trim();
             if !sql.is_empty() {
