@@ -117,25 +117,10 @@ impl Project {
 /// Anything wrong with a file, a name or the graph.
 pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let bare = Engine::new(Macros::default());
-    let env = Arc::new(options.env.clone());
-    let mut yaml = YamlScope {
-        env: Arc::clone(&env),
-        vars: options.vars.clone(),
-        target: None,
-        secrets: true,
-    };
+    let mut yaml = yaml_scope(options);
+    let env = Arc::clone(&yaml.env);
     let profile_name = profile_name(options, &bare, &yaml)?;
-    let profile = Profile::load(
-        &bare,
-        &Wanted {
-            project_dir: &options.project_dir,
-            profiles_dir: options.profiles_dir.as_deref(),
-            profile: &profile_name,
-            target: options.target.as_deref(),
-            threads: options.threads,
-            scope: yaml.clone(),
-        },
-    )?;
+    let profile = chosen_profile(options, &profile_name, &bare, yaml.clone())?;
     yaml.secrets = false;
     yaml.target = Some(profile.template_value());
 
@@ -207,6 +192,56 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         shared,
         lookup: Arc::new(done.lookup),
     })
+}
+
+/// The profile of `options`, and nothing else.
+///
+/// # Errors
+/// No profile, or one that is wrong.
+pub fn profile(options: &LoadOptions) -> Result<Profile, Error> {
+    let (bare, yaml) = (Engine::new(Macros::default()), yaml_scope(options));
+    let name = profile_name(options, &bare, &yaml)?;
+    chosen_profile(options, &name, &bare, yaml)
+}
+
+/// Whether the `dbt_project.yml` of `options` can be read, its profile aside.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_file(options: &LoadOptions) -> Result<(), Error> {
+    let (bare, mut yaml) = (Engine::new(Macros::default()), yaml_scope(options));
+    let target = profile(options).map(|profile| profile.template_value());
+    yaml.target = target.ok();
+    ProjectFile::load(&options.project_dir, &bare, &yaml).map(|_| ())
+}
+
+/// What YAML files see before the profile is known.
+fn yaml_scope(options: &LoadOptions) -> YamlScope {
+    YamlScope {
+        env: Arc::new(options.env.clone()),
+        vars: options.vars.clone(),
+        target: None,
+        secrets: true,
+    }
+}
+
+fn chosen_profile(
+    options: &LoadOptions,
+    name: &str,
+    engine: &Engine,
+    scope: YamlScope,
+) -> Result<Profile, Error> {
+    Profile::load(
+        engine,
+        &Wanted {
+            project_dir: &options.project_dir,
+            profiles_dir: options.profiles_dir.as_deref(),
+            profile: name,
+            target: options.target.as_deref(),
+            threads: options.threads,
+            scope,
+        },
+    )
 }
 
 /// The profile to use: the option's, or the project file's own.

@@ -4,7 +4,7 @@
 //! these; they are kept to the letter, but for the program's own name.
 
 mod told;
-mod words;
+pub(super) mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

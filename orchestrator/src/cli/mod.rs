@@ -3,15 +3,20 @@
 
 mod archive;
 mod build;
+mod clean;
 mod compile;
 mod compiling;
 pub mod console;
 mod docs;
+mod debug;
+mod deps;
 mod druid;
 mod generate;
+mod init;
 mod jobs;
 mod json_log;
 mod ls;
+mod parse;
 pub mod printer;
 mod query;
 mod reconcile;
@@ -74,6 +79,16 @@ pub enum Verb {
     RunOperation(run_operation::RunOperationArgs),
     /// Write the SQL of nodes to target/compiled without running it
     Compile(compile::CompileArgs),
+    /// Make a project and a profile to begin with
+    Init(init::InitArgs),
+    /// Put the packages that packages.yml asks for into dbt_packages
+    Deps(deps::DepsArgs),
+    /// Delete the folders of clean-targets
+    Clean(clean::CleanArgs),
+    /// Read and check the project
+    Parse(parse::ParseArgs),
+    /// Check profile, project and connection
+    Debug(debug::DebugArgs),
     /// List nodes
     #[command(visible_alias = "list")]
     Ls(ls::LsArgs),
@@ -124,6 +139,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "run-operation",
         ],
     ),
+    ("Project", &["init", "deps", "clean", "parse", "debug"]),
     ("Runs", &["runs", "jobs", "serve"]),
     ("Streams", &["generate", "topics", "stream", "druid"]),
     ("Lake", &["archive", "query"]),
@@ -148,6 +164,11 @@ impl Verb {
             | Self::Compile(_)
             | Self::Show(_)
             | Self::RunOperation(_)
+            | Self::Init(_)
+            | Self::Deps(_)
+            | Self::Clean(_)
+            | Self::Parse(_)
+            | Self::Debug(_)
             | Self::Ls(_)
             | Self::Retry(_)
             | Self::Source(_)
@@ -174,6 +195,11 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Compile(args) => compile::execute(args, &log, &printer).await,
         Verb::Show(args) => show::execute(args, &log, &printer).await,
         Verb::RunOperation(args) => run_operation::execute(args, &log, &printer).await,
+        Verb::Init(args) => init::execute(args, &log, &printer).await,
+        Verb::Deps(args) => deps::execute(args, &log, &printer).await,
+        Verb::Clean(args) => clean::execute(args, &log, &printer).await,
+        Verb::Parse(args) => parse::execute(args, &log, &printer).await,
+        Verb::Debug(args) => debug::execute(args, &printer).await,
         Verb::Ls(args) => ls::execute(args, &printer).await,
         Verb::Retry(args) => retry::execute(args, &log, &printer).await,
         Verb::Source(args) => source::execute(args, &log, &printer).await,

@@ -330,7 +330,16 @@ pub fn counts(project: &Project) -> Vec<(&'static str, usize)> {
     ]
     .map(|kind| (kind_word(kind), of(kind)))
     .to_vec();
-    counts.push(("source", project.manifest.sources.len()));
-    counts.push(("macro", project.manifest.macros.len()));
+    let manifest = &project.manifest;
+    counts.extend([
+        ("source", manifest.sources.len()),
+        ("exposure", manifest.exposures.len()),
+        ("metric", manifest.metrics.len()),
+        ("macro", manifest.macros.len()),
+        ("group", manifest.groups.len()),
+        ("semantic model", manifest.semantic_models.len()),
+        ("saved query", manifest.saved_queries.len()),
+        ("unit test", manifest.unit_tests.len()),
+    ]);
     counts
 }

@@ -19,7 +19,7 @@ mod resolve;
 
 pub use entry::{Entry, Origin};
 pub use lock::list;
-pub use resolve::{Deps, Found, resolve};
+pub use resolve::{Deps, Found, clean_targets, resolve};
 
 /// The root project first, then every dependency by folder.
 pub(crate) fn packages(

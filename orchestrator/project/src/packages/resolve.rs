@@ -102,6 +102,55 @@ pub fn resolve(options: &LoadOptions) -> Result<Deps, Error> {
     })
 }
 
+/// What `clean` deletes: folders below `options`' project, those that hold its sources refused.
+///
+/// # Errors
+/// A file that is wrong, or a folder with sources among the targets.
+pub fn clean_targets(options: &LoadOptions) -> Result<Vec<String>, Error> {
+    let engine = Engine::new(Macros::default());
+    let scope = YamlScope {
+        env: Arc::new(options.env.clone()),
+        vars: options.vars.clone(),
+        target: None,
+        secrets: true,
+    };
+    let file = ProjectFile::head(&options.project_dir, &engine, &scope)?;
+    let sources = [
+        &file.model_paths,
+        &file.seed_paths,
+        &file.snapshot_paths,
+        &file.analysis_paths,
+        &file.macro_paths,
+        &file.test_paths,
+    ];
+    let normal = |path: &str| {
+        let parts = Path::new(path).components();
+        let kept = parts.filter(|part| !matches!(part, std::path::Component::CurDir));
+        kept.collect::<PathBuf>()
+    };
+    let holds_sources = |target: &&String| {
+        let mut paths = sources.iter().flat_map(|paths| paths.iter());
+        paths.any(|path| normal(path).starts_with(normal(target)))
+    };
+    let refused: Vec<String> = file
+        .clean_targets
+        .iter()
+        .filter(holds_sources)
+        .map(|target| format!("'{target}'"))
+        .collect();
+    if !refused.is_empty() {
+        return Err(Error::Config {
+            location: Some(Location::file("dbt_project.yml")),
+            message: format!(
+                "the following source paths are not cleaned: [{}]",
+                refused.join(", ")
+            ),
+            hint: Some("take them out of clean-targets".into()),
+        });
+    }
+    Ok(file.clean_targets)
+}
+
 /// The hash in `package-lock.yml`.
 fn locked_hash(root: &Path) -> Result<Option<String>, Error> {
     let path = root.join("package-lock.yml");

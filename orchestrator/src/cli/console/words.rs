@@ -36,7 +36,7 @@ pub(super) fn lake_work(node: &PlannedNode) -> Option<LakeWork> {
 }
 
 /// dbt's word for what a project declares.
-pub(super) fn declared(kind: &str) -> &str {
+pub(in crate::cli) fn declared(kind: &str) -> &str {
     if kind == "test" { "data test" } else { kind }
 }
 
@@ -62,10 +62,11 @@ pub(super) fn kinds(nodes: &[PlannedNode], hooks: usize) -> String {
     words.join(", ")
 }
 
-pub(super) fn plural(count: usize, word: &str) -> String {
+pub(in crate::cli) fn plural(count: usize, word: &str) -> String {
     match (count, word) {
         (1, _) => format!("1 {word}"),
         (_, "analysis") => format!("{count} analyses"),
+        (_, "saved query") => format!("{count} saved queries"),
         _ => format!("{count} {word}s"),
     }
 }

@@ -1,0 +1,67 @@
+//! `ridehail parse`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use project::Project;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::console::words::{declared, plural};
+use super::printer::Printer;
+use crate::artifacts::{self, Invocation};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{LogArgs, ProjectArgs};
+use crate::run::invoke::counts;
+use crate::run::prepare::load;
+use crate::run::request::{Command, Request};
+
+/// Reads and checks the project, and writes target/manifest.json. Touches no database.
+#[derive(Debug, Args)]
+pub struct ParseArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Write no target/manifest.json
+    #[arg(long)]
+    no_write_json: bool,
+}
+
+pub(super) async fn execute(
+    args: ParseArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let request = args.project.apply(Request::new(Command::Build));
+    let place = args.project.place();
+    let now = SystemClock.now();
+    let invocation_id = Uuid::new_v4();
+    let project =
+        spawn_blocking(move || load(&place, &request, "parse", now, invocation_id)).await??;
+    for warning in &project.warnings {
+        tracing::warn!("{warning}");
+    }
+    if !args.no_write_json {
+        let about = Invocation {
+            invocation_id,
+            started_at: now,
+            generated_at: SystemClock.now(),
+            which: "parse",
+        };
+        let manifest = artifacts::manifest::render(&about, &project);
+        artifacts::write(&project.target_path, "manifest.json", &manifest)?;
+    }
+    if !log.quiet {
+        printer.line(&found(&project));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `Found 2 models, 1 seed`: what the project holds.
+fn found(project: &Project) -> String {
+    let parts: Vec<String> = counts(project)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| plural(count, declared(kind)))
+        .collect();
+    format!("Found {}", parts.join(", "))
+}
