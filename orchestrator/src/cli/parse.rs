@@ -1,5 +1,6 @@
 //! `ridehail parse`.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -47,7 +48,7 @@ pub(super) async fn execute(
             generated_at: SystemClock.now(),
             which: "parse",
         };
-        let manifest = artifacts::manifest::render(&about, &project);
+        let manifest = artifacts::manifest::render(&about, &project, &HashMap::new());
         artifacts::write(&project.target_path, "manifest.json", &manifest)?;
     }
     if !log.quiet {
