@@ -11,7 +11,7 @@ const ONE_THREAD: [&str; 3] = ["build", "--threads", "1"];
 fn rows(bed: &Bed, relation: &str, columns: &str) -> String {
     let row = columns
         .split(',')
-        .map(|column| format!("coalesce({}::text, '-')", column.trim()));
+        .map(|column| format!("coalesce(({})::text, '-')", column.trim()));
     let row = row.collect::<Vec<_>>().join(" || '|' || ");
     let sql = format!(
         "select string_agg(r, e'\\n' order by r) from (select {row} as r from shop.{relation}) as s"
@@ -73,7 +73,7 @@ fn a_project_of_its_own_forms() {
         "by_check",
         rows(&bed, "by_check", "id, city, dbt_valid_to is null")
     );
-    let columns = "id, city, dbt_is_deleted, dbt_valid_to = '9999-12-31'::timestamp";
+    let columns = "id, city, dbt_is_deleted, dbt_valid_to = timestamp '9999-12-31'";
     assert_snapshot!("by_all", rows(&bed, "by_all", columns));
     // Cy comes back
     bed.write(

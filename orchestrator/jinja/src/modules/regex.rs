@@ -1,21 +1,78 @@
-//! `re`: Python's regular expressions, as far as Rust's read them.
+//! `re`: Python's regular expressions, look-arounds and back-references included.
 
 use std::sync::Arc;
 
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
-use regex::Regex;
+use fancy_regex::Regex;
 
 use crate::arguments::Arguments;
 use crate::functions::function;
 use crate::list::{dict, list};
 
 fn compile(pattern: &str) -> Result<Regex, Error> {
-    Regex::new(pattern).map_err(|error| {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("cannot read regular expression: {error}"),
-        )
+    Regex::new(&translated(pattern)).map_err(unreadable)
+}
+
+fn unreadable(error: fancy_regex::Error) -> Error {
+    Error::new(
+        ErrorKind::InvalidOperation,
+        format!("cannot use regular expression: {error}"),
+    )
+}
+
+/// Python takes a brace that begins no repetition, and a bracket within brackets, for themselves.
+fn translated(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    let mut in_class = false;
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        match c {
+            '\\' => {
+                taken += rest[1..].chars().next().map_or(0, char::len_utf8);
+                match &rest[..taken] {
+                    "\\Z" => out.push_str("\\z"),
+                    escape => out.push_str(escape),
+                }
+            }
+            '[' if in_class => out.push_str("\\["),
+            '[' => {
+                in_class = true;
+                out.push('[');
+                // the first bracket that closes, right after the one that opens, is a member
+                let after = rest[1..].strip_prefix('^').unwrap_or(&rest[1..]);
+                if rest[1..].starts_with('^') {
+                    out.push('^');
+                    taken += 1;
+                }
+                if after.starts_with(']') {
+                    out.push_str("\\]");
+                    taken += 1;
+                }
+            }
+            ']' => {
+                in_class = false;
+                out.push(']');
+            }
+            '{' if !in_class && !is_repetition(rest) => out.push_str("\\{"),
+            '}' if !in_class && !out.ends_with(|c: char| c.is_ascii_digit() || c == ',') => {
+                out.push_str("\\}");
+            }
+            _ => out.push(c),
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// `{2}`, `{2,}`, `{,3}`, `{2,3}`.
+fn is_repetition(text: &str) -> bool {
+    let inner = text.strip_prefix('{').and_then(|text| text.split_once('}'));
+    inner.is_some_and(|(inner, _)| {
+        inner.chars().any(|c| c.is_ascii_digit())
+            && inner.chars().all(|c| c.is_ascii_digit() || c == ',')
+            && inner.matches(',').count() < 2
     })
 }
 
@@ -64,7 +121,7 @@ impl Object for Match {
 
 fn find(pattern: &str, text: &str) -> Result<Value, Error> {
     let regex = compile(pattern)?;
-    let Some(found) = regex.captures(text) else {
+    let Some(found) = regex.captures(text).map_err(unreadable)? else {
         return Ok(Value::from(()));
     };
     let whole = found.get(0).map_or(0..0, |m| m.range());
@@ -108,6 +165,32 @@ fn replacement(text: &str) -> String {
     out
 }
 
+/// How often at most; 0 is without end.
+fn limit(arguments: &Arguments<'_>, at: usize, name: &str) -> usize {
+    let given = arguments.get(at, name);
+    given.and_then(|given| given.as_usize()).unwrap_or(0)
+}
+
+/// What is between the matches, with their groups, as Python splits.
+fn split(regex: &Regex, text: &str, limit: usize) -> Result<Vec<Value>, fancy_regex::Error> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for (index, found) in regex.captures_iter(text).enumerate() {
+        if limit > 0 && index == limit {
+            break;
+        }
+        let found = found?;
+        let whole = found.get(0).map_or(from..from, |whole| whole.range());
+        parts.push(Value::from(&text[from..whole.start]));
+        for group in 1..found.len() {
+            parts.push(Value::from(found.get(group).map(|group| group.as_str())));
+        }
+        from = whole.end;
+    }
+    parts.push(Value::from(&text[from..]));
+    Ok(parts)
+}
+
 /// `modules.re`.
 pub(crate) fn module() -> Value {
     let text = |arguments: &Arguments<'_>| arguments.text(1, "string");
@@ -133,7 +216,8 @@ pub(crate) fn module() -> Value {
             Value::from("findall"),
             function("findall", move |_, a| {
                 let (regex, text) = (compile(&pattern(a)?)?, text(a)?);
-                Ok(list(regex.captures_iter(&text).map(|found| {
+                let all: Result<Vec<_>, _> = regex.captures_iter(&text).collect();
+                Ok(list(all.map_err(unreadable)?.into_iter().map(|found| {
                     let group = |at: usize| Value::from(found.get(at).map_or("", |g| g.as_str()));
                     match found.len() {
                         1 => group(0),
@@ -147,7 +231,8 @@ pub(crate) fn module() -> Value {
             Value::from("split"),
             function("split", move |_, a| {
                 let (regex, text) = (compile(&pattern(a)?)?, text(a)?);
-                Ok(list(regex.split(&text).map(Value::from)))
+                let parts = split(&regex, &text, limit(a, 2, "maxsplit"));
+                Ok(list(parts.map_err(unreadable)?))
             }),
         ),
         (
@@ -155,16 +240,31 @@ pub(crate) fn module() -> Value {
             function("sub", move |_, a| {
                 let regex = compile(&pattern(a)?)?;
                 let (with, text) = (replacement(&a.text(1, "repl")?), a.text(2, "string")?);
-                Ok(Value::from(
-                    regex.replace_all(&text, with.as_str()).into_owned(),
-                ))
+                let done = regex.try_replacen(&text, limit(a, 3, "count"), with.as_str());
+                Ok(Value::from(done.map_err(unreadable)?.into_owned()))
             }),
         ),
         (
             Value::from("escape"),
             function("escape", move |_, a| {
-                Ok(Value::from(regex::escape(&pattern(a)?)))
+                Ok(Value::from(fancy_regex::escape(&pattern(a)?).into_owned()))
             }),
         ),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compile, translated};
+
+    #[test]
+    fn patterns_are_pythons() {
+        assert_eq!(translated("({{\\s*ref)"), "(\\{\\{\\s*ref)");
+        assert_eq!(translated("a{2,3}b{,4}{x}"), "a{2,3}b{,4}\\{x\\}");
+        assert_eq!(translated("[[]a]|[]b]"), "[\\[]a]|[\\]b]");
+        let find = |pattern: &str, text: &str| compile(pattern).unwrap().is_match(text).unwrap();
+        assert!(find(r"(?ix) ( from | join ) \s+ # words
+            ({{ \s* ref)", "FROM {{ ref('a') }}"));
+        assert!(find(r"(?<!x)(a)\1(?=b)", "yaab") && !find(r"(?<!x)(a)\1(?=b)", "xaab"));
+    }
 }
