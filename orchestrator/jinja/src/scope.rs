@@ -12,6 +12,11 @@ use crate::macros::{INTERNAL_PACKAGE, Macro, MacroValue, Macros, Trail};
 pub trait Scope: fmt::Debug + Send + Sync {
     /// The variable `name`; `root` is for values that call back into the rendering.
     fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value>;
+
+    /// What stands in the place of the macro `name` (`package.name` where a package is named).
+    fn replaces(&self, _name: &str) -> Option<Value> {
+        None
+    }
 }
 
 /// The top of one rendering; `context` in templates.
@@ -65,6 +70,11 @@ impl Root {
     #[must_use]
     pub fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
         if let Some(found) = self.macros.resolve(&self.package, name) {
+            let replaced = self.scope.replaces(name);
+            let of_package = || self.scope.replaces(&format!("{}.{name}", found.package));
+            if let Some(value) = replaced.or_else(of_package) {
+                return Some(value);
+            }
             return Some(self.macro_value(found));
         }
         if let Some(value) = self.scope.variable(self, name) {
@@ -132,6 +142,16 @@ struct Package {
 impl Package {
     fn find(&self, name: &str) -> Option<Value> {
         let found = self.root.macros.in_package(&self.package, name);
+        let replaced = self
+            .root
+            .scope
+            .replaces(&format!("{}.{name}", self.package));
+        // a bare name replaces the built-in macro by whatever way it is called
+        let is_own = self.package == INTERNAL_PACKAGE;
+        let bare = || is_own.then(|| self.root.scope.replaces(name)).flatten();
+        if let Some(value) = replaced.or_else(bare) {
+            return Some(value);
+        }
         found.map(|found| self.root.macro_value(found))
     }
 }

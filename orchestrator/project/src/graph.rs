@@ -257,6 +257,7 @@ fn edges_among(
         }
     }
     if build {
+        put_unit_tests_first(manifest, &mut edges);
         add_test_edges(manifest, &mut edges);
     }
     let mut in_order = Edges::with_capacity(edges.len());
@@ -264,6 +265,25 @@ fn edges_among(
         in_order.insert(id.clone(), edges.swap_remove(id).unwrap_or_default());
     }
     in_order
+}
+
+/// A unit test needs what its model needs, and the model waits for it: a wrong model is not built.
+fn put_unit_tests_first(manifest: &Manifest, edges: &mut Edges) {
+    for (id, test) in &manifest.unit_tests {
+        let Some(model) = test.depends_on.nodes.first() else {
+            continue;
+        };
+        if !edges.contains_key(id) || !edges.contains_key(model) {
+            continue;
+        }
+        let inputs: IndexSet<UniqueId> = edges[model]
+            .iter()
+            .filter(|need| !manifest.unit_tests.contains_key(*need))
+            .cloned()
+            .collect();
+        edges.insert(id.clone(), inputs);
+        edges[model].insert(id.clone());
+    }
 }
 
 /// A test holds back exactly the nodes that have all its parents above them (dbt's rule: anything

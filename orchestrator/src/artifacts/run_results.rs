@@ -104,7 +104,7 @@ fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
             Some(json!({ "name": name, "started_at": time(began), "completed_at": time(ended) }))
         })
         .collect();
-    let is_test = node.resource_type == "test";
+    let is_test = matches!(node.resource_type, "test" | "unit_test");
     // a test that passes has nothing to say
     let message = match (&report.error, report.ending) {
         (Some(error), _) => Some(error.as_str()),
@@ -127,7 +127,7 @@ fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
 /// dbt's word for how a node ended.
 #[must_use]
 pub fn status(node: &PlannedNode, report: &Report) -> &'static str {
-    let is_test = node.resource_type == "test";
+    let is_test = matches!(node.resource_type, "test" | "unit_test");
     match report.ending {
         Ending::Success if is_test => "pass",
         Ending::Success => "success",
@@ -139,7 +139,7 @@ pub fn status(node: &PlannedNode, report: &Report) -> &'static str {
 
 /// What dbt-postgres reports of a statement: the command tag taken apart.
 fn response(node: &PlannedNode, report: &Report) -> Json {
-    if node.resource_type == "test" {
+    if matches!(node.resource_type, "test" | "unit_test") {
         // every test asks for one row of counts
         return match report.failures {
             Some(_) => json!({ "_message": "SELECT 1", "code": "SELECT", "rows_affected": 1 }),

@@ -130,21 +130,21 @@ impl Console {
         let took = Some(report.took);
         let failures = report.failures.unwrap_or_default();
         match (planned.resource_type, report.ending) {
-            ("test", Ending::Success) => {
+            ("test" | "unit_test", Ending::Success) => {
                 let words = format!("PASS {}", planned.name);
                 self.result(at, index, &words, Some(Color::Green), "PASS", took);
             }
-            ("test", Ending::Warned) => {
+            ("test" | "unit_test", Ending::Warned) => {
                 let status = format!("WARN {failures}");
                 let words = format!("{status} {}", planned.name);
                 self.result(at, index, &words, Some(Color::Yellow), &status, took);
             }
-            ("test", Ending::Failed) if report.failures.is_some() => {
+            ("test" | "unit_test", Ending::Failed) if report.failures.is_some() => {
                 let status = format!("FAIL {failures}");
                 let words = format!("{status} {}", planned.name);
                 self.result(at, index, &words, Some(Color::Red), &status, took);
             }
-            ("test", Ending::Failed) => {
+            ("test" | "unit_test", Ending::Failed) => {
                 let words = format!("ERROR {}", planned.name);
                 self.result(at, index, &words, Some(Color::Red), "ERROR", took);
             }

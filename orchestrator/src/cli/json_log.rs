@@ -39,7 +39,10 @@ impl JsonLog {
             "node_name": node.name,
             "node_path": node.path,
             "resource_type": node.resource_type,
-            "materialized": node.materialized.as_deref().unwrap_or("test"),
+            "materialized": node.materialized.as_deref().unwrap_or(match node.resource_type {
+                "unit_test" => "unit",
+                _ => "test",
+            }),
             "node_status": status,
             "node_relation": { "relation_name": node.relation, "schema": node.schema },
         })
@@ -207,7 +210,7 @@ impl Renderer for JsonLog {
                 self.tally.count(report.ending);
                 let planned = &self.nodes[*node as usize];
                 let (code, name) = match planned.resource_type {
-                    "test" => ("Q007", "LogTestResult"),
+                    "test" | "unit_test" => ("Q007", "LogTestResult"),
                     "seed" => ("Q016", "LogSeedResult"),
                     "snapshot" => ("Q015", "LogSnapshotResult"),
                     _ => ("Q012", "LogModelResult"),

@@ -23,6 +23,7 @@ pub mod archive;
 pub mod attempt;
 mod batches;
 mod build;
+mod unit_test;
 
 use attempt::{Worker, run_attempt};
 

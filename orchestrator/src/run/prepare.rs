@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
 use project::batches::is_microbatch;
-use project::manifest::{Node, ResourceType};
+use project::manifest::{Node, ResourceType, UnitTest};
 use project::select::select;
 use project::{LoadOptions, Project, UniqueId, execution_edges};
 use serde::Serialize;
@@ -137,7 +137,8 @@ pub fn load(
 pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box<project::Error>> {
     let selected: IndexSet<UniqueId> = match &request.nodes {
         Some(wanted) => {
-            let all = project.manifest.nodes.keys();
+            let manifest = &project.manifest;
+            let all = manifest.nodes.keys().chain(manifest.unit_tests.keys());
             all.filter(|id| wanted.contains(id)).cloned().collect()
         }
         None => select(&project, &request.spec(request.kinds())).map_err(Box::new)?,
@@ -147,7 +148,10 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
     }
     let chosen: IndexSet<UniqueId> = selected
         .into_iter()
-        .filter(|id| project.manifest.nodes.get(id).is_some_and(is_executed))
+        .filter(|id| {
+            let manifest = &project.manifest;
+            manifest.nodes.get(id).is_some_and(is_executed) || manifest.unit_tests.contains_key(id)
+        })
         .collect();
     let edges = execution_edges(&project, &chosen, request.command == Command::Build);
     let number: HashMap<&str, NodeIx> =
@@ -164,7 +168,12 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
     let nodes = chosen
         .iter()
         .zip(&prerequisites)
-        .filter_map(|(id, inputs)| Some(plan_node(project.manifest.nodes.get(id)?, inputs)))
+        .filter_map(|(id, inputs)| {
+            let node = project.manifest.nodes.get(id);
+            let node = node.map(|node| plan_node(node, inputs));
+            let unit_test = || Some(plan_unit_test(project.manifest.unit_tests.get(id)?, inputs));
+            node.or_else(unit_test)
+        })
         .collect();
     Ok(Prepared {
         project,
@@ -233,9 +242,27 @@ fn plan_node(node: &Node, inputs: &[NodeIx]) -> PlannedNode {
             .map(|relation| relation.schema.clone()),
         path: node.original_file_path.display().to_string(),
         package: node.package_name.clone(),
-        waits_for: inputs
-            .iter()
-            .map(|&n| i32::try_from(n).unwrap_or(i32::MAX))
-            .collect(),
+        waits_for: waits_for(inputs),
     }
+}
+
+fn plan_unit_test(test: &UnitTest, inputs: &[NodeIx]) -> PlannedNode {
+    PlannedNode {
+        unique_id: test.unique_id.clone(),
+        name: test.shown(),
+        resource_type: kind_word(ResourceType::UnitTest),
+        materialized: None,
+        relation: None,
+        schema: None,
+        path: test.original_file_path.display().to_string(),
+        package: test.package_name.clone(),
+        waits_for: waits_for(inputs),
+    }
+}
+
+fn waits_for(inputs: &[NodeIx]) -> Vec<i32> {
+    inputs
+        .iter()
+        .map(|&n| i32::try_from(n).unwrap_or(i32::MAX))
+        .collect()
 }

@@ -22,6 +22,7 @@ mod seed;
 mod session;
 mod tag;
 mod test;
+mod unit_test;
 mod value;
 
 pub use adapter::BlockingAdapter;
@@ -29,6 +30,7 @@ pub use error::{Error, ErrorKind};
 pub use materialize::check;
 pub use node_session::NodeSession;
 pub use outcome::{Outcome, OutcomeKind, RenderHook, RunOptions};
+pub use unit_test::unit_test;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::lookup::Found;
 use crate::manifest::{RefArgs, ResourceType, version_text};
 use crate::relation::{RelationKind, RelationName};
 
-fn wanted(arguments: &Arguments<'_>) -> Result<RefArgs, Error> {
+pub(crate) fn wanted(arguments: &Arguments<'_>) -> Result<RefArgs, Error> {
     let text = |at: usize| arguments.text(at, "name");
     let (package, name) = match arguments.count() {
         1 => (None, text(0)?),

@@ -76,7 +76,8 @@ impl Worker {
     #[must_use]
     pub fn touches_data(&self, node: NodeIx) -> bool {
         let planned = self.node(node);
-        planned.resource_type != "test"
+        let is_test = matches!(planned.resource_type, "test" | "unit_test");
+        !is_test
             || self
                 .manifest_node(planned)
                 .is_some_and(|node| node.config.store_failures == Some(true))

@@ -49,6 +49,9 @@ impl Build<'_> {
     /// Compiles and runs the node; an error is one of compiling.
     pub(super) async fn run(&self, options: RunOptions) -> Result<Report, Failure> {
         let (worker, planned) = (self.worker, self.planned);
+        if planned.resource_type == "unit_test" {
+            return self.unit_test().await;
+        }
         let Some(node) = worker.manifest_node(planned) else {
             let message = "the project does not hold this node";
             return Err(Failure::unexpected(planned, message));
