@@ -22,7 +22,7 @@
 {# Names of 63 bytes at most: the base gives way, never the suffix. #}
 {% macro postgres__make_relation_with_suffix(base_relation, suffix, dstring) %}
     {%- if dstring -%}
-        {%- set suffix = suffix ~ modules.datetime.datetime.now().strftime('%H%M%S%f') -%}
+        {%- set suffix = suffix ~ adapter.unique_suffix() -%}
     {%- endif -%}
     {%- set longest = base_relation.relation_max_name_length() -%}
     {%- if suffix | length > longest -%}

@@ -148,7 +148,7 @@ impl Console {
                 let words = format!("ERROR {}", planned.name);
                 self.result(at, index, &words, Some(Color::Red), "ERROR", took);
             }
-            ("source", ending) => {
+            ("source", ending) if lake_work(planned).is_none() => {
                 let (color, status) = match (ending, report.failures) {
                     (Ending::Success, _) => (Color::Green, "PASS"),
                     (Ending::Warned, _) => (Color::Yellow, "WARN"),
@@ -217,7 +217,9 @@ impl Console {
                 duration(took)
             ),
         );
-        if self.nodes.iter().all(|node| node.resource_type == "source") {
+        let is_freshness =
+            |node: &PlannedNode| node.resource_type == "source" && lake_work(node).is_none();
+        if self.nodes.iter().all(is_freshness) {
             // dbt counts nothing here, it only repeats what went wrong
             for (node, report) in &self.problems {
                 if report.ending == Ending::Failed {

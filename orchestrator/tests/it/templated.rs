@@ -252,7 +252,13 @@ fn hooks_of_the_project_operations_and_shows() {
     );
     assert_snapshot!(
         "project_hooks",
-        bed.run(&["build", "--threads", "1", "-s", "people journalled"])
+        bed.run(&[
+            "build",
+            "--threads",
+            "1",
+            "-s",
+            "people,resource_type:seed journalled"
+        ])
     );
     let journal = rows(&bed, "journal", "what");
     assert_eq!(

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use fancy_regex::Regex;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
-use fancy_regex::Regex;
 
 use crate::arguments::Arguments;
 use crate::functions::function;
@@ -263,8 +263,11 @@ mod tests {
         assert_eq!(translated("a{2,3}b{,4}{x}"), "a{2,3}b{,4}\\{x\\}");
         assert_eq!(translated("[[]a]|[]b]"), "[\\[]a]|[\\]b]");
         let find = |pattern: &str, text: &str| compile(pattern).unwrap().is_match(text).unwrap();
-        assert!(find(r"(?ix) ( from | join ) \s+ # words
-            ({{ \s* ref)", "FROM {{ ref('a') }}"));
+        assert!(find(
+            r"(?ix) ( from | join ) \s+ # words
+            ({{ \s* ref)",
+            "FROM {{ ref('a') }}"
+        ));
         assert!(find(r"(?<!x)(a)\1(?=b)", "yaab") && !find(r"(?<!x)(a)\1(?=b)", "xaab"));
     }
 }

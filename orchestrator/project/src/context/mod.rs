@@ -1,6 +1,7 @@
 //! The names templates see: dbt's context, one rendering at a time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
@@ -52,6 +53,17 @@ pub(crate) struct Shared {
     pub(crate) invocation_id: String,
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,
     pub(crate) packages: IndexSet<String>,
+}
+
+impl Shared {
+    /// Twelve characters that nothing of this invocation, or of another, has had before.
+    pub(crate) fn unique(&self) -> String {
+        use md5::{Digest, Md5};
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{} {count}", self.invocation_id);
+        jinja::functions::hex(&Md5::digest(text.as_bytes()))[..12].to_owned()
+    }
 }
 
 /// What a parse collects.

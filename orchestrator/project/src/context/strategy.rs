@@ -44,7 +44,12 @@ impl AdapterValue {
                 self.check_snapshot(arguments, true)?;
                 Value::from("")
             }
-            "parse_index" => index(&arguments.required(0, "raw_index")?)?,
+            "parse_index" => {
+                let unique = self.scope.shared.unique();
+                index(&arguments.required(0, "raw_index")?, unique)?
+            }
+            // not dbt's: what makes the name of a temporary relation its own
+            "unique_suffix" => Value::from(self.scope.shared.unique()),
             _ => return Ok(None),
         }))
     }
@@ -133,9 +138,11 @@ struct Index {
     columns: Vec<String>,
     unique: bool,
     method: Option<String>,
+    /// Makes the name its own.
+    salt: String,
 }
 
-fn index(given: &Value) -> Result<Value, Error> {
+fn index(given: &Value, salt: String) -> Result<Value, Error> {
     let trouble = || {
         raise(format!(
             "Could not parse index config: {}\n  a list of columns, and perhaps unique and type",
@@ -151,6 +158,7 @@ fn index(given: &Value) -> Result<Value, Error> {
         columns,
         unique: json.get("unique") == Some(&true.into()),
         method: json.get("type").and_then(|t| t.as_str()).map(str::to_owned),
+        salt,
     }))
 }
 
@@ -164,14 +172,12 @@ impl Index {
     /// A name nobody has: the old index of a relation that is swapped still has the one of last time.
     fn name(&self, relation: &str) -> String {
         use md5::{Digest, Md5};
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos());
         let method = self.method.as_deref().unwrap_or("None");
         let text = format!(
-            "{}_{relation}_{}_{method}_{now}",
+            "{}_{relation}_{}_{method}_{}",
             self.columns.join("_"),
-            self.unique
+            self.unique,
+            self.salt
         );
         jinja::functions::hex(&Md5::digest(text.as_bytes()))
     }
