@@ -116,7 +116,8 @@ impl Project {
         for (at, fixture) in test.given.iter().enumerate() {
             let input = self.input(test, fixture, at)?;
             let index = given.inputs.len();
-            if fixture.input.as_deref().map(str::trim) == Some("this") {
+            // `this`, or the model by its name
+            if test.depends_on.nodes.contains(&input.id) {
                 given.this = Some(index);
                 // dbt puts it in front, whether the text names it or not
                 lock(&given.used).insert(index);

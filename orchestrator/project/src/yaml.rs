@@ -1,8 +1,11 @@
 //! YAML files as JSON values, with line and column of what does not parse.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
+use regex::{Captures, Regex};
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Location};
@@ -18,7 +21,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Json, Error> {
     {
         return Ok(Json::Null);
     }
-    serde_saphyr::from_str::<Json>(text).map_err(|error| {
+    serde_saphyr::from_str::<Json>(&with_letters(text)).map_err(|error| {
         let location = error.location();
         let part = |n: u64| usize::try_from(n).unwrap_or(0);
         Error::Yaml {
@@ -33,6 +36,35 @@ pub fn parse(text: &str, path: &Path) -> Result<Json, Error> {
             ),
         }
     })
+}
+
+/// `text` with the plain values `y` and `n` in quotes: our parser takes them for booleans, dbt's takes
+/// them for what they are, names of columns mostly. A list or mapping in brackets is looked into when
+/// it begins the value of its line; text of several lines is left alone.
+fn with_letters(text: &str) -> Cow<'_, str> {
+    const LETTER: &str = r"[yYnN]";
+    static LINE: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = format!(r"(?m)^(\s*(?:- +)*(?:[\w.+-]+: +|- +))({LETTER})([ \t]*(?:#.*)?)$");
+        Regex::new(&pattern).expect("a constant pattern")
+    });
+    static BRACKETS: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = r#"(?m)^\s*(?:- +)*(?:[\w.+-]+: +|- +)[\[{][^"'\n]*$"#;
+        Regex::new(pattern).expect("a constant pattern")
+    });
+    static INSIDE: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = format!(r"([\[{{,:] *)({LETTER})( *[,\]}}])");
+        Regex::new(&pattern).expect("a constant pattern")
+    });
+    let lines = LINE.replace_all(text, "$1'$2'$3");
+    let inside = BRACKETS.replace_all(&lines, |line: &Captures<'_>| {
+        // twice: the comma behind one value is the one in front of the next
+        let once = INSIDE.replace_all(&line[0], "$1'$2'$3").into_owned();
+        INSIDE.replace_all(&once, "$1'$2'$3").into_owned()
+    });
+    match inside {
+        Cow::Borrowed(_) => lines,
+        Cow::Owned(changed) => Cow::Owned(changed),
+    }
 }
 
 fn first_line(text: &str) -> String {
@@ -247,6 +279,22 @@ mod tests {
     fn python_booleans_and_empty_files() {
         assert_eq!(parse("a: yes\n", Path::new("x")).unwrap()["a"], true);
         assert!(parse("\n# nothing\n", Path::new("x")).unwrap().is_null());
+    }
+
+    #[test]
+    fn letters_are_no_booleans() {
+        let read = |text| parse(text, Path::new("x")).unwrap();
+        assert_eq!(
+            read("a: y\nb:\n  - n # no\n  - name: Y\nc: [x, y, n]\nd: {e: n}\nf: [y]\n"),
+            serde_json::json!({
+                "a": "y", "b": ["n", {"name": "Y"}], "c": ["x", "y", "n"], "d": {"e": "n"},
+                "f": ["y"],
+            })
+        );
+        assert_eq!(
+            read("a: |\n  select a, y, n\nb: no\nc: \"x, y, z\"\n"),
+            serde_json::json!({"a": "select a, y, n\n", "b": false, "c": "x, y, z"})
+        );
     }
 
     #[test]

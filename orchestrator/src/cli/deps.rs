@@ -68,7 +68,8 @@ pub(super) async fn execute(
         return Ok(ExitCode::SUCCESS);
     }
     if deps.outdated || args.upgrade {
-        let file = deps.root.join(LOCK);
+        let root = fs::canonicalize(&deps.root).unwrap_or_else(|_| deps.root.clone());
+        let file = root.join(LOCK);
         fs::write(&file, &deps.lock).with_context(|| format!("cannot write {}", file.display()))?;
         say(&format!(
             "Updating lock file in file path: {}",
@@ -97,7 +98,15 @@ fn install(deps: &Deps, say: &dyn Fn(&str)) -> anyhow::Result<()> {
         }
     }
     for package in &deps.packages {
-        say(&format!("Installing {}", package.name));
+        let local = package.entry.origin == Origin::Local;
+        say(&format!(
+            "Installing {}",
+            if local {
+                &package.entry.address
+            } else {
+                &package.name
+            }
+        ));
         if package.entry.origin != Origin::Local {
             say(&format!("Installed from what is in {}", into.display()));
             continue;

@@ -5,7 +5,9 @@
 mod broken;
 mod database;
 mod functions;
+mod groups;
 mod recorded;
 mod size;
 mod snapshots;
 mod support;
+mod unit_tests;
