@@ -38,9 +38,111 @@ pub struct LogArgs {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+    /// Least level of lines to print; failures alone from warn on
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "DBT_LOG_LEVEL",
+        hide_env = true,
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
+    /// Folder of dbt.log, where every line goes too [default: logs in the project's folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DBT_LOG_PATH",
+        hide_env = true
+    )]
+    pub log_path: Option<PathBuf>,
     /// Print no colours; NO_COLOR does the same
     #[arg(long, global = true)]
     pub no_use_colors: bool,
+    #[command(flatten)]
+    dbts: Accepted,
+}
+
+impl LogArgs {
+    /// Whether the log file is written.
+    #[must_use]
+    pub fn writes_file(&self) -> bool {
+        self.dbts.log_level_file.as_deref() != Some("none")
+    }
+
+    /// Whether only failures are printed.
+    #[must_use]
+    pub fn failures_only(&self) -> bool {
+        self.quiet
+            || matches!(
+                self.log_level,
+                LogLevel::Warn | LogLevel::Error | LogLevel::None
+            )
+    }
+}
+
+/// Flags of dbt that have nothing to switch here: what they tune is done otherwise, or always.
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+struct Accepted {
+    #[arg(long, global = true, hide = true, overrides_with = "no_partial_parse")]
+    partial_parse: bool,
+    #[arg(long, global = true, hide = true)]
+    no_partial_parse: bool,
+    #[arg(long, global = true, hide = true)]
+    static_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    no_static_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    populate_cache: bool,
+    #[arg(long, global = true, hide = true)]
+    no_populate_cache: bool,
+    #[arg(long, global = true, hide = true)]
+    cache_selected_only: bool,
+    #[arg(long, global = true, hide = true)]
+    no_cache_selected_only: bool,
+    #[arg(long, global = true, hide = true)]
+    send_anonymous_usage_stats: bool,
+    #[arg(long, global = true, hide = true)]
+    no_send_anonymous_usage_stats: bool,
+    #[arg(long, global = true, hide = true)]
+    use_colors: bool,
+    #[arg(long, global = true, hide = true)]
+    use_colors_file: bool,
+    #[arg(long, global = true, hide = true)]
+    no_use_colors_file: bool,
+    #[arg(long, global = true, hide = true)]
+    version_check: bool,
+    #[arg(long, global = true, hide = true)]
+    print: bool,
+    #[arg(long, global = true, hide = true)]
+    show_all_deprecations: bool,
+    #[arg(long, global = true, hide = true)]
+    log_cache_events: bool,
+    #[arg(long, global = true, hide = true, value_name = "N")]
+    printer_width: Option<u16>,
+    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
+    log_level_file: Option<String>,
+    #[arg(long, global = true, hide = true, value_name = "FORMAT")]
+    log_format_file: Option<String>,
+    #[arg(long, global = true, hide = true, value_name = "N")]
+    log_file_max_bytes: Option<u64>,
+}
+
+/// How much is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// As info; what the program does goes to standard error with --debug.
+    Debug,
+    /// Every line.
+    Info,
+    /// Failures.
+    Warn,
+    /// Failures.
+    Error,
+    /// Nothing.
+    None,
 }
 
 /// Shape of log lines.
@@ -71,6 +173,12 @@ pub struct ProjectArgs {
     /// Folder for compiled SQL and artifacts [default: target]
     #[arg(long, value_name = "DIR", env = "DBT_TARGET_PATH")]
     pub target_path: Option<PathBuf>,
+    /// Folder with the artifacts of an earlier run: what `state:`, `result:` and `source_status:` compare with
+    #[arg(long, value_name = "DIR", env = "DBT_STATE", hide_env = true)]
+    pub state: Option<PathBuf>,
+    /// Take a project that asks for another version of dbt
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub no_version_check: bool,
     /// Variables, as a YAML mapping: '{lookback_days: 3}'
     #[arg(long, value_name = "YAML", value_parser = mapping)]
     pub vars: Option<Map<String, Json>>,
@@ -91,6 +199,11 @@ impl ProjectArgs {
             project_dir: given.unwrap_or_else(default_project),
             profiles_dir: self.profiles_dir.clone(),
             target_path: self.target_path.clone(),
+            state: self.state.clone(),
+            skip_version_check: self.no_version_check
+                || env.get("DBT_VERSION_CHECK").is_some_and(|value| {
+                    ["0", "false", "f", "no", "n", "off"].contains(&value.to_lowercase().as_str())
+                }),
             env,
         }
     }
@@ -291,6 +404,14 @@ pub struct ExecutionArgs {
     #[arg(short = 'x', long, env = "DBT_FAIL_FAST", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub fail_fast: bool,
+    /// Keep the rows that tests find in tables
+    #[arg(long, env = "DBT_STORE_FAILURES", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub store_failures: bool,
+    /// Take warnings for failures
+    #[arg(long, env = "DBT_WARN_ERROR", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub warn_error: bool,
     /// Further attempts of a node whose failure may pass: deadlock, lost connection
     #[arg(long, value_name = "N", env = "RIDEHAIL_RETRIES", default_value_t = RetryLimits::DEFAULT.retries)]
     pub retries: u16,
@@ -332,6 +453,8 @@ impl ExecutionArgs {
             event_time_start: self.event_time_start,
             event_time_end: self.event_time_end,
             fail_fast: self.fail_fast,
+            store_failures: self.store_failures,
+            warn_error: self.warn_error,
             retries: self.retries,
             timeout_seconds: self.timeout,
             ..Request::new(command)

@@ -236,6 +236,9 @@ pub(crate) fn typed(mut raw: Raw, of: ResourceType) -> Result<NodeConfig, String
         Some("ephemeral") => Some(false),
         Some(_) => Some(true),
     };
+    if let (ResourceType::Test, Some(_), Some(keep)) = (of, &store_as, store_failures) {
+        raw.insert("store_failures".into(), Json::from(keep));
+    }
     if let (ResourceType::Test, None, Some(keep)) = (of, &store_as, store_failures) {
         let kept_as = if keep { "table" } else { "ephemeral" };
         raw.insert("store_failures_as".into(), Json::from(kept_as));

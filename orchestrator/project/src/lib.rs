@@ -30,6 +30,7 @@ mod project_file;
 pub mod relation;
 pub mod select;
 pub mod unit_test;
+pub mod state;
 pub mod yaml;
 
 pub use compile::Compiled;

@@ -21,6 +21,7 @@ use crate::packages::packages;
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::ProjectFile;
+use crate::state::Previous;
 
 /// What the caller decides about a load. Nothing is read from the process' environment or clock.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +50,8 @@ pub struct LoadOptions {
     pub invocation_id: String,
     /// The verb: `flags.WHICH` of templates (`build`, `run`, …).
     pub which: String,
+    /// `--no-version-check`.
+    pub skip_version_check: bool,
     /// `--store-failures`.
     pub store_failures: bool,
     /// Further `flags.*` that templates may read, by upper-case name.
@@ -80,6 +83,8 @@ pub struct Project {
     pub flags: IndexMap<String, Json>,
     /// Root `vars:` merged with `--vars`.
     pub vars: IndexMap<String, Json>,
+    /// An earlier run, for selectors that compare; the caller sets it.
+    pub previous: Option<Arc<Previous>>,
     /// The folder of each package.
     pub(crate) package_roots: HashMap<String, PathBuf>,
     pub(crate) shared: Arc<Shared>,
@@ -128,7 +133,9 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let packages = packages(&root, &bare, &yaml)?;
     let mut warnings = Vec::new();
     for package in &packages {
-        warnings.extend(version_warning(&package.file));
+        if let Some(unmet) = unmet_version(&package.file).filter(|_| !options.skip_version_check) {
+            return Err(unmet);
+        }
     }
     let mut macros = Macros::new(&root.name);
     builtin::read(&mut macros)?;
@@ -185,6 +192,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         on_run_end: done.on_run_end,
         flags: root.flags.clone(),
         vars,
+        previous: None,
         package_roots: packages
             .iter()
             .map(|package| (package.name().to_owned(), package.file.root.clone()))
@@ -315,7 +323,7 @@ fn check_macros(shared: &Shared) -> Result<(), Error> {
 }
 
 /// `require-dbt-version` that the followed dbt does not meet.
-fn version_warning(file: &ProjectFile) -> Option<String> {
+fn unmet_version(file: &ProjectFile) -> Option<Error> {
     let numbers = |text: &str| -> Vec<u64> {
         text.trim()
             .split(['.', '-', 'b', 'r'])
@@ -342,10 +350,14 @@ fn version_warning(file: &ProjectFile) -> Option<String> {
                 _ => false,
             }
         })?;
-    Some(format!(
-        "package '{}' requires dbt {}, this engine follows dbt {}",
-        file.name,
-        unmet.trim(),
-        context::DBT_VERSION
-    ))
+    Some(Error::Config {
+        location: Some(Location::file(file.root.join("dbt_project.yml"))),
+        message: format!(
+            "package '{}' requires dbt {}, this engine follows dbt {}",
+            file.name,
+            unmet.trim(),
+            context::DBT_VERSION
+        ),
+        hint: Some("--no-version-check takes it all the same".to_owned()),
+    })
 }

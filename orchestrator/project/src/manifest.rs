@@ -328,6 +328,10 @@ pub struct Source {
     pub loaded_at_query: Option<String>,
     /// Freshness thresholds as written, null when the check is switched off.
     pub freshness: Option<Json>,
+    /// Configuration as written, that of the source and the table alone.
+    pub unrendered_config: IndexMap<String, Json>,
+    /// `database` and `schema` before they were rendered.
+    pub unrendered_place: [Option<String>; 2],
     /// Free metadata of the source it belongs to.
     pub source_meta: IndexMap<String, Json>,
     /// `{% docs %}` blocks that the description shows.

@@ -101,7 +101,9 @@ impl Previous {
         let manifest = file(folder, "manifest.json")?.ok_or_else(|| Error::Config {
             location: Some(crate::error::Location::file(folder.join("manifest.json"))),
             message: "there is nothing to compare with".to_owned(),
-            hint: Some("--state names a folder that holds the manifest.json of an earlier run".to_owned()),
+            hint: Some(
+                "--state names a folder that holds the manifest.json of an earlier run".to_owned(),
+            ),
         })?;
         let results = file(folder, "run_results.json")?.unwrap_or_default();
         let then = file(folder, "sources.json")?.unwrap_or_default();
@@ -113,14 +115,30 @@ impl Previous {
     #[must_use]
     pub fn of(manifest: &Json, results: &Json, sources: [&Json; 2]) -> Self {
         let section = |key: &str| manifest[key].as_object().cloned().unwrap_or_default();
-        let things = ["nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries", "unit_tests"]
-            .into_iter()
-            .flat_map(section)
-            .collect();
-        let text = |(id, found): (String, Json)| Some((id, found["macro_sql"].as_str()?.to_owned()));
+        let things = [
+            "nodes",
+            "sources",
+            "exposures",
+            "metrics",
+            "semantic_models",
+            "saved_queries",
+            "unit_tests",
+        ]
+        .into_iter()
+        .flat_map(section)
+        .collect();
+        let text =
+            |(id, found): (String, Json)| Some((id, found["macro_sql"].as_str()?.to_owned()));
         let by_id = |document: &Json, key: &str| -> HashMap<UniqueId, String> {
-            let entries = document["results"].as_array().map_or(&[][..], Vec::as_slice);
-            let pair = |entry: &Json| Some((entry["unique_id"].as_str()?.to_owned(), entry[key].as_str()?.to_owned()));
+            let entries = document["results"]
+                .as_array()
+                .map_or(&[][..], Vec::as_slice);
+            let pair = |entry: &Json| {
+                Some((
+                    entry["unique_id"].as_str()?.to_owned(),
+                    entry[key].as_str()?.to_owned(),
+                ))
+            };
             entries.iter().filter_map(pair).collect()
         };
         Self {
@@ -172,7 +190,15 @@ impl Previous {
         if let Some(exposure) = project.manifest.exposures.get(id) {
             let mut found = Vec::new();
             let now = serde_json::to_value(exposure).unwrap_or_default();
-            for key in ["name", "fqn", "label", "maturity", "type", "url", "description"] {
+            for key in [
+                "name",
+                "fqn",
+                "label",
+                "maturity",
+                "type",
+                "url",
+                "description",
+            ] {
                 differ(&mut found, Aspect::Body, key, &now[key], &then[key]);
             }
             return found;
@@ -209,21 +235,42 @@ impl Previous {
         let mut keys: Vec<&String> = keys.into_iter().collect();
         keys.sort();
         for key in keys {
-            let pair = [unrendered.get(key), before.get(key)].map(|value| value.cloned().unwrap_or_default());
+            let pair = [unrendered.get(key), before.get(key)]
+                .map(|value| value.cloned().unwrap_or_default());
             match key.as_str() {
-                "alias" | "schema" | "database" => differ(&mut found, Aspect::Relation, key, &pair[0], &pair[1]),
+                "alias" | "schema" | "database" => {
+                    differ(&mut found, Aspect::Relation, key, &pair[0], &pair[1])
+                }
                 key if LABELS.contains(&key) => {}
                 key => differ(&mut found, Aspect::Configs, key, &pair[0], &pair[1]),
             }
         }
-        differ(&mut found, Aspect::Fqn, "fqn", &node.fqn.clone().into(), &then["fqn"]);
+        differ(
+            &mut found,
+            Aspect::Fqn,
+            "fqn",
+            &node.fqn.clone().into(),
+            &then["fqn"],
+        );
         found.extend(descriptions(node, then));
         found.extend(contract(node, then));
         if node.resource_type == ResourceType::Model {
             let access = node.access.as_deref().unwrap_or("protected");
-            differ(&mut found, Aspect::Access, "access", &access.into(), &then["access"]);
+            differ(
+                &mut found,
+                Aspect::Access,
+                "access",
+                &access.into(),
+                &then["access"],
+            );
             let latest = node.latest_version.clone().unwrap_or_default();
-            differ(&mut found, Aspect::Access, "latest_version", &latest, &then["latest_version"]);
+            differ(
+                &mut found,
+                Aspect::Access,
+                "latest_version",
+                &latest,
+                &then["latest_version"],
+            );
         }
         found.extend(self.macros_of(project, node));
         found
@@ -232,7 +279,11 @@ impl Previous {
     /// Macros that `node` calls, directly or not, whose text is another. What comes with an engine is left out:
     /// another engine's texts differ and mean the same.
     fn macros_of(&self, project: &Project, node: &Node) -> Vec<Change> {
-        let own = |id: &&UniqueId| !["macro.dbt.", "macro.dbt_postgres."].iter().any(|prefix| id.starts_with(prefix));
+        let own = |id: &&UniqueId| {
+            !["macro.dbt.", "macro.dbt_postgres."]
+                .iter()
+                .any(|prefix| id.starts_with(prefix))
+        };
         let mut seen: HashSet<&str> = HashSet::new();
         let mut open: Vec<&UniqueId> = node.depends_on.macros.iter().filter(own).collect();
         let mut found = Vec::new();
@@ -245,11 +296,18 @@ impl Previous {
             };
             match self.macros.get(id) {
                 Some(then) if then.trim() == now.macro_sql.trim() => {}
-                Some(_) => found.push(change(Aspect::Macros, format!("the text of macro {}", now.name))),
-                None => found.push(change(Aspect::Macros, format!("macro {} was not there", now.name))),
+                Some(_) => found.push(change(
+                    Aspect::Macros,
+                    format!("the text of macro {}", now.name),
+                )),
+                None => found.push(change(
+                    Aspect::Macros,
+                    format!("macro {} was not there", now.name),
+                )),
             }
             let called = project.manifest.macros.iter();
-            let called = called.filter(|(_, other)| now.macro_sql.contains(&format!("{}(", other.name)));
+            let called =
+                called.filter(|(_, other)| now.macro_sql.contains(&format!("{}(", other.name)));
             open.extend(called.map(|(id, _)| id).filter(own));
         }
         found
@@ -281,6 +339,10 @@ impl Project {
                 Ok(text) => sha256(&text),
                 Err(_) => sha256(&node.raw_code),
             },
+            ResourceType::Operation => {
+                let file = self.root_of(node).join("dbt_project.yml");
+                sha256(&std::fs::read_to_string(file).unwrap_or_default())
+            }
             ResourceType::Test if node.test_metadata.is_some() => {
                 serde_json::json!({ "name": "none", "checksum": "" })
             }
@@ -302,11 +364,32 @@ fn differ(found: &mut Vec<Change>, aspect: Aspect, key: &str, now: &Json, then: 
 fn of_source(source: &Source, then: &Json) -> Vec<Change> {
     let mut found = Vec::new();
     let relation = &source.relation_name;
-    for (key, now) in [("schema", &relation.schema), ("identifier", &relation.identifier)] {
-        differ(&mut found, Aspect::Relation, key, &now.as_str().into(), &then[key]);
+    for (key, now) in [
+        ("schema", &relation.schema),
+        ("identifier", &relation.identifier),
+    ] {
+        differ(
+            &mut found,
+            Aspect::Relation,
+            key,
+            &now.as_str().into(),
+            &then[key],
+        );
     }
-    differ(&mut found, Aspect::Fqn, "fqn", &source.fqn.clone().into(), &then["fqn"]);
-    differ(&mut found, Aspect::Configs, "loader", &source.loader.as_str().into(), &then["loader"]);
+    differ(
+        &mut found,
+        Aspect::Fqn,
+        "fqn",
+        &source.fqn.clone().into(),
+        &then["fqn"],
+    );
+    differ(
+        &mut found,
+        Aspect::Configs,
+        "loader",
+        &source.loader.as_str().into(),
+        &then["loader"],
+    );
     found
 }
 
@@ -319,13 +402,25 @@ fn descriptions(node: &Node, then: &Json) -> Vec<Change> {
     };
     if kept("relation") {
         let now = node.description.as_str().into();
-        differ(&mut found, Aspect::PersistedDescriptions, "description", &now, &then["description"]);
+        differ(
+            &mut found,
+            Aspect::PersistedDescriptions,
+            "description",
+            &now,
+            &then["description"],
+        );
     }
     if kept("columns") {
         for (name, column) in &node.columns {
             let before = &then["columns"][name]["description"];
             let now = column.description.as_str().into();
-            differ(&mut found, Aspect::PersistedDescriptions, name, &now, before);
+            differ(
+                &mut found,
+                Aspect::PersistedDescriptions,
+                name,
+                &now,
+                before,
+            );
         }
     }
     found
@@ -336,16 +431,27 @@ fn contract(node: &Node, then: &Json) -> Vec<Change> {
     let mut found = Vec::new();
     let written = node.config.raw.get("contract");
     let enforced = written.and_then(|contract| contract.get("enforced")) == Some(&Json::Bool(true));
-    differ(&mut found, Aspect::Contract, "enforced", &enforced.into(), &then["contract"]["enforced"]);
+    differ(
+        &mut found,
+        Aspect::Contract,
+        "enforced",
+        &enforced.into(),
+        &then["contract"]["enforced"],
+    );
     if enforced {
         let empty = Map::new();
         let before = then["columns"].as_object().unwrap_or(&empty);
         for (name, column) in &node.columns {
             let now = column.data_type.clone().map_or(Json::Null, Json::from);
-            let was = before.get(name).map_or(&Json::Null, |column| &column["data_type"]);
+            let was = before
+                .get(name)
+                .map_or(&Json::Null, |column| &column["data_type"]);
             differ(&mut found, Aspect::Contract, name, &now, was);
         }
-        for name in before.keys().filter(|name| !node.columns.contains_key(*name)) {
+        for name in before
+            .keys()
+            .filter(|name| !node.columns.contains_key(*name))
+        {
             found.push(change(Aspect::Contract, format!("{name} is gone")));
         }
     }

@@ -21,7 +21,16 @@ pub fn parse(text: &str, path: &Path) -> Result<Json, Error> {
     {
         return Ok(Json::Null);
     }
-    serde_saphyr::from_str::<Json>(&with_letters(text)).map_err(|error| {
+    let mut parsed = serde_saphyr::from_str::<Json>(text);
+    if let Ok(value) = &mut parsed
+        && has_letters(text)
+    {
+        let strict = serde_saphyr::options! { strict_booleans: true };
+        if let Ok(plain) = serde_saphyr::from_str_with_options::<Json>(text, strict) {
+            spare_letters(value, plain);
+        }
+    }
+    parsed.map_err(|error| {
         let location = error.location();
         let part = |n: u64| usize::try_from(n).unwrap_or(0);
         Error::Yaml {
@@ -38,32 +47,34 @@ pub fn parse(text: &str, path: &Path) -> Result<Json, Error> {
     })
 }
 
-/// `text` with the plain values `y` and `n` in quotes: our parser takes them for booleans, dbt's takes
-/// them for what they are, names of columns mostly. A list or mapping in brackets is looked into when
-/// it begins the value of its line; text of several lines is left alone.
-fn with_letters(text: &str) -> Cow<'_, str> {
-    const LETTER: &str = r"[yYnN]";
-    static LINE: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = format!(r"(?m)^(\s*(?:- +)*(?:[\w.+-]+: +|- +))({LETTER})([ \t]*(?:#.*)?)$");
-        Regex::new(&pattern).expect("a constant pattern")
-    });
-    static BRACKETS: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r#"(?m)^\s*(?:- +)*(?:[\w.+-]+: +|- +)[\[{][^"'\n]*$"#;
-        Regex::new(pattern).expect("a constant pattern")
-    });
-    static INSIDE: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = format!(r"([\[{{,:] *)({LETTER})( *[,\]}}])");
-        Regex::new(&pattern).expect("a constant pattern")
-    });
-    let lines = LINE.replace_all(text, "$1'$2'$3");
-    let inside = BRACKETS.replace_all(&lines, |line: &Captures<'_>| {
-        // twice: the comma behind one value is the one in front of the next
-        let once = INSIDE.replace_all(&line[0], "$1'$2'$3").into_owned();
-        INSIDE.replace_all(&once, "$1'$2'$3").into_owned()
-    });
-    match inside {
-        Cow::Borrowed(_) => lines,
-        Cow::Owned(changed) => Cow::Owned(changed),
+/// Whether a value may be a bare `y` or `n`.
+fn has_letters(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends = |byte: Option<&u8>| byte.is_none_or(|byte| b" \t\r\n,]}[{:-".contains(byte));
+    let letter = |at: usize| b"yYnN".contains(&bytes[at]);
+    (0..bytes.len()).any(|at| letter(at) && ends(bytes.get(at.wrapping_sub(1))) && ends(bytes.get(at + 1)))
+}
+
+/// The booleans of YAML 1.1, without its letters: dbt's parser takes `yes` and `on` for true and a column that
+/// is called `n` for a name. `plain` is the same document read with `true` and `false` as the only booleans.
+fn spare_letters(value: &mut Json, plain: Json) {
+    match (value, plain) {
+        (value @ Json::Bool(_), Json::String(text)) if ["y", "Y", "n", "N"].contains(&text.as_str()) => {
+            *value = Json::String(text);
+        }
+        (Json::Array(values), Json::Array(plain)) => {
+            for (value, plain) in values.iter_mut().zip(plain) {
+                spare_letters(value, plain);
+            }
+        }
+        (Json::Object(values), Json::Object(mut plain)) => {
+            for (key, value) in values {
+                if let Some(plain) = plain.get_mut(key) {
+                    spare_letters(value, plain.take());
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -279,6 +290,9 @@ mod tests {
     fn python_booleans_and_empty_files() {
         assert_eq!(parse("a: yes\n", Path::new("x")).unwrap()["a"], true);
         assert!(parse("\n# nothing\n", Path::new("x")).unwrap().is_null());
+        let parsed = parse("a: [n, on, {name: y}]\nb: 'n'\nc: N # no\n", Path::new("x")).unwrap();
+        let expected = serde_json::json!({"a": ["n", true, {"name": "y"}], "b": "n", "c": "N"});
+        assert_eq!(parsed, expected);
     }
 
     #[test]

@@ -10,13 +10,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 use project::Project;
-use project::manifest::{ResourceType, Semantic};
+use project::manifest::Semantic;
 use serde_json::{Map, Value as Json, json};
-use sha2::{Digest, Sha256};
 
 pub use others::freshness;
 
-use super::{Invocation, hex, metadata};
+use super::{Invocation, metadata};
 
 /// What the invocation made of a node; others have only been read.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +90,29 @@ pub fn render(about: &Invocation, project: &Project, made: &HashMap<String, Made
         "semantic_models": semantics(&manifest.semantic_models, created),
         "unit_tests": unit_tests,
         "functions": {},
+    })
+}
+
+/// One node, source or exposure as the manifest holds it.
+#[must_use]
+pub fn thing(project: &Project, id: &str) -> Option<Json> {
+    let manifest = &project.manifest;
+    let (made, keys) = (HashMap::new(), keys::primary(manifest));
+    let node = manifest
+        .nodes
+        .get(id)
+        .map(|node| node::render(project, node, &made, &keys, 0.0));
+    node.or_else(|| {
+        manifest
+            .sources
+            .get(id)
+            .map(|source| others::source(source, 0.0))
+    })
+    .or_else(|| {
+        manifest
+            .exposures
+            .get(id)
+            .map(|exposure| others::exposure(exposure, 0.0))
     })
 }
 
@@ -174,34 +196,4 @@ fn group_map(project: &Project) -> Edges {
         }
     }
     groups
-}
-
-/// The `checksum` of a node.
-fn checksum(project: &Project, node: &project::Node) -> Json {
-    // larger seeds are known by their path, as reading them would cost more than it tells
-    const READ_UP_TO: u64 = 1 << 20;
-    let sha256 = |text: &[u8]| json!({ "name": "sha256", "checksum": hex(&Sha256::digest(text)) });
-    let none = json!({ "name": "none", "checksum": "" });
-    match node.resource_type {
-        ResourceType::Seed => {
-            let file = project.file_of(node);
-            let size = std::fs::metadata(&file).map_or(0, |facts| facts.len());
-            if size > READ_UP_TO {
-                return json!({ "name": "path", "checksum": node.original_file_path });
-            }
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            sha256(text.trim().as_bytes())
-        }
-        // a file may hold several
-        ResourceType::Snapshot => match std::fs::read_to_string(project.file_of(node)) {
-            Ok(text) => sha256(text.trim().as_bytes()),
-            Err(_) => sha256(node.raw_code.trim().as_bytes()),
-        },
-        ResourceType::Test if node.test_metadata.is_some() => none,
-        ResourceType::Model
-        | ResourceType::Test
-        | ResourceType::Analysis
-        | ResourceType::Operation => sha256(node.raw_code.trim().as_bytes()),
-        _ => none,
-    }
 }

@@ -64,6 +64,8 @@ fn args(about: &Invocation, request: &Request) -> Json {
         "vars": request.vars,
         "full_refresh": request.full_refresh,
         "fail_fast": request.fail_fast,
+        "store_failures": request.store_failures,
+        "warn_error": request.warn_error,
         "threads": request.threads,
         "target": request.target,
         "profile": request.profile,

@@ -54,6 +54,8 @@ pub(super) async fn execute(
         spawn_blocking(move || load(&place, &request, "compile", now, invocation_id)).await??
     };
     let spec = request.spec(args.selection.kinds());
+    // an ephemeral model is part of others; by itself only who asks for it wants to see it
+    let one = !request.select.is_empty();
     let chosen: Vec<String> = select(&project, &spec)?
         .into_iter()
         .filter(|id| {
@@ -62,8 +64,8 @@ pub(super) async fn execute(
                 .nodes
                 .get(id)
                 .is_some_and(|node| match node.resource_type {
-                    ResourceType::Model
-                    | ResourceType::Test
+                    ResourceType::Model => node.config.materialized != "ephemeral" || one,
+                    ResourceType::Test
                     | ResourceType::Analysis
                     | ResourceType::Seed
                     | ResourceType::Snapshot => true,

@@ -35,6 +35,8 @@ const BATCH_WIDTH: usize = 86;
 pub struct Console {
     printer: Printer,
     quiet: bool,
+    /// Times and levels as dbt's log file has them.
+    for_file: bool,
     nodes: Arc<[PlannedNode]>,
     tally: Tally,
     /// What the summary repeats: failures and warnings, in the order they happened.
@@ -51,6 +53,7 @@ impl Console {
         Self {
             printer,
             quiet,
+            for_file: false,
             nodes: Arc::from([]),
             tally: Tally::default(),
             problems: Vec::new(),
@@ -59,15 +62,32 @@ impl Console {
         }
     }
 
+    /// Writes `logs/dbt.log`, which takes everything.
+    #[must_use]
+    pub fn for_file(printer: Printer) -> Self {
+        Self {
+            for_file: true,
+            ..Self::new(printer, false)
+        }
+    }
+
     fn line(&self, at: DateTime<Utc>, text: &str) {
         if !self.quiet {
-            self.always(at, text);
+            self.say(at, "info ", text);
         }
     }
 
     fn always(&self, at: DateTime<Utc>, text: &str) {
-        self.printer
-            .line(&format!("{}  {text}", at.format("%H:%M:%S")));
+        self.say(at, "error", text);
+    }
+
+    fn say(&self, at: DateTime<Utc>, level: &str, text: &str) {
+        let line = if self.for_file {
+            format!("{} [{level}] [MainThread]: {text}", at.format("%H:%M:%S%.6f"))
+        } else {
+            format!("{}  {text}", at.format("%H:%M:%S"))
+        };
+        self.printer.line(&line);
     }
 
     fn node(&self, node: NodeIx) -> &PlannedNode {
@@ -292,6 +312,10 @@ impl Renderer for Console {
         let at = happened.at;
         match &happened.event {
             Event::Invoked => {
+                if self.for_file {
+                    let rule = "=".repeat(30);
+                    self.printer.line(&format!("\n\n{rule} {} | ridehail {rule}", at.format("%F %H:%M:%S%.6f")));
+                }
                 let version = env!("CARGO_PKG_VERSION");
                 self.line(at, &format!("Running with ridehail={version}"));
                 self.line(at, &format!("Registered adapter: postgres={version}"));

@@ -142,7 +142,8 @@ async fn generate(
         generated_at: SystemClock.now(),
         which: "generate",
     };
-    let everything = request.select.is_empty() && request.exclude.is_empty();
+    // as in dbt, a selection is one of what is compiled
+    let everything = args.no_compile || (request.select.is_empty() && request.exclude.is_empty());
     let wanted = |id: &str| everything || selected.contains(id);
     let catalog = catalog::render(&about, &project, &found, &wanted);
     let folder = &project.target_path;

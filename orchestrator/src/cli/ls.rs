@@ -7,11 +7,13 @@ use clap::{Args, ValueEnum};
 use project::Project;
 use project::manifest::version_text;
 use project::select::select;
+use project::state::Change;
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::printer::Printer;
+use crate::artifacts::manifest::thing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ProjectArgs, SelectionArgs};
 use crate::run::prepare::{kind_word, load};
@@ -30,6 +32,9 @@ pub struct LsArgs {
     /// Keys of `--output json` [default: alias name package_name depends_on tags config resource_type …]
     #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ' ')]
     output_keys: Vec<String>,
+    /// Say below each line what differs from the run that --state names
+    #[arg(long)]
+    why: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,7 +78,14 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
     chosen.sort();
     let mut lines: Vec<String> = chosen
         .iter()
-        .filter_map(|id| line(&project, id, args.output, &args.output_keys))
+        .filter_map(|id| {
+            let line = line(&project, id, args.output, &args.output_keys)?;
+            Some(if args.why {
+                line + &why(&project, id)
+            } else {
+                line
+            })
+        })
         .collect();
     if lines.is_empty() {
         tracing::warn!("no nodes selected");
@@ -82,6 +94,16 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
     lines.push(String::new());
     printer.write(&lines.join("\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What of `id` differs from the earlier run, a line each.
+fn why(project: &Project, id: &str) -> String {
+    let changes = project
+        .previous
+        .as_ref()
+        .map(|previous| previous.why(project, id));
+    let told = |change: &Change| format!("\n  {}: {}", change.aspect.word(), change.how);
+    changes.unwrap_or_default().iter().map(told).collect()
 }
 
 /// What is listed of a thing, whatever its kind.
@@ -104,10 +126,7 @@ fn line(project: &Project, id: &str, output: Output, keys: &[String]) -> Option<
 
 fn of_node(project: &Project, id: &str) -> Option<Listed> {
     let node = project.manifest.nodes.get(id)?;
-    let mut json = serde_json::to_value(node).ok()?;
-    json["config"] = json!(node.config.raw);
-    json["config"]["materialized"] = json!(node.config.materialized);
-    json["config"]["enabled"] = json!(true);
+    let json = thing(project, id)?;
     Some(Listed {
         selector: node.fqn.join("."),
         name: match &node.version {
@@ -123,8 +142,7 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
     let manifest = &project.manifest;
     if let Some(source) = manifest.sources.get(id) {
         let name = format!("{}.{}", source.source_name, source.name);
-        let mut json = serde_json::to_value(source).ok()?;
-        json["resource_type"] = json!("source");
+        let json = thing(project, id)?;
         return Some(Listed {
             selector: format!("source:{}.{name}", source.package_name),
             name,
@@ -133,8 +151,7 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
         });
     }
     if let Some(exposure) = manifest.exposures.get(id) {
-        let mut json = serde_json::to_value(exposure).ok()?;
-        json["resource_type"] = json!("exposure");
+        let json = thing(project, id)?;
         return Some(Listed {
             selector: format!("exposure:{}.{}", exposure.package_name, exposure.name),
             name: exposure.name.clone(),

@@ -1,6 +1,8 @@
 //! The one place that writes to standard output. A reader that hangs up (`ridehail ls | head`) is no error.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +26,8 @@ pub struct Printer {
     hung_up: Arc<AtomicBool>,
     /// What tests read instead of a terminal.
     captured: Option<Arc<Mutex<Vec<u8>>>>,
+    /// A log file instead of standard output.
+    file: Option<Arc<Mutex<File>>>,
 }
 
 impl Printer {
@@ -35,7 +39,27 @@ impl Printer {
             colors,
             hung_up: Arc::default(),
             captured: None,
+            file: None,
         }
+    }
+
+    /// Appends to the file at `path`; when that has grown beyond ten megabytes, it is put aside first.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub fn file(path: &Path) -> io::Result<Self> {
+        const FULL: u64 = 10 << 20;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        if std::fs::metadata(path).is_ok_and(|facts| facts.len() > FULL) {
+            std::fs::rename(path, path.with_extension("log.1"))?;
+        }
+        let file = File::options().create(true).append(true).open(path)?;
+        Ok(Self {
+            file: Some(Arc::new(Mutex::new(file))),
+            ..Self::new(true, true)
+        })
     }
 
     /// Keeps what is printed, for tests.
@@ -45,6 +69,7 @@ impl Printer {
             colors: false,
             hung_up: Arc::default(),
             captured: Some(Arc::default()),
+            file: None,
         }
     }
 
@@ -73,6 +98,12 @@ impl Printer {
         if let Some(captured) = &self.captured {
             let mut bytes = captured.lock().unwrap_or_else(PoisonError::into_inner);
             bytes.extend_from_slice(text.as_bytes());
+            return;
+        }
+        if let Some(file) = &self.file {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // a full disk must not stop a run
+            let _ = file.write_all(text.as_bytes());
             return;
         }
         if self.hung_up.load(Ordering::Relaxed) {

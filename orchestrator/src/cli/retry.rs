@@ -1,6 +1,5 @@
 //! `ridehail retry`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -16,9 +15,6 @@ use crate::run::request::{Command, Request};
 /// Runs again what failed or was skipped in the last run, with that run's options.
 #[derive(Debug, Args)]
 pub struct RetryArgs {
-    /// Folder with the run_results.json to go by [default: the target folder]
-    #[arg(long, value_name = "DIR", env = "DBT_STATE")]
-    state: Option<PathBuf>,
     /// Nodes at once [default: as in that run]
     #[arg(long, value_name = "N", env = "DBT_THREADS", hide_env = true)]
     threads: Option<usize>,
@@ -51,7 +47,7 @@ pub(super) async fn execute(
         .target_path
         .clone()
         .unwrap_or_else(|| "target".into());
-    let folder = args.state.clone().unwrap_or(target);
+    let folder = args.project.state.clone().unwrap_or(target);
     let file = place.project_dir.join(&folder).join("run_results.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
         return Err(Advice {
@@ -129,6 +125,7 @@ fn again(previous: &Json) -> Result<Request, Advice> {
         vars,
         full_refresh: flag("full_refresh"),
         fail_fast: flag("fail_fast"),
+        store_failures: flag("store_failures"),
         threads,
         profile: text("profile"),
         target: text("target"),

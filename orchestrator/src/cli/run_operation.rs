@@ -41,7 +41,7 @@ pub(super) async fn execute(
     let request = args.project.apply(Request::new(Command::Build));
     let place = args.project.place();
     let now = SystemClock.now();
-    let mut renderer = renderer(log, printer);
+    let mut renderer = renderer(log, printer, &place.project_dir);
     let mut tell = |event| {
         let at = SystemClock.now();
         renderer.render(&Happened { at, event });

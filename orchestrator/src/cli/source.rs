@@ -11,7 +11,7 @@ use project::adapter::Adapter;
 use project::manifest::{Manifest, Node, ResourceType, Source};
 use project::select::select;
 use project::{Project, UniqueId};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::BlockingAdapter;
@@ -56,7 +56,8 @@ struct FreshnessArgs {
 /// What became of one source.
 struct Checked {
     report: Report,
-    result: Json,
+    /// For the artifact, which holds only sources that could be asked about.
+    result: Option<Json>,
 }
 
 pub(super) async fn execute(
@@ -70,7 +71,7 @@ pub(super) async fn execute(
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let (began, invocation_id) = (SystemClock.now(), Uuid::new_v4());
-    let mut renderer = renderer(log, printer);
+    let mut renderer = renderer(log, printer, &place.project_dir);
     let mut tell = |event: Event| {
         renderer.render(&Happened {
             at: SystemClock.now(),
@@ -112,7 +113,7 @@ pub(super) async fn execute(
             let Checked { report, result } =
                 spawn_blocking(move || check(&project, &source, &adapter)).await?;
             failed |= report.ending == Ending::Failed;
-            results.push(result);
+            results.extend(result);
             tell(Event::NodeFinished {
                 node,
                 index,
@@ -228,12 +229,9 @@ fn check(project: &Project, source: &Source, adapter: &BlockingAdapter) -> Check
         },
     };
     report.took = (ended - began).to_std().unwrap_or(Duration::ZERO);
-    let result = match looked {
-        Ok(looked) => sources::result(source, &looked, &criteria(source), began, ended),
-        Err(error) => {
-            json!({ "unique_id": source.unique_id, "error": error, "status": "runtime error" })
-        }
-    };
+    let result = looked
+        .ok()
+        .map(|looked| sources::result(source, &looked, &criteria(source), began, ended));
     Checked { report, result }
 }
 

@@ -1,5 +1,6 @@
 //! What `build`, `run`, `test` and `seed` share: options, and the walk over nodes they ask for.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,9 +11,9 @@ use super::printer::Printer;
 use super::signals;
 use crate::clock::SystemClock;
 use crate::config::{
-    EmptySelection, ExecutionArgs, LogArgs, LogFormat, ProjectArgs, SelectionArgs, StoreArgs,
+    EmptySelection, ExecutionArgs, LogArgs, LogFormat, LogLevel, ProjectArgs, SelectionArgs, StoreArgs,
 };
-use crate::run::events::Renderer;
+use crate::run::events::{Happened, Renderer};
 use crate::run::execute::Stopped;
 use crate::run::invoke::{Context, Finished, Recording, Which, invoke};
 use crate::run::prepare::Place;
@@ -95,7 +96,7 @@ pub(super) async fn go(
         artifacts: options.artifacts,
         lake: None,
     };
-    let mut renderer = renderer(log, printer);
+    let mut renderer = renderer(log, printer, &context.place.project_dir);
     let cancel = signals::cancel_on_signal()?;
     let which = Which::New(Trigger::Cli);
     let finished = Box::pin(invoke(&context, request, which, renderer.as_mut(), cancel)).await?;
@@ -112,11 +113,33 @@ pub(super) async fn go(
     Ok(exit_code(&finished))
 }
 
-/// Lines for people or for programs.
-pub(super) fn renderer(log: &LogArgs, printer: &Printer) -> Box<dyn Renderer> {
-    match log.log_format {
-        LogFormat::Text => Box::new(Console::new(printer.clone(), log.quiet)),
-        LogFormat::Json => Box::new(JsonLog::new(printer.clone())),
+/// Lines for people or for programs, and all of them in the log file of the project in `folder`.
+pub(super) fn renderer(log: &LogArgs, printer: &Printer, folder: &Path) -> Box<dyn Renderer> {
+    let shown: Option<Box<dyn Renderer>> = match (log.log_level, log.log_format) {
+        (LogLevel::None, _) => None,
+        (_, LogFormat::Text) => Some(Box::new(Console::new(printer.clone(), log.failures_only()))),
+        (_, LogFormat::Json) => Some(Box::new(JsonLog::new(printer.clone()))),
+    };
+    // no log in folders that are no project
+    let path = folder.join("dbt_project.yml").is_file().then(|| {
+        let below = log.log_path.clone().unwrap_or_else(|| "logs".into());
+        folder.join(below).join("dbt.log")
+    });
+    let file = path
+        .filter(|_| log.writes_file())
+        .and_then(|path| Printer::file(&path).ok())
+        .map(|printer| Box::new(Console::for_file(printer)) as Box<dyn Renderer>);
+    Box::new(All(shown.into_iter().chain(file).collect()))
+}
+
+/// Shows events to several.
+struct All(Vec<Box<dyn Renderer>>);
+
+impl Renderer for All {
+    fn render(&mut self, happened: &Happened) {
+        for renderer in &mut self.0 {
+            renderer.render(happened);
+        }
     }
 }
 

@@ -173,6 +173,13 @@ pub async fn invoke(
     tell(Event::Invoked);
 
     let project = read(context, &request, started_at, invocation_id).await?;
+    if let Some(text) = project.warnings.first().filter(|_| request.warn_error) {
+        return Err(Error::Project(Box::new(project::Error::Config {
+            location: None,
+            message: text.clone(),
+            hint: Some("--warn-error takes every warning for an error".to_owned()),
+        })));
+    }
     for text in &project.warnings {
         tell(Event::Warning { text: text.clone() });
     }

@@ -9,6 +9,7 @@ use indexmap::IndexSet;
 use project::batches::is_microbatch;
 use project::manifest::{Node, ResourceType, UnitTest};
 use project::select::select;
+use project::state::Previous;
 use project::{LoadOptions, Project, UniqueId, execution_edges};
 use serde::Serialize;
 use uuid::Uuid;
@@ -26,6 +27,10 @@ pub struct Place {
     pub profiles_dir: Option<PathBuf>,
     /// Folder of artifacts.
     pub target_path: Option<PathBuf>,
+    /// Folder with the artifacts of an earlier run, below the project's.
+    pub state: Option<PathBuf>,
+    /// Take a project that asks for another version of dbt.
+    pub skip_version_check: bool,
     /// The environment, for `env_var`.
     pub env: BTreeMap<String, String>,
 }
@@ -112,7 +117,7 @@ pub fn load(
     started_at: DateTime<Utc>,
     invocation_id: Uuid,
 ) -> Result<Project, Box<project::Error>> {
-    project::load(&LoadOptions {
+    let mut project = project::load(&LoadOptions {
         project_dir: place.project_dir.clone(),
         profiles_dir: place.profiles_dir.clone(),
         profile: request.profile.clone(),
@@ -125,9 +130,21 @@ pub fn load(
         started_at,
         invocation_id: invocation_id.to_string(),
         which: which.to_owned(),
+        store_failures: request.store_failures,
+        skip_version_check: place.skip_version_check,
         ..LoadOptions::default()
     })
-    .map_err(Box::new)
+    .map_err(Box::new)?;
+    let state = place
+        .state
+        .as_ref()
+        .map(|state| place.project_dir.join(state));
+    // a folder that holds no manifest is told of by the selector that needs one
+    if let Some(state) = state.filter(|state| state.join("manifest.json").is_file()) {
+        let previous = Previous::read(&state, &project.target_path).map_err(Box::new)?;
+        project.previous = Some(Arc::new(previous));
+    }
+    Ok(project)
 }
 
 /// Chooses the nodes of `request` and orders them.
@@ -211,9 +228,12 @@ fn prepare_archive(
     })
 }
 
-/// Ephemeral models live in the SQL of others; nothing executes them.
+/// Ephemeral models live in the SQL of others, and an empty file has none; nothing executes them.
 fn is_executed(node: &Node) -> bool {
-    node.resource_type != ResourceType::Model || node.config.materialized != "ephemeral"
+    let ephemeral =
+        node.resource_type == ResourceType::Model && node.config.materialized == "ephemeral";
+    let empty = node.resource_type != ResourceType::Seed && node.raw_code.trim().is_empty();
+    !ephemeral && !empty
 }
 
 /// How a node is built, in the word lines about it use.

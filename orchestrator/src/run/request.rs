@@ -220,6 +220,12 @@ pub struct Request {
     /// Stop at the first failure.
     #[serde(default)]
     pub fail_fast: bool,
+    /// Keep the rows that tests find.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub store_failures: bool,
+    /// Take warnings for failures.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub warn_error: bool,
     /// Attempts at once; the profile's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -273,6 +279,8 @@ impl Request {
             event_time_start: None,
             event_time_end: None,
             fail_fast: false,
+            store_failures: false,
+            warn_error: false,
             threads: None,
             profile: None,
             target: None,

@@ -120,14 +120,12 @@ fn differences(name: &str) -> String {
             found.compare(&format!("{place} {artifact}"), ours, theirs);
         }
     }
-    let manifest = clean(&bed, &json_file(&bed, "target/manifest.json"));
-    let mut manifest = manifest;
-    let metadata = manifest["metadata"]
-        .as_object()
-        .map(|map| map.keys().cloned().collect());
-    let mut metadata: Vec<String> = metadata.unwrap_or_default();
-    metadata.sort();
-    manifest["metadata"] = json!(metadata);
+    let mut manifest = json_file(&bed, "target/manifest.json");
+    let keys = manifest["metadata"].as_object().into_iter().flatten();
+    let mut keys: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
+    keys.sort();
+    manifest["metadata"] = json!(keys);
+    let manifest = clean(&bed, &manifest);
     found.compare("manifest", &manifest, &theirs["manifest"]);
 
     let listings: BTreeMap<String, Json> = serde_json::from_value(theirs["ls"].clone()).unwrap();

@@ -57,9 +57,21 @@ pub(crate) fn read(macros: &mut Macros, file: &ProjectFile) -> Result<(), Error>
 pub(crate) fn docs(file: &ProjectFile) -> Result<Vec<DocBlock>, Error> {
     let block = Regex::new(r"(?s)\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}")
         .expect("a constant pattern");
+    let opening = Regex::new(r"\{%-?\s*docs\s+\w+\s*-?%\}").expect("a constant pattern");
     let mut found = Vec::new();
     for page in files::find(&file.root, &file.docs_paths, &["md"])? {
         let text = page.read()?;
+        // what opens and is not within a whole block never closes
+        let whole: Vec<_> = block.find_iter(&text).map(|found| found.range()).collect();
+        let lost = opening.find_iter(&text).find(|found| !whole.iter().any(|range| range.contains(&found.start())));
+        if let Some(lost) = lost {
+            let line = text[..lost.start()].matches('\n').count() + 1;
+            return Err(Error::Config {
+                location: Some(Location::line(&page.original, line)),
+                message: "this docs block has no {% enddocs %}".to_owned(),
+                hint: None,
+            });
+        }
         for part in block.captures_iter(&text) {
             let name = part[1].to_owned();
             found.push(DocBlock {

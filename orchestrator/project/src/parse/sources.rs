@@ -31,9 +31,20 @@ pub(crate) fn parse(
 ) -> Result<Vec<SourceTable>, Error> {
     let mut found = Vec::new();
     for file in &patches.files {
-        for entry in file.entries("sources")? {
+        let entries = file.entries("sources")?;
+        if entries.is_empty() {
+            continue;
+        }
+        let raw = crate::yaml::parse(&file.text, &file.path)?;
+        for (index, entry) in entries.iter().enumerate() {
+            let place = ["database", "schema"].map(|key| {
+                let text = raw.get("sources")?.get(index)?.get(key)?.as_str()?;
+                Some(text.to_owned())
+            });
             for table in entry.entries("tables")? {
-                found.push(one(shared, package, file, &entry, &table)?);
+                let mut one = one(shared, package, file, entry, &table)?;
+                one.source.unrendered_place.clone_from(&place);
+                found.push(one);
             }
         }
     }
@@ -77,6 +88,12 @@ fn one(
     if let Some(merged) = merged_freshness(of_source, of_table) {
         level.insert("freshness".to_owned(), merged);
     }
+    let mut unrendered = package.topmost("sources", &fqn, &Map::new(), &Raw::new());
+    unrendered.insert("loaded_at_field".to_owned(), Json::Null);
+    unrendered.insert("loaded_at_query".to_owned(), Json::Null);
+    unrendered.insert("meta".to_owned(), Json::Object(Map::new()));
+    unrendered.insert("tags".to_owned(), Json::Array(Vec::new()));
+    unrendered.extend(level.clone());
     let raw = package.configure("sources", &fqn, &level.into_iter().collect(), &Raw::new());
 
     let text = |key: &str| raw.get(key).and_then(Json::as_str).map(str::to_owned);
@@ -112,6 +129,8 @@ fn one(
         event_time: text("event_time"),
         loaded_at_query: text("loaded_at_query"),
         freshness: raw.get("freshness").cloned(),
+        unrendered_config: unrendered,
+        unrendered_place: [None, None],
         source_meta: source_meta.into_iter().collect(),
         doc_blocks: Vec::new(),
         tags: texts(raw.get("tags")),

@@ -23,10 +23,13 @@ pub(super) enum Method {
     SemanticModel,
     SavedQuery,
     UnitTest,
+    State,
+    Result,
+    SourceStatus,
 }
 
 /// The method names, for messages.
-const NAMES: [(&str, Method); 18] = [
+const NAMES: [(&str, Method); 21] = [
     ("fqn", Method::Fqn),
     ("tag", Method::Tag),
     ("path", Method::Path),
@@ -45,6 +48,9 @@ const NAMES: [(&str, Method); 18] = [
     ("saved_query", Method::SavedQuery),
     ("unit_test", Method::UnitTest),
     ("version", Method::Version),
+    ("state", Method::State),
+    ("result", Method::Result),
+    ("source_status", Method::SourceStatus),
 ];
 
 /// A parsed criterion.
@@ -109,12 +115,6 @@ impl Criteria {
             Some((name, value)) => {
                 let mut parts = name.split('.').map(str::to_owned);
                 let name = parts.next().unwrap_or_default();
-                if matches!(name.as_str(), "state" | "result" | "source_status") {
-                    return Err(wrong(
-                        format!("method '{name}' compares with the artifacts of an earlier run"),
-                        Some("name their folder with --state".into()),
-                    ));
-                }
                 let Some((_, method)) = NAMES.iter().find(|(known, _)| *known == name) else {
                     let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
                     let hint = match crate::hint::closest(&name, known.iter().copied()) {

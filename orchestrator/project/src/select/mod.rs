@@ -12,9 +12,10 @@ use crate::error::Error;
 use crate::graph::Graph;
 use crate::load::Project;
 use crate::manifest::{Manifest, ResourceType, UniqueId};
-use crate::select::criteria::Criteria;
+use crate::select::criteria::{Criteria, Method};
 use crate::select::definition::Definition;
 
+mod compare;
 mod criteria;
 pub(crate) mod definition;
 mod item;
@@ -65,11 +66,18 @@ struct Bundle {
 /// # Errors
 /// [`Error::Selection`] for an unknown method or malformed selector.
 pub fn select(project: &Project, spec: &Spec) -> Result<IndexSet<UniqueId>, Error> {
-    select_in(&project.manifest, &project.graph, spec)
+    select_in(&project.manifest, &project.graph, spec, Some(project))
 }
 
-fn select_in(manifest: &Manifest, graph: &Graph, spec: &Spec) -> Result<IndexSet<UniqueId>, Error> {
+/// `project` is what `state:` and its like compare; tests of the other methods have none.
+fn select_in(
+    manifest: &Manifest,
+    graph: &Graph,
+    spec: &Spec,
+    project: Option<&Project>,
+) -> Result<IndexSet<UniqueId>, Error> {
     let selection = Selection {
+        project,
         manifest,
         graph,
         indirect: spec.indirect,
@@ -160,6 +168,7 @@ impl Spec {
 }
 
 struct Selection<'a> {
+    project: Option<&'a Project>,
     manifest: &'a Manifest,
     graph: &'a Graph,
     indirect: Indirect,
@@ -300,7 +309,12 @@ impl Selection<'_> {
 
     /// One criterion with its `+` and `@`, and the tests that follow it.
     fn criterion(&self, criteria: &Criteria, indirect: Indirect) -> Result<Bundle, Error> {
-        let mut selected = methods::search(self.manifest, criteria)?;
+        let mut selected = match criteria.method {
+            Method::State | Method::Result | Method::SourceStatus => {
+                compare::search(self.manifest, self.project, criteria)?
+            }
+            _ => methods::search(self.manifest, criteria)?,
+        };
         let mut more = HashSet::new();
         if criteria.childrens_parents {
             let down = &self.children(&selected, None) | &selected;

@@ -6,8 +6,10 @@ use indexmap::IndexMap;
 use project::Project;
 use project::manifest::{ColumnInfo, Node, ResourceType};
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
 
-use super::{Made, checksum, config};
+use super::{Made, config};
+use crate::artifacts::hex;
 use crate::run::prepare::kind_word;
 
 /// `node` as the manifest holds it.
@@ -27,7 +29,7 @@ pub(super) fn render(
     match node.resource_type {
         ResourceType::Seed => {
             add(json!({
-                "root_path": project.root_of(node),
+                "root_path": std::path::absolute(project.root_of(node)).unwrap_or_default(),
                 "depends_on": { "macros": node.depends_on.macros },
             }));
             return Json::Object(value);
@@ -90,7 +92,7 @@ fn common(project: &Project, node: &Node, created: f64) -> Map<String, Json> {
         "unique_id": node.unique_id,
         "fqn": node.fqn,
         "alias": node.alias,
-        "checksum": checksum(project, node),
+        "checksum": project.checksum(node),
         "config": config::render(node),
         "tags": node.tags,
         "description": node.description,
@@ -124,7 +126,7 @@ fn schema_without_relation(project: &Project, node: &Node) -> String {
 /// Keys of what has SQL.
 fn compiled(node: &Node, made: Option<&Made>) -> Json {
     let mut contract = config::contract(node);
-    contract["checksum"] = Json::Null;
+    contract["checksum"] = json!(contract_checksum(node));
     let mut value = json!({
         "language": "sql",
         "refs": node.refs,
@@ -145,6 +147,80 @@ fn compiled(node: &Node, made: Option<&Made>) -> Json {
         value["extra_ctes"] = json!([]);
     }
     value
+}
+
+/// SHA-256 of a contract in dbt's own notation, which readers compare: that of Python's objects.
+fn contract_checksum(node: &Node) -> Option<String> {
+    if config::contract(node)["enforced"] != Json::Bool(true) {
+        return None;
+    }
+    let mut columns: Vec<&ColumnInfo> = node.columns.values().collect();
+    columns.sort_by_key(|column| &column.name);
+    let mut state = String::new();
+    for column in columns {
+        let data_type = column.data_type.as_deref().unwrap_or("None");
+        let constraints = notation(
+            &constraints(&column.constraints, false),
+            "ColumnLevelConstraint",
+        );
+        state.push_str(&format!("|{}{data_type}{constraints}", column.name));
+    }
+    if matches!(node.config.materialized.as_str(), "table" | "incremental") {
+        state.push_str(&node.config.materialized);
+        state.push_str(&notation(
+            &constraints(&node.constraints, true),
+            "ModelLevelConstraint",
+        ));
+    }
+    Some(hex(&Sha256::digest(state.as_bytes())))
+}
+
+/// A list of constraints as Python prints it.
+fn notation(constraints: &Json, class: &str) -> String {
+    fn value(json: &Json) -> String {
+        match json {
+            Json::Null => "None".to_owned(),
+            Json::Bool(true) => "True".to_owned(),
+            Json::Bool(false) => "False".to_owned(),
+            Json::String(text) if text.contains('\'') && !text.contains('"') => {
+                format!("\"{text}\"")
+            }
+            Json::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+            Json::Array(items) => format!(
+                "[{}]",
+                items.iter().map(value).collect::<Vec<_>>().join(", ")
+            ),
+            other => other.to_string(),
+        }
+    }
+    const FIELDS: [&str; 8] = [
+        "type",
+        "name",
+        "expression",
+        "warn_unenforced",
+        "warn_unsupported",
+        "to",
+        "to_columns",
+        "columns",
+    ];
+    let one = |constraint: &Json| {
+        let kind = constraint["type"].as_str().unwrap_or_default();
+        let fields = FIELDS
+            .iter()
+            .filter_map(|field| Some((*field, constraint.get(field)?)));
+        let fields = fields.map(|(field, found)| match field {
+            "type" => format!("type=<ConstraintType.{kind}: '{kind}'>"),
+            _ => format!("{field}={}", value(found)),
+        });
+        format!("{class}({})", fields.collect::<Vec<_>>().join(", "))
+    };
+    let all: Vec<String> = constraints
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(one)
+        .collect();
+    format!("[{}]", all.join(", "))
 }
 
 /// Columns by name.

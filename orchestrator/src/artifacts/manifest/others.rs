@@ -45,13 +45,22 @@ pub(super) fn source(source: &Source, created: f64) -> Json {
             "static_analysis": null,
         },
         "patch_path": null,
-        "unrendered_config": {},
+        "unrendered_config": unrendered(source),
         "relation_name": relation.to_string(),
         "created_at": created,
-        "unrendered_database": null,
-        "unrendered_schema": null,
+        "unrendered_database": source.unrendered_place[0],
+        "unrendered_schema": source.unrendered_place[1],
         "doc_blocks": source.doc_blocks,
     })
+}
+
+/// What is written of a source's configuration; thresholds with every key.
+fn unrendered(source: &Source) -> Json {
+    let mut written = source.unrendered_config.clone();
+    if let Some(thresholds) = written.get_mut("freshness") {
+        *thresholds = freshness(Some(thresholds));
+    }
+    json!(written)
 }
 
 /// Thresholds with every key; `null` switches the check off and stays.

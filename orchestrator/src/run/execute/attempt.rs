@@ -35,6 +35,8 @@ pub struct Worker {
     pub clock: SharedClock,
     /// `--full-refresh`.
     pub full_refresh: bool,
+    /// `--warn-error`.
+    pub warn_error: bool,
     /// Ties statements in the server's log to this invocation.
     pub invocation_id: Uuid,
     /// `run_started_at`: what microbatch models take for now.
@@ -80,7 +82,7 @@ impl Worker {
         !is_test
             || self
                 .manifest_node(planned)
-                .is_some_and(|node| node.config.store_failures == Some(true))
+                .is_some_and(|node| node.relation_name.is_some())
     }
 
     /// Whether reports keep their SQL until the end.
@@ -136,6 +138,11 @@ pub(super) async fn run_attempt(
         }
     };
     report.took = (worker.clock.now() - began).to_std().unwrap_or_default();
+    if worker.warn_error && planned.resource_type == "test" && report.ending == Ending::Warned {
+        report.ending = Ending::Failed;
+        report.kind = Some(FailureKind::TestFailure);
+        report.message = report.message.replacen("WARN", "FAIL", 1);
+    }
     report
 }
 

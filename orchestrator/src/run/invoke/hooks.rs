@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use project::adapter::{Adapter, Transaction};
 use project::{Project, Said};
 use serde_json::{Map, Value as Json, json};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use warehouse::{RunOptions, Warehouse};
 
 use crate::artifacts::run_results::status;
+use crate::artifacts::time;
 use crate::clock::SharedClock;
 use crate::run::events::{Event, Happened, Renderer};
 use crate::run::execute::Executed;
@@ -27,6 +29,10 @@ pub struct HookResult {
     pub name: String,
     /// The server's words; the failure.
     pub message: Result<String, String>,
+    /// Its SQL; nothing when its template failed.
+    pub compiled: Option<String>,
+    /// When it began.
+    pub began: DateTime<Utc>,
     /// Duration.
     pub took: Duration,
     /// What its template said.
@@ -38,13 +44,15 @@ impl HookResult {
     #[must_use]
     pub fn artifact(&self) -> Json {
         let (word, message) = match &self.message {
-            Ok(message) => ("success", message),
-            Err(message) => ("error", message),
+            Ok(_) => ("success", format!("{} passed", self.name)),
+            Err(message) => ("error", format!("{} failed, error:\n {message}", self.name)),
         };
+        let (began, ended) = (time(self.began), time(self.began + self.took));
+        let span = |name| json!({ "name": name, "started_at": began, "completed_at": ended });
         json!({
-            "status": word, "timing": [], "thread_id": "main", "execution_time": self.took.as_secs_f64(),
+            "status": word, "timing": [span("compile"), span("execute")], "thread_id": "main", "execution_time": self.took.as_secs_f64(),
             "adapter_response": {}, "message": message, "failures": Json::from(i32::from(self.message.is_err())),
-            "unique_id": self.unique_id, "compiled": true, "compiled_code": null, "relation_name": null,
+            "unique_id": self.unique_id, "compiled": true, "compiled_code": self.compiled, "relation_name": null,
             "batch_results": null,
         })
     }
@@ -83,11 +91,13 @@ impl Hooks<'_> {
                 total,
             });
             let began = self.clock.now();
-            let (message, said) = self.one(id, names).await;
+            let (message, said, compiled) = self.one(id, names).await;
             let result = HookResult {
                 unique_id: id.clone(),
                 name,
                 message,
+                compiled,
+                began,
                 took: (self.clock.now() - began).to_std().unwrap_or_default(),
                 said,
             };
@@ -105,7 +115,7 @@ impl Hooks<'_> {
         &self,
         id: &str,
         names: &Map<String, Json>,
-    ) -> (Result<String, String>, Vec<Said>) {
+    ) -> (Result<String, String>, Vec<Said>, Option<String>) {
         let options = RunOptions {
             cancel: self.cancel.clone(),
             ..RunOptions::default()
@@ -121,7 +131,7 @@ impl Hooks<'_> {
             let adapter: Arc<dyn Adapter> = Arc::new(adapter);
             let compiled = match project.compile_hook(&id, &names, Arc::clone(&adapter)) {
                 Ok(compiled) => compiled,
-                Err(error) => return (Err(error.to_string()), Vec::new()),
+                Err(error) => return (Err(error.to_string()), Vec::new(), None),
             };
             let sql = compiled.sql.trim();
             let done = if sql.is_empty() {
@@ -134,10 +144,10 @@ impl Hooks<'_> {
             let done = done.map_err(|error| {
                 format!("Database Error\n  {}", error.message.replace('\n', "\n  "))
             });
-            (done, compiled.messages)
+            (done, compiled.messages, Some(compiled.sql))
         })
         .await
-        .unwrap_or_else(|panic| (Err(format!("a bug: {panic}")), Vec::new()));
+        .unwrap_or_else(|panic| (Err(format!("a bug: {panic}")), Vec::new(), None));
         session.end().await;
         done
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Project;
+use project::manifest::ResourceType;
 use serde_json::Map;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -18,7 +19,7 @@ use super::{Context, Error, Finished};
 use crate::artifacts;
 use crate::artifacts::manifest::Made;
 use crate::retry::RetryLimits;
-use crate::run::events::{Event, Happened, Renderer, Report};
+use crate::run::events::{Ending, Event, Happened, Renderer, Report};
 use crate::run::execute::archive::Archiver;
 use crate::run::execute::attempt::{Engine, Worker};
 use crate::run::execute::{Executed, Execution, Stopped};
@@ -140,6 +141,7 @@ impl Walk<'_> {
                 engine: engine.clone(),
                 clock: Arc::clone(&self.context.clock),
                 full_refresh: self.request.full_refresh,
+                warn_error: self.request.warn_error,
                 invocation_id: self.invocation_id,
                 started_at: self.request.started_at.unwrap_or(self.began),
                 window: self.request.window(),
@@ -234,7 +236,30 @@ impl Walk<'_> {
         if let Some(list) = results.get_mut("results").and_then(|r| r.as_array_mut()) {
             list.extend(hooks.iter().map(HookResult::artifact));
         }
-        let made = made(project, nodes, executed);
+        let mut made = made(project, nodes, executed);
+        for hook in hooks {
+            if let (Some(sql), Some(node)) =
+                (&hook.compiled, project.manifest.nodes.get(&hook.unique_id))
+            {
+                // the path as dbt writes it: the file has no folder
+                let below = format!(
+                    "{}/./dbt_project.yml/{}",
+                    node.package_name,
+                    node.path.display()
+                );
+                let target = project
+                    .target_path
+                    .strip_prefix(&project.root)
+                    .unwrap_or(&project.target_path);
+                let compiled_path = Some(format!("{}/compiled/{below}", target.display()));
+                let of_hook = Made {
+                    compiled_code: sql.clone(),
+                    compiled_path,
+                    build_path: None,
+                };
+                made.insert(hook.unique_id.clone(), of_hook);
+            }
+        }
         let project = Arc::clone(project);
         let written = spawn_blocking(move || {
             artifacts::write(
@@ -255,18 +280,33 @@ impl Walk<'_> {
 /// What became of the nodes' SQL, for the manifest.
 fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMap<String, Made> {
     let of = |(node, report): &(NodeIx, Report)| {
-        let sql = report.compiled_sql.as_ref()?;
         let id = nodes[*node as usize].unique_id.clone();
+        let target = project
+            .target_path
+            .strip_prefix(&project.root)
+            .unwrap_or(&project.target_path);
+        let Some(sql) = report.compiled_sql.as_ref() else {
+            let seed = project.manifest.nodes.get(&id)?;
+            let loaded =
+                seed.resource_type == ResourceType::Seed && report.ending == Ending::Success;
+            let below = std::path::Path::new(&seed.package_name).join(&seed.original_file_path);
+            let path = target.join("run").join(below).display().to_string();
+            return loaded.then(|| {
+                (
+                    id,
+                    Made {
+                        build_path: Some(path),
+                        ..Made::default()
+                    },
+                )
+            });
+        };
         let compiled_path = report.compiled_path.clone();
         // both lie in folders of the same shape
         let build_path = compiled_path
             .as_ref()
             .filter(|_| report.execute.is_some())
             .map(|path| {
-                let target = project
-                    .target_path
-                    .strip_prefix(&project.root)
-                    .unwrap_or(&project.target_path);
                 let (compiled, run) = (target.join("compiled"), target.join("run"));
                 path.replacen(
                     &compiled.display().to_string(),

@@ -42,7 +42,7 @@ pub(super) fn clean(bed: &Bed, value: &Json) -> Json {
 /// One entry of `run_results.json`.
 pub(super) fn result(bed: &Bed, result: &Json) -> Json {
     let mut kept = result.as_object().cloned().unwrap_or_default();
-    for key in ["execution_time", "thread_id", "unique_id"] {
+    for key in ["execution_time", "thread_id"] {
         kept.shift_remove(key);
     }
     let timing = kept

@@ -1,0 +1,83 @@
+//! Methods that compare with an earlier run: `state:`, `result:`, `source_status:`.
+
+use std::collections::HashSet;
+
+use crate::error::Error;
+use crate::load::Project;
+use crate::manifest::{Manifest, UniqueId};
+use crate::select::criteria::{Criteria, Method};
+use crate::select::item::items;
+use crate::state::{Aspect, Previous};
+
+/// The members of `manifest` that `criteria` names.
+pub(super) fn search(
+    manifest: &Manifest,
+    project: Option<&Project>,
+    criteria: &Criteria,
+) -> Result<HashSet<UniqueId>, Error> {
+    let wrong = |message: String, hint: &str| Error::Selection {
+        selector: criteria.raw.clone(),
+        message,
+        hint: Some(hint.to_owned()),
+    };
+    let known = project.and_then(|project| Some((project, project.previous.as_deref()?)));
+    let Some((project, previous)) = known else {
+        return Err(wrong(
+            "there is no earlier run to compare with".to_owned(),
+            "name the folder of its artifacts with --state",
+        ));
+    };
+    let value = criteria.value.as_str();
+    let wanted: Box<dyn Fn(&UniqueId) -> bool> = match criteria.method {
+        Method::Result => Box::new(move |id| previous.ended(id, value)),
+        Method::SourceStatus if value == "fresher" => Box::new(|id| previous.is_fresher(id)),
+        Method::SourceStatus => {
+            let message = format!("there is no source status '{value}'");
+            return Err(wrong(message, "source_status:fresher"));
+        }
+        _ => state(project, previous, value).ok_or_else(|| {
+            wrong(
+                format!("there is no state '{value}'"),
+                "one of new, old, modified, unmodified, and modified.body, .configs, .relation, \
+                 .persisted_descriptions, .macros, .contract",
+            )
+        })?,
+    };
+    Ok(items(manifest)
+        .map(|item| item.id().clone())
+        .filter(|id| wanted(id))
+        .collect())
+}
+
+fn state<'a>(
+    project: &'a Project,
+    previous: &'a Previous,
+    value: &str,
+) -> Option<Box<dyn Fn(&UniqueId) -> bool + 'a>> {
+    let changed = move |id: &UniqueId| !previous.why(project, id).is_empty();
+    Some(match value {
+        "new" => Box::new(move |id| !previous.had(id)),
+        "old" => Box::new(move |id| previous.had(id)),
+        "modified" => Box::new(changed),
+        "unmodified" => Box::new(move |id| !changed(id)),
+        _ => {
+            let aspect = [
+                Aspect::Body,
+                Aspect::Configs,
+                Aspect::Relation,
+                Aspect::PersistedDescriptions,
+                Aspect::Macros,
+                Aspect::Contract,
+            ]
+            .into_iter()
+            .find(|aspect| value.strip_prefix("modified.") == Some(aspect.word()))?;
+            // what is new differs in every way
+            Box::new(move |id| {
+                let changes = previous.why(project, id);
+                changes
+                    .iter()
+                    .any(|change| [aspect, Aspect::New].contains(&change.aspect))
+            })
+        }
+    })
+}
