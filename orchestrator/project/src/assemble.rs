@@ -1,15 +1,14 @@
 //! Packages to a manifest: everything parsed, named and resolved.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use jinja::{Request, Scope};
-use minijinja::value::Value;
+use jinja::Request;
 use serde_json::Value as Json;
 
+use crate::context::Shared;
 use crate::context::yaml_scope::YamlScope;
-use crate::context::{Shared, lock};
 use crate::error::{Error, Location};
 use crate::lookup::Lookup;
 use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
@@ -30,6 +29,8 @@ pub(crate) struct Assembled {
     pub(crate) on_run_start: Vec<UniqueId>,
     pub(crate) on_run_end: Vec<UniqueId>,
 }
+
+mod docs;
 
 struct Assembly<'a> {
     shared: &'a Arc<Shared>,
@@ -304,140 +305,5 @@ impl Assembly<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Renders `doc()` in descriptions.
-    fn describe(&mut self) -> Result<(), Error> {
-        let manifest = &mut self.done.manifest;
-        let docs: HashMap<(String, String), DocBlock> = manifest
-            .docs
-            .values()
-            .map(|doc| ((doc.package_name.clone(), doc.name.clone()), doc.clone()))
-            .collect();
-        let docs = Arc::new(docs);
-        let render =
-            |text: &mut String, package: &str, path: &std::path::Path, used: &mut Vec<UniqueId>| {
-                if !text.contains("{{") {
-                    return Ok(());
-                }
-                let scope = Arc::new(DocScope {
-                    docs: Arc::clone(&docs),
-                    package: package.to_owned(),
-                    root: self.shared.project_name.clone(),
-                    used: Arc::default(),
-                });
-                let found = Arc::clone(&scope.used);
-                let scope: Arc<dyn Scope> = scope;
-                let request = Request {
-                    name: "description",
-                    source: text,
-                    package,
-                    scope,
-                    forgiving: true,
-                };
-                let rendered =
-                    self.shared
-                        .engine
-                        .render(&request)
-                        .map_err(|error| Error::Config {
-                            location: Some(Location::file(path)),
-                            message: error.message,
-                            hint: None,
-                        })?;
-                *text = rendered.text;
-                *used = std::mem::take(&mut lock(&found));
-                Ok::<_, Error>(())
-            };
-        for node in manifest.nodes.values_mut() {
-            let path = node.patch_path.clone().unwrap_or_default();
-            render(
-                &mut node.description,
-                &node.package_name,
-                &path,
-                &mut node.doc_blocks,
-            )?;
-            for column in node.columns.values_mut() {
-                render(
-                    &mut column.description,
-                    &node.package_name,
-                    &path,
-                    &mut column.doc_blocks,
-                )?;
-            }
-        }
-        for source in manifest.sources.values_mut() {
-            let path = source.original_file_path.clone();
-            render(
-                &mut source.description,
-                &source.package_name,
-                &path,
-                &mut source.doc_blocks,
-            )?;
-            let mut unused = Vec::new();
-            render(
-                &mut source.source_description,
-                &source.package_name,
-                &path,
-                &mut unused,
-            )?;
-            for column in source.columns.values_mut() {
-                render(
-                    &mut column.description,
-                    &source.package_name,
-                    &path,
-                    &mut column.doc_blocks,
-                )?;
-            }
-        }
-        for exposure in manifest.exposures.values_mut() {
-            let path = exposure.original_file_path.clone();
-            let mut unused = Vec::new();
-            render(
-                &mut exposure.description,
-                &exposure.package_name,
-                &path,
-                &mut unused,
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// `doc('name')` and `doc('package', 'name')`.
-#[derive(Debug)]
-struct DocScope {
-    docs: Arc<HashMap<(String, String), DocBlock>>,
-    package: String,
-    root: String,
-    /// Blocks that were asked for.
-    used: Arc<Mutex<Vec<UniqueId>>>,
-}
-
-impl Scope for DocScope {
-    fn variable(&self, _root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
-        if name != "doc" {
-            return None;
-        }
-        let (docs, own, root) = (
-            Arc::clone(&self.docs),
-            self.package.clone(),
-            self.root.clone(),
-        );
-        let used = Arc::clone(&self.used);
-        Some(jinja::functions::function("doc", move |_, arguments| {
-            let first = arguments.text(0, "name")?;
-            let (packages, name) = match arguments.positional(1) {
-                Some(_) => (vec![first], arguments.text(1, "name")?),
-                None => (vec![own.clone(), root.clone()], first),
-            };
-            packages
-                .into_iter()
-                .find_map(|package| docs.get(&(package, name.clone())))
-                .map(|doc| {
-                    lock(&used).push(doc.unique_id.clone());
-                    Value::from(doc.block_contents.as_str())
-                })
-                .ok_or_else(|| jinja::raise(format!("Documentation for '{name}' was not found")))
-        }))
     }
 }

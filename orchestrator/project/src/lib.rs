@@ -29,8 +29,8 @@ pub mod profile;
 mod project_file;
 pub mod relation;
 pub mod select;
-pub mod unit_test;
 pub mod state;
+pub mod unit_test;
 pub mod yaml;
 
 pub use compile::Compiled;

@@ -4,14 +4,19 @@
 //! Configuration is compared as it was written, before anything was rendered or inherited, so that another
 //! target or variable changes nothing.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::load::Project;
-use crate::manifest::{Node, ResourceType, Source, UniqueId};
+use crate::manifest::UniqueId;
+
+mod checksum;
+mod compare;
+
+use compare::{change, differ, of_source};
 
 /// The artifacts of an earlier run.
 #[derive(Debug, Default)]
@@ -75,9 +80,6 @@ pub struct Change {
     /// How: `materialized: "view" -> "table"`.
     pub how: String,
 }
-
-/// Keys of a configuration that say where and under what label, not what is built.
-const LABELS: [&str; 5] = ["alias", "schema", "database", "tags", "group"];
 
 impl Previous {
     /// Reads `manifest.json`, and `run_results.json` and `sources.json` where they are, of `folder`; `current` is
@@ -213,247 +215,4 @@ impl Previous {
         }
         Vec::new()
     }
-
-    fn of_node(&self, project: &Project, node: &Node, then: &Json) -> Vec<Change> {
-        let mut found = Vec::new();
-        match node.resource_type {
-            ResourceType::Seed => {
-                let now = project.checksum(node);
-                if now != then["checksum"] {
-                    found.push(change(Aspect::Body, "the rows of the file".to_owned()));
-                }
-            }
-            _ if then["raw_code"].as_str().map(str::trim) != Some(node.raw_code.trim()) => {
-                found.push(change(Aspect::Body, "the text of the file".to_owned()));
-            }
-            _ => {}
-        }
-        let unrendered: Map<String, Json> = node.unrendered_config.clone().into_iter().collect();
-        let empty = Map::new();
-        let before = then["unrendered_config"].as_object().unwrap_or(&empty);
-        let keys: HashSet<&String> = unrendered.keys().chain(before.keys()).collect();
-        let mut keys: Vec<&String> = keys.into_iter().collect();
-        keys.sort();
-        for key in keys {
-            let pair = [unrendered.get(key), before.get(key)]
-                .map(|value| value.cloned().unwrap_or_default());
-            match key.as_str() {
-                "alias" | "schema" | "database" => {
-                    differ(&mut found, Aspect::Relation, key, &pair[0], &pair[1])
-                }
-                key if LABELS.contains(&key) => {}
-                key => differ(&mut found, Aspect::Configs, key, &pair[0], &pair[1]),
-            }
-        }
-        differ(
-            &mut found,
-            Aspect::Fqn,
-            "fqn",
-            &node.fqn.clone().into(),
-            &then["fqn"],
-        );
-        found.extend(descriptions(node, then));
-        found.extend(contract(node, then));
-        if node.resource_type == ResourceType::Model {
-            let access = node.access.as_deref().unwrap_or("protected");
-            differ(
-                &mut found,
-                Aspect::Access,
-                "access",
-                &access.into(),
-                &then["access"],
-            );
-            let latest = node.latest_version.clone().unwrap_or_default();
-            differ(
-                &mut found,
-                Aspect::Access,
-                "latest_version",
-                &latest,
-                &then["latest_version"],
-            );
-        }
-        found.extend(self.macros_of(project, node));
-        found
-    }
-
-    /// Macros that `node` calls, directly or not, whose text is another. What comes with an engine is left out:
-    /// another engine's texts differ and mean the same.
-    fn macros_of(&self, project: &Project, node: &Node) -> Vec<Change> {
-        let own = |id: &&UniqueId| {
-            !["macro.dbt.", "macro.dbt_postgres."]
-                .iter()
-                .any(|prefix| id.starts_with(prefix))
-        };
-        let mut seen: HashSet<&str> = HashSet::new();
-        let mut open: Vec<&UniqueId> = node.depends_on.macros.iter().filter(own).collect();
-        let mut found = Vec::new();
-        while let Some(id) = open.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let Some(now) = project.manifest.macros.get(id) else {
-                continue;
-            };
-            match self.macros.get(id) {
-                Some(then) if then.trim() == now.macro_sql.trim() => {}
-                Some(_) => found.push(change(
-                    Aspect::Macros,
-                    format!("the text of macro {}", now.name),
-                )),
-                None => found.push(change(
-                    Aspect::Macros,
-                    format!("macro {} was not there", now.name),
-                )),
-            }
-            let called = project.manifest.macros.iter();
-            let called =
-                called.filter(|(_, other)| now.macro_sql.contains(&format!("{}(", other.name)));
-            open.extend(called.map(|(id, _)| id).filter(own));
-        }
-        found
-    }
-}
-
-impl Project {
-    /// The `checksum` of `node` as manifests write it: SHA-256 of its file; of a large seed its path.
-    #[must_use]
-    pub fn checksum(&self, node: &Node) -> Json {
-        // reading larger seeds would cost more than it tells
-        const READ_UP_TO: u64 = 1 << 20;
-        let sha256 = |text: &str| {
-            use sha2::Digest;
-            let digest = sha2::Sha256::digest(text.trim().as_bytes());
-            serde_json::json!({ "name": "sha256", "checksum": jinja::functions::hex(&digest) })
-        };
-        let file: PathBuf = self.file_of(node);
-        match node.resource_type {
-            ResourceType::Seed => {
-                let size = std::fs::metadata(&file).map_or(0, |facts| facts.len());
-                if size > READ_UP_TO {
-                    return serde_json::json!({ "name": "path", "checksum": node.original_file_path });
-                }
-                sha256(&std::fs::read_to_string(&file).unwrap_or_default())
-            }
-            // a file may hold several
-            ResourceType::Snapshot => match std::fs::read_to_string(&file) {
-                Ok(text) => sha256(&text),
-                Err(_) => sha256(&node.raw_code),
-            },
-            ResourceType::Operation => {
-                let file = self.root_of(node).join("dbt_project.yml");
-                sha256(&std::fs::read_to_string(file).unwrap_or_default())
-            }
-            ResourceType::Test if node.test_metadata.is_some() => {
-                serde_json::json!({ "name": "none", "checksum": "" })
-            }
-            _ => sha256(&node.raw_code),
-        }
-    }
-}
-
-fn change(aspect: Aspect, how: String) -> Change {
-    Change { aspect, how }
-}
-
-fn differ(found: &mut Vec<Change>, aspect: Aspect, key: &str, now: &Json, then: &Json) {
-    if now != then {
-        found.push(change(aspect, format!("{key}: {then} -> {now}")));
-    }
-}
-
-fn of_source(source: &Source, then: &Json) -> Vec<Change> {
-    let mut found = Vec::new();
-    let relation = &source.relation_name;
-    for (key, now) in [
-        ("schema", &relation.schema),
-        ("identifier", &relation.identifier),
-    ] {
-        differ(
-            &mut found,
-            Aspect::Relation,
-            key,
-            &now.as_str().into(),
-            &then[key],
-        );
-    }
-    differ(
-        &mut found,
-        Aspect::Fqn,
-        "fqn",
-        &source.fqn.clone().into(),
-        &then["fqn"],
-    );
-    differ(
-        &mut found,
-        Aspect::Configs,
-        "loader",
-        &source.loader.as_str().into(),
-        &then["loader"],
-    );
-    found
-}
-
-/// Descriptions count only where the database keeps them.
-fn descriptions(node: &Node, then: &Json) -> Vec<Change> {
-    let mut found = Vec::new();
-    let kept = |what: &str| {
-        let docs = node.config.raw.get("persist_docs");
-        docs.and_then(|docs| docs.get(what)) == Some(&Json::Bool(true))
-    };
-    if kept("relation") {
-        let now = node.description.as_str().into();
-        differ(
-            &mut found,
-            Aspect::PersistedDescriptions,
-            "description",
-            &now,
-            &then["description"],
-        );
-    }
-    if kept("columns") {
-        for (name, column) in &node.columns {
-            let before = &then["columns"][name]["description"];
-            let now = column.description.as_str().into();
-            differ(
-                &mut found,
-                Aspect::PersistedDescriptions,
-                name,
-                &now,
-                before,
-            );
-        }
-    }
-    found
-}
-
-/// Columns count only under a contract.
-fn contract(node: &Node, then: &Json) -> Vec<Change> {
-    let mut found = Vec::new();
-    let written = node.config.raw.get("contract");
-    let enforced = written.and_then(|contract| contract.get("enforced")) == Some(&Json::Bool(true));
-    differ(
-        &mut found,
-        Aspect::Contract,
-        "enforced",
-        &enforced.into(),
-        &then["contract"]["enforced"],
-    );
-    if enforced {
-        let empty = Map::new();
-        let before = then["columns"].as_object().unwrap_or(&empty);
-        for (name, column) in &node.columns {
-            let now = column.data_type.clone().map_or(Json::Null, Json::from);
-            let was = before
-                .get(name)
-                .map_or(&Json::Null, |column| &column["data_type"]);
-            differ(&mut found, Aspect::Contract, name, &now, was);
-        }
-        for name in before
-            .keys()
-            .filter(|name| !node.columns.contains_key(*name))
-        {
-            found.push(change(Aspect::Contract, format!("{name} is gone")));
-        }
-    }
-    found
 }

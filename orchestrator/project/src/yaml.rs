@@ -52,14 +52,17 @@ fn has_letters(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = |byte: Option<&u8>| byte.is_none_or(|byte| b" \t\r\n,]}[{:-".contains(byte));
     let letter = |at: usize| b"yYnN".contains(&bytes[at]);
-    (0..bytes.len()).any(|at| letter(at) && ends(bytes.get(at.wrapping_sub(1))) && ends(bytes.get(at + 1)))
+    (0..bytes.len())
+        .any(|at| letter(at) && ends(bytes.get(at.wrapping_sub(1))) && ends(bytes.get(at + 1)))
 }
 
 /// The booleans of YAML 1.1, without its letters: dbt's parser takes `yes` and `on` for true and a column that
 /// is called `n` for a name. `plain` is the same document read with `true` and `false` as the only booleans.
 fn spare_letters(value: &mut Json, plain: Json) {
     match (value, plain) {
-        (value @ Json::Bool(_), Json::String(text)) if ["y", "Y", "n", "N"].contains(&text.as_str()) => {
+        (value @ Json::Bool(_), Json::String(text))
+            if ["y", "Y", "n", "N"].contains(&text.as_str()) =>
+        {
             *value = Json::String(text);
         }
         (Json::Array(values), Json::Array(plain)) => {

@@ -10,7 +10,7 @@ use project::select::select;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::compiling::{compile_nodes, connect, write_artifacts};
+use super::compiling::{compile_nodes, compiled_kinds, connect, write_artifacts};
 use super::printer::Printer;
 use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
@@ -53,7 +53,7 @@ pub(super) async fn execute(
         let request = request.clone();
         spawn_blocking(move || load(&place, &request, "compile", now, invocation_id)).await??
     };
-    let spec = request.spec(args.selection.kinds());
+    let spec = request.spec(compiled_kinds(args.selection.kinds()));
     // an ephemeral model is part of others; by itself only who asks for it wants to see it
     let one = !request.select.is_empty();
     let chosen: Vec<String> = select(&project, &spec)?
@@ -74,6 +74,17 @@ pub(super) async fn execute(
         })
         .collect();
 
+    let mut chosen = chosen;
+    if !one && request.exclude.is_empty() {
+        // dbt compiles what runs around the nodes too
+        chosen.extend(
+            project
+                .on_run_start
+                .iter()
+                .chain(&project.on_run_end)
+                .cloned(),
+        );
+    }
     let project = Arc::new(project);
     let warehouse = connect(&project).await?;
     let mut compiled = compile_nodes(&project, chosen, &warehouse).await?;

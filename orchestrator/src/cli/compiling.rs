@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use project::Project;
 use project::manifest::ResourceType;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use warehouse::Warehouse;
 
@@ -27,6 +27,20 @@ pub(super) struct CompiledNodes {
     results: Vec<Json>,
     /// The last one, for who compiled only one.
     pub(super) last: Option<(String, String)>,
+}
+
+/// The kinds asked for; when none is, everything that has SQL, analyses too.
+pub(super) fn compiled_kinds(asked: Vec<ResourceType>) -> Vec<ResourceType> {
+    if !asked.is_empty() {
+        return asked;
+    }
+    vec![
+        ResourceType::Model,
+        ResourceType::Test,
+        ResourceType::Analysis,
+        ResourceType::Seed,
+        ResourceType::Snapshot,
+    ]
 }
 
 /// Connects, and learns what is in the schemas that nodes are built in.
@@ -67,7 +81,14 @@ pub(super) async fn compile_nodes(
                 done.results.push(result(&project, &id, None, began));
                 continue;
             }
-            let compiled = project.compile(&id, &adapter)?;
+            let compiled = if node.resource_type == ResourceType::Operation {
+                // around no run there are no results
+                let none = ["results", "schemas", "database_schemas"]
+                    .map(|name| (name.to_owned(), json!([])));
+                project.compile_hook(&id, &Map::from_iter(none), Arc::new(adapter.clone()))?
+            } else {
+                project.compile(&id, &adapter)?
+            };
             let file = project.target_path.join("compiled").join(&compiled.path);
             let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
             folder

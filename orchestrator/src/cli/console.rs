@@ -3,6 +3,7 @@
 //! `HH:MM:SS` in UTC, two blanks, the line; dots fill result lines up to column 80. People and scripts read
 //! these; they are kept to the letter, but for the program's own name.
 
+mod summary;
 mod told;
 pub(super) mod words;
 
@@ -16,10 +17,9 @@ use super::printer::{Color, Printer};
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
-use crate::run::state::RunState;
 
 pub use words::label;
-use words::{declared, duration, kinds, lake_work, plural, relation};
+use words::{declared, lake_work, plural, relation};
 
 /// Column that dots run to.
 const WIDTH: usize = 80;
@@ -83,7 +83,10 @@ impl Console {
 
     fn say(&self, at: DateTime<Utc>, level: &str, text: &str) {
         let line = if self.for_file {
-            format!("{} [{level}] [MainThread]: {text}", at.format("%H:%M:%S%.6f"))
+            format!(
+                "{} [{level}] [MainThread]: {text}",
+                at.format("%H:%M:%S%.6f")
+            )
         } else {
             format!("{}  {text}", at.format("%H:%M:%S"))
         };
@@ -226,85 +229,6 @@ impl Console {
             Ending::Success | Ending::Cancelled => {}
         }
     }
-
-    fn summary(&self, at: DateTime<Utc>, state: RunState, error: Option<&str>, took: Duration) {
-        self.line(at, "");
-        self.line(
-            at,
-            &format!(
-                "Finished running {} in {}.",
-                kinds(&self.nodes, self.hooks),
-                duration(took)
-            ),
-        );
-        let is_freshness =
-            |node: &PlannedNode| node.resource_type == "source" && lake_work(node).is_none();
-        if self.nodes.iter().all(is_freshness) {
-            // dbt counts nothing here, it only repeats what went wrong
-            for (node, report) in &self.problems {
-                if report.ending == Ending::Failed {
-                    self.problem(at, "Failure", Color::Red, *node, report);
-                }
-            }
-            self.line(at, "Done.");
-            return;
-        }
-        let errors = self.tally.error;
-        let is_partial = |(_, report): &&(NodeIx, Report)| report.message.starts_with(PARTIAL);
-        let partial = self.problems.iter().filter(is_partial).count();
-        let warnings = plural(self.tally.warn, "warning");
-        let line = match (state, error) {
-            (RunState::Cancelled, Some(error)) => format!("Cancelled: the run {error}"),
-            (RunState::Cancelled, None) => "Exited because of keyboard interrupt".to_owned(),
-            _ if errors > 0 => {
-                format!(
-                    "Completed with {}, {}, and {warnings}:",
-                    plural(errors - partial, "error"),
-                    match partial {
-                        1 => "1 partial success".to_owned(),
-                        n => format!("{n} partial successes"),
-                    }
-                )
-            }
-            _ if self.tally.warn > 0 => format!("Completed with {warnings}:"),
-            _ => "Completed successfully".to_owned(),
-        };
-        let color = match (errors, self.tally.warn, state) {
-            (_, _, RunState::Cancelled) => Color::Yellow,
-            (0, 0, _) => Color::Green,
-            (0, _, _) => Color::Yellow,
-            _ => Color::Red,
-        };
-        self.line(at, "");
-        self.line(at, &self.printer.paint(color, &line));
-        let (failed, warned): (Vec<_>, Vec<_>) = self
-            .problems
-            .iter()
-            .partition(|(_, report)| report.ending == Ending::Failed);
-        self.tell_broken_hooks(at);
-        for (node, report) in failed {
-            self.problem(at, "Failure", Color::Red, *node, report);
-        }
-        if !self.quiet {
-            for (node, report) in warned {
-                self.problem(at, "Warning", Color::Yellow, *node, report);
-            }
-        }
-        let Tally {
-            pass,
-            warn,
-            error,
-            skip,
-        } = self.tally;
-        self.line(at, "");
-        self.line(
-            at,
-            &format!(
-                "Done. PASS={pass} WARN={warn} ERROR={error} SKIP={skip} NO-OP=0 TOTAL={}",
-                self.tally.total()
-            ),
-        );
-    }
 }
 
 impl Renderer for Console {
@@ -314,7 +238,10 @@ impl Renderer for Console {
             Event::Invoked => {
                 if self.for_file {
                     let rule = "=".repeat(30);
-                    self.printer.line(&format!("\n\n{rule} {} | ridehail {rule}", at.format("%F %H:%M:%S%.6f")));
+                    self.printer.line(&format!(
+                        "\n\n{rule} {} | ridehail {rule}",
+                        at.format("%F %H:%M:%S%.6f")
+                    ));
                 }
                 let version = env!("CARGO_PKG_VERSION");
                 self.line(at, &format!("Running with ridehail={version}"));

@@ -11,7 +11,8 @@ use super::printer::Printer;
 use super::signals;
 use crate::clock::SystemClock;
 use crate::config::{
-    EmptySelection, ExecutionArgs, LogArgs, LogFormat, LogLevel, ProjectArgs, SelectionArgs, StoreArgs,
+    EmptySelection, ExecutionArgs, LogArgs, LogFormat, LogLevel, ProjectArgs, SelectionArgs,
+    StoreArgs,
 };
 use crate::run::events::{Happened, Renderer};
 use crate::run::execute::Stopped;

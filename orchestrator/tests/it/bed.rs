@@ -35,7 +35,12 @@ impl Bed {
 
     /// A fresh database and a copy of a fixture.
     pub(crate) fn of(fixture: &str) -> Self {
-        let database = format!("it_orchestrator_{}_{}", std::process::id(), number());
+        let database = format!(
+            // of one length: the server cuts long lines of errors by it
+            "it_orchestrator_{:07}_{:03}",
+            std::process::id(),
+            number()
+        );
         let bed = Self::in_database(fixture, database, fixture.to_owned(), None);
         let created = bed.ask_admin(&format!("create database {}", bed.database));
         created.expect("Postgres answers: start it with `make up`, or set RIDEHAIL_DATABASE_URL");

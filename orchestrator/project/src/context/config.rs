@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::config;
 use crate::context::{Mode, NodeScope, lock};
+use crate::manifest::ResourceType;
 
 const WRONG: &str = "invalid inline config: give keywords or one dict";
 
@@ -60,11 +61,37 @@ impl Config {
     fn find(&self, name: &str) -> Option<Json> {
         let node = &self.0.node;
         let name = config::canonical(name);
+        if name == "snapshot_table_column_names" && node.resource_type == ResourceType::Snapshot {
+            return Some(snapshot_columns(
+                node.config.raw.get("snapshot_meta_column_names"),
+            ));
+        }
         let stored = node.config.raw.get(name).cloned();
         stored
             .or_else(|| config::default_of(name, node.resource_type))
             .or_else(|| node.config.meta.get(name).cloned())
     }
+}
+
+/// The names of a snapshot's own columns: those that the project gives them, or dbt's.
+fn snapshot_columns(given: Option<&Json>) -> Json {
+    let names = [
+        "dbt_valid_from",
+        "dbt_valid_to",
+        "dbt_scd_id",
+        "dbt_updated_at",
+        "dbt_is_deleted",
+    ];
+    let name_of = |name: &str| {
+        let own = given
+            .and_then(|given| given.get(name))
+            .and_then(Json::as_str);
+        (
+            name.to_owned(),
+            Json::from(own.filter(|own| !own.is_empty()).unwrap_or(name)),
+        )
+    };
+    Json::Object(names.map(name_of).into_iter().collect())
 }
 
 impl Object for Config {

@@ -158,3 +158,57 @@ impl UnitTest {
         }
     }
 }
+
+/// Something outside the project that uses it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Exposure {
+    /// `exposure.package.name`.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Folders and name.
+    pub fqn: Vec<String>,
+    /// `dashboard`, `notebook`, ….
+    pub r#type: String,
+    /// Owner as written.
+    pub owner: Json,
+    /// Text.
+    pub description: String,
+    /// Address.
+    pub url: Option<String>,
+    /// Name for people.
+    pub label: Option<String>,
+    /// `high`, `medium`, `low`.
+    pub maturity: Option<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Names of the metrics it uses.
+    pub metrics: Vec<String>,
+    /// Arguments of every `ref`.
+    pub refs: Vec<RefArgs>,
+    /// Arguments of every `source`.
+    pub source_refs: Vec<Vec<String>>,
+    /// What it needs.
+    pub depends_on: DependsOn,
+}
+
+/// One `{% docs %}` block.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DocBlock {
+    /// `doc.package.name`.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// File.
+    pub original_file_path: PathBuf,
+    /// Text between the tags.
+    pub block_contents: String,
+}

@@ -63,7 +63,9 @@ pub(crate) fn docs(file: &ProjectFile) -> Result<Vec<DocBlock>, Error> {
         let text = page.read()?;
         // what opens and is not within a whole block never closes
         let whole: Vec<_> = block.find_iter(&text).map(|found| found.range()).collect();
-        let lost = opening.find_iter(&text).find(|found| !whole.iter().any(|range| range.contains(&found.start())));
+        let lost = opening
+            .find_iter(&text)
+            .find(|found| !whole.iter().any(|range| range.contains(&found.start())));
         if let Some(lost) = lost {
             let line = text[..lost.start()].matches('\n').count() + 1;
             return Err(Error::Config {

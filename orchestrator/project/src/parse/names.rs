@@ -129,12 +129,11 @@ fn is_relational(node: &Node, shared: &Shared) -> bool {
     match node.resource_type {
         ResourceType::Model => node.config.materialized != "ephemeral",
         ResourceType::Seed | ResourceType::Snapshot => true,
-        ResourceType::Test => node.config.store_failures.unwrap_or_else(|| {
-            shared
-                .flags
-                .get_attr("STORE_FAILURES")
-                .is_ok_and(|flag| flag.is_true())
-        }),
+        // the flag names a relation even where the configuration keeps it from being made
+        ResourceType::Test => {
+            let flag = shared.flags.get_attr("STORE_FAILURES");
+            node.config.store_failures == Some(true) || flag.is_ok_and(|flag| flag.is_true())
+        }
         _ => false,
     }
 }

@@ -209,27 +209,7 @@ fn node(
         found.sources.extend(foreign.sources);
     }
     finish(package, &mut node, patch, &found)?;
-    add_hooks(shared, &mut node)?;
     Ok(node)
-}
-
-/// What hooks refer to is needed by their node.
-fn add_hooks(shared: &Arc<Shared>, node: &mut Node) -> Result<(), Error> {
-    let hooks = node.config.pre_hook.iter().chain(&node.config.post_hook);
-    let texts: Vec<String> = hooks.map(|hook| hook.sql.clone()).collect();
-    for text in texts {
-        let mut own = node.clone();
-        own.raw_code = text;
-        let found = references(shared, own)?;
-        node.refs.extend(found.refs);
-        node.source_refs.extend(found.sources);
-        for called in found.macros {
-            if !node.depends_on.macros.contains(&called) {
-                node.depends_on.macros.push(called);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What the node's text refers to and configures.

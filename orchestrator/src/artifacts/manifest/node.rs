@@ -31,6 +31,7 @@ pub(super) fn render(
             add(json!({
                 "root_path": std::path::absolute(project.root_of(node)).unwrap_or_default(),
                 "depends_on": { "macros": node.depends_on.macros },
+                "build_path": made.get(&node.unique_id).and_then(|made| made.build_path.as_ref()),
             }));
             return Json::Object(value);
         }
@@ -41,7 +42,7 @@ pub(super) fn render(
                 "constraints": constraints(&node.constraints, true),
                 "version": node.version,
                 "latest_version": node.latest_version,
-                "deprecation_date": node.deprecation_date,
+                "deprecation_date": node.deprecation_date.as_ref().map(midnight),
                 "primary_key": key.map_or(&[][..], Vec::as_slice),
                 "time_spine": node.time_spine,
             }));
@@ -147,6 +148,14 @@ fn compiled(node: &Node, made: Option<&Made>) -> Json {
         value["extra_ctes"] = json!([]);
     }
     value
+}
+
+/// A day as the instant dbt makes of it.
+fn midnight(written: &Json) -> Json {
+    match written.as_str() {
+        Some(day) if day.len() == "2030-01-01".len() => json!(format!("{day}T00:00:00+00:00")),
+        _ => written.clone(),
+    }
 }
 
 /// SHA-256 of a contract in dbt's own notation, which readers compare: that of Python's objects.

@@ -143,7 +143,7 @@ pub(super) async fn recorded(
         }),
     };
     let mut renderer = Above {
-        inner: renderer(log, printer),
+        inner: renderer(log, printer, &context.place.project_dir),
         progress: Arc::clone(&progress),
     };
     let cancel = signals::cancel_on_signal()?;

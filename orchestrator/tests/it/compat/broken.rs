@@ -23,8 +23,18 @@ struct Case {
     args: Option<Step>,
 }
 
-/// Mistakes that we judge otherwise, and know it.
-const OTHERWISE: &[&str] = &[];
+/// Mistakes that are judged otherwise so far.
+const OTHERWISE: &[&str] = &[
+    // dbt finds these only when the node runs; here they stop the project from being read
+    "test of an unknown kind",
+    "unknown package",
+    "unknown attribute called",
+    // dbt refuses these when it reads the project
+    "exposure without an owner",
+    "test with an unknown argument",
+    "macro with too many arguments",
+    "macro with an unknown argument",
+];
 
 #[test]
 fn mistakes_of_every_kind() {
@@ -66,7 +76,7 @@ fn mistakes_of_every_kind() {
             .unwrap_or_else(|| panic!("no record of '{}'", case.name));
         let same = output.status.code().map(i64::from) == Some(expected);
         let verdict = if same { "" } else { ", dbt's is another" };
-        if !same && !OTHERWISE.contains(&case.name.as_str()) {
+        if same == OTHERWISE.contains(&case.name.as_str()) {
             wrong.push(format!(
                 "{}: {:?}, dbt {expected}",
                 case.name,

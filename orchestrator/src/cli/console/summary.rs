@@ -1,0 +1,100 @@
+//! The last lines: what was run, how long it took, what went wrong.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::words::{duration, kinds, lake_work, plural};
+use super::{Console, PARTIAL};
+use crate::cli::printer::Color;
+use crate::run::events::{Ending, Report, Tally};
+use crate::run::plan::NodeIx;
+use crate::run::prepare::PlannedNode;
+use crate::run::state::RunState;
+
+impl Console {
+    pub(super) fn summary(
+        &self,
+        at: DateTime<Utc>,
+        state: RunState,
+        error: Option<&str>,
+        took: Duration,
+    ) {
+        self.line(at, "");
+        self.line(
+            at,
+            &format!(
+                "Finished running {} in {}.",
+                kinds(&self.nodes, self.hooks),
+                duration(took)
+            ),
+        );
+        let is_freshness =
+            |node: &PlannedNode| node.resource_type == "source" && lake_work(node).is_none();
+        if self.nodes.iter().all(is_freshness) {
+            // dbt counts nothing here, it only repeats what went wrong
+            for (node, report) in &self.problems {
+                if report.ending == Ending::Failed {
+                    self.problem(at, "Failure", Color::Red, *node, report);
+                }
+            }
+            self.line(at, "Done.");
+            return;
+        }
+        let errors = self.tally.error;
+        let is_partial = |(_, report): &&(NodeIx, Report)| report.message.starts_with(PARTIAL);
+        let partial = self.problems.iter().filter(is_partial).count();
+        let warnings = plural(self.tally.warn, "warning");
+        let line = match (state, error) {
+            (RunState::Cancelled, Some(error)) => format!("Cancelled: the run {error}"),
+            (RunState::Cancelled, None) => "Exited because of keyboard interrupt".to_owned(),
+            _ if errors > 0 => {
+                format!(
+                    "Completed with {}, {}, and {warnings}:",
+                    plural(errors - partial, "error"),
+                    match partial {
+                        1 => "1 partial success".to_owned(),
+                        n => format!("{n} partial successes"),
+                    }
+                )
+            }
+            _ if self.tally.warn > 0 => format!("Completed with {warnings}:"),
+            _ => "Completed successfully".to_owned(),
+        };
+        let color = match (errors, self.tally.warn, state) {
+            (_, _, RunState::Cancelled) => Color::Yellow,
+            (0, 0, _) => Color::Green,
+            (0, _, _) => Color::Yellow,
+            _ => Color::Red,
+        };
+        self.line(at, "");
+        self.line(at, &self.printer.paint(color, &line));
+        let (failed, warned): (Vec<_>, Vec<_>) = self
+            .problems
+            .iter()
+            .partition(|(_, report)| report.ending == Ending::Failed);
+        self.tell_broken_hooks(at);
+        for (node, report) in failed {
+            self.problem(at, "Failure", Color::Red, *node, report);
+        }
+        if !self.quiet {
+            for (node, report) in warned {
+                self.problem(at, "Warning", Color::Yellow, *node, report);
+            }
+        }
+        let Tally {
+            pass,
+            warn,
+            error,
+            skip,
+        } = self.tally;
+        self.line(at, "");
+        self.line(
+            at,
+            &format!(
+                "Done. PASS={pass} WARN={warn} ERROR={error} SKIP={skip} NO-OP=0 TOTAL={}",
+                self.tally.total()
+            ),
+        );
+    }
+}
