@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use indexmap::IndexSet;
 use jinja::functions::hex;
@@ -111,6 +111,7 @@ impl<'a> Rendering<'a> {
             results: Mutex::new(BTreeMap::new()),
             written: Mutex::default(),
             batch,
+            graph: OnceLock::new(),
         });
         let scope = Arc::new(NodeScope {
             shared: Arc::clone(&project.shared),

@@ -1,11 +1,8 @@
 //! YAML files as JSON values, with line and column of what does not parse.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Location};

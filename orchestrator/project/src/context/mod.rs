@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
 use jinja::functions::function;
@@ -25,6 +25,7 @@ pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod environment;
 pub(crate) mod exceptions;
+pub(crate) mod graph;
 pub(crate) mod node_value;
 pub(crate) mod query;
 pub(crate) mod refs;
@@ -90,6 +91,8 @@ pub(crate) struct Run {
     pub(crate) written: Mutex<Option<String>>,
     /// The window that is built, of a microbatch model.
     pub(crate) batch: Option<Batch>,
+    /// `graph`, once it was asked for.
+    pub(crate) graph: OnceLock<Value>,
 }
 
 /// What a template says to the person.
@@ -219,7 +222,7 @@ impl NodeScope {
             "thread_id" => text("Thread-1"),
             "exceptions" => Some(exceptions::value(self)),
             "builtins" => Some(self.builtins()),
-            "graph" => Some(self.graph()),
+            "graph" => Some(graph::value(self.run().map(AsRef::as_ref))),
             "api" => Some(relation::api(self)),
             "selected_resources" => Some(jinja::list::list([])),
             "dbt_metadata_envs" => Some(jinja::list::dict([])),
@@ -244,40 +247,6 @@ impl NodeScope {
             "write" => Some(query::write(self)),
             _ => None,
         }
-    }
-
-    /// `graph`: nodes, sources and exposures by unique id.
-    fn graph(&self) -> Value {
-        let empty = || jinja::list::dict([]);
-        let Some(run) = self.run() else {
-            return jinja::list::dict(
-                ["nodes", "sources", "exposures"].map(|key| (Value::from(key), empty())),
-            );
-        };
-        let nodes = run.manifest.nodes.values().map(|node| {
-            (
-                Value::from(node.unique_id.as_str()),
-                node_value::value(node),
-            )
-        });
-        let json = |value: Result<Json, _>| json::to_value(&value.unwrap_or(Json::Null));
-        let sources = run.manifest.sources.values().map(|source| {
-            (
-                Value::from(source.unique_id.as_str()),
-                json(serde_json::to_value(source)),
-            )
-        });
-        let exposures = run.manifest.exposures.values().map(|exposure| {
-            (
-                Value::from(exposure.unique_id.as_str()),
-                json(serde_json::to_value(exposure)),
-            )
-        });
-        jinja::list::dict([
-            (Value::from("nodes"), jinja::list::dict(nodes)),
-            (Value::from("sources"), jinja::list::dict(sources)),
-            (Value::from("exposures"), jinja::list::dict(exposures)),
-        ])
     }
 }
 
