@@ -1,6 +1,6 @@
 """Records what real dbt makes of the projects in orchestrator/tests/compat.
 
-Usage: compat_record.py OUTPUT_DIR [PROJECT...]. Writes OUTPUT_DIR/PROJECT.json, one document a project, and
+Usage: compat_record.py OUTPUT_DIR [PROJECT...], or compat_record.py --fresh-database. Writes OUTPUT_DIR/PROJECT.json, one document a project, and
 OUTPUT_DIR/broken.json for the cases of broken.yml; what changes from run to run is left out. dbt takes
 seconds to start, so everything runs in this process. The database (COMPAT_*) is made anew for each project.
 """
@@ -208,6 +208,9 @@ def broken(work):
 
 
 def main():
+    if sys.argv[1:] == ["--fresh-database"]:
+        fresh_database()
+        return
     output, wanted = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
     output.mkdir(parents=True, exist_ok=True)
     os.environ["DBT_PROFILES_DIR"] = "."

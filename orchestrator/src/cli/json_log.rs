@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use project::Said;
 use serde_json::{Value as Json, json};
 
@@ -44,7 +44,7 @@ impl JsonLog {
                 _ => "test",
             }),
             "node_status": status,
-            "node_relation": { "relation_name": node.relation, "schema": node.schema },
+            "node_relation": { "relation_name": node.relation, "schema": node.schema, "alias": node.name },
         })
     }
 }
@@ -221,13 +221,19 @@ impl Renderer for JsonLog {
                     "warn" => "warn",
                     _ => "error",
                 };
+                // readers know a finished node by these
+                let time =
+                    |at: DateTime<Utc>| json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));
+                let mut info = self.info(*node, word);
+                info["node_started_at"] = time(happened.at - report.took);
+                info["node_finished_at"] = time(happened.at);
                 let data = json!({
                     "description": label(planned), "index": index, "total": total, "attempt": attempt,
                     "status": if word == "success" { report.message.as_str() } else { word },
                     "execution_time": report.took.as_secs_f64(),
                     "num_failures": report.failures.unwrap_or_default(),
                     "error": report.error,
-                    "node_info": self.info(*node, word),
+                    "node_info": info,
                 });
                 (
                     code,

@@ -5,6 +5,7 @@
 mod archive;
 mod bed;
 mod compat;
+mod docs;
 mod schedule;
 mod stopped;
 mod templated;

@@ -15,7 +15,7 @@ pub(crate) fn free_port() -> u16 {
         .port()
 }
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     url: String,
 }
@@ -23,19 +23,21 @@ struct Server {
 impl Server {
     fn start(bed: &Bed) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
-        let child = bed
-            .command(&["serve", "--listen", &listen])
-            .spawn()
-            .unwrap();
+        Self::of(bed, &["serve", "--listen", &listen], &listen, "/healthz")
+    }
+
+    /// The binary with these arguments, once it answers at `path`.
+    pub(crate) fn of(bed: &Bed, arguments: &[&str], listen: &str, path: &str) -> Self {
+        let child = bed.command(arguments).spawn().unwrap();
         let server = Self {
             child,
             url: format!("http://{listen}"),
         };
-        until("the page answers", || server.get("/healthz").0 == 200);
+        until("the page answers", || server.get(path).0 == 200);
         server
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         self.send(reqwest::Method::GET, path, &[])
     }
 

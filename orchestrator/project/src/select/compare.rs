@@ -9,6 +9,9 @@ use crate::select::criteria::{Criteria, Method};
 use crate::select::item::items;
 use crate::state::{Aspect, Previous};
 
+/// Whether a member is meant.
+type Test<'a> = Box<dyn Fn(&UniqueId) -> bool + 'a>;
+
 /// The members of `manifest` that `criteria` names.
 pub(super) fn search(
     manifest: &Manifest,
@@ -28,7 +31,7 @@ pub(super) fn search(
         ));
     };
     let value = criteria.value.as_str();
-    let wanted: Box<dyn Fn(&UniqueId) -> bool> = match criteria.method {
+    let wanted: Test<'_> = match criteria.method {
         Method::Result => Box::new(move |id| previous.ended(id, value)),
         Method::SourceStatus if value == "fresher" => Box::new(|id| previous.is_fresher(id)),
         Method::SourceStatus => {
@@ -49,11 +52,7 @@ pub(super) fn search(
         .collect())
 }
 
-fn state<'a>(
-    project: &'a Project,
-    previous: &'a Previous,
-    value: &str,
-) -> Option<Box<dyn Fn(&UniqueId) -> bool + 'a>> {
+fn state<'a>(project: &'a Project, previous: &'a Previous, value: &str) -> Option<Test<'a>> {
     let changed = move |id: &UniqueId| !previous.why(project, id).is_empty();
     Some(match value {
         "new" => Box::new(move |id| !previous.had(id)),

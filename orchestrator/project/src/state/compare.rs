@@ -211,12 +211,14 @@ fn contract(node: &Node, then: &Json) -> Vec<Change> {
     let mut found = Vec::new();
     let written = node.config.raw.get("contract");
     let enforced = written.and_then(|contract| contract.get("enforced")) == Some(&Json::Bool(true));
+    // what has no contract says nothing of one
+    let before = then["contract"]["enforced"] == Json::Bool(true);
     differ(
         &mut found,
         Aspect::Contract,
         "enforced",
         &enforced.into(),
-        &then["contract"]["enforced"],
+        &before.into(),
     );
     if enforced {
         let empty = Map::new();
