@@ -117,8 +117,9 @@ pub(crate) fn parse(
     add(ResourceType::Test, &file.test_paths, "sql")?;
     add(ResourceType::Seed, &file.seed_paths, "csv")?;
     work.retain(|(kind, file)| {
-        // files below tests/generic define macros
-        *kind != ResourceType::Test || file.path.iter().next() != Some("generic".as_ref())
+        // files below tests/generic define macros, those below tests/fixtures are rows for unit tests
+        let folder = file.path.iter().next().and_then(|folder| folder.to_str());
+        *kind != ResourceType::Test || !matches!(folder, Some("generic" | "fixtures"))
     });
     let models = work.iter().filter(|(kind, _)| *kind == ResourceType::Model);
     let stems: HashSet<String> = models.map(|(_, file)| file.stem()).collect();
