@@ -12,6 +12,7 @@ use crate::manifest::{Node, RefArgs, UniqueId};
 use crate::project_file::ProjectFile;
 
 pub(crate) mod builtin;
+pub(crate) mod constraints;
 pub(crate) mod exposures;
 pub(crate) mod fixtures;
 pub(crate) mod generic;

@@ -12,7 +12,7 @@ use crate::error::{Error, Location};
 use crate::files::{self, SourceFile};
 use crate::manifest::{Node, ResourceType, version_text};
 use crate::parse::properties::{Patch, Patches};
-use crate::parse::{Found, Package, capture, template_error, versions};
+use crate::parse::{Found, Package, capture, constraints, template_error};
 use crate::yaml::texts;
 
 /// dbt's word for a kind of node, as ids and messages use it.
@@ -205,11 +205,14 @@ fn node(
         references(shared, node.clone())?
     };
     if let Some(patch) = patch.filter(|_| kind == ResourceType::Model) {
-        let foreign = versions::foreign_keys(shared, package, patch)?;
+        let foreign = constraints::foreign_keys(shared, package, patch)?;
         found.refs.extend(foreign.refs);
         found.sources.extend(foreign.sources);
     }
     finish(package, &mut node, patch, &found)?;
+    if let Some(patch) = patch.filter(|_| kind == ResourceType::Model && node.config.enabled) {
+        constraints::check(&node, patch)?;
+    }
     Ok(node)
 }
 

@@ -1,17 +1,13 @@
 //! Versions of a model: one YAML entry to a patch for each.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::context::Shared;
 use crate::error::Error;
-use crate::manifest::{ResourceType, version_text};
-use crate::parse::nodes::{draft, references};
+use crate::manifest::version_text;
 use crate::parse::properties::{Patch, column_of, tests_of};
-use crate::parse::{Found, Package};
 use crate::yaml::{Entry, texts};
 
 /// Which version of a model a patch describes.
@@ -189,28 +185,4 @@ fn merge(config: &mut Map<String, Json>, above: &Map<String, Json>) {
             }
         }
     }
-}
-
-/// What foreign keys point to: a model waits for it as for any other it names.
-pub(crate) fn foreign_keys(
-    shared: &Arc<Shared>,
-    package: &Package,
-    patch: &Patch,
-) -> Result<Found, Error> {
-    let of_columns = patch
-        .columns
-        .values()
-        .flat_map(|column| &column.constraints);
-    let calls: Vec<String> = of_columns
-        .chain(&patch.constraints)
-        .filter(|constraint| constraint.get("type") == Some(&Json::from("foreign_key")))
-        .filter_map(|constraint| constraint.get("to")?.as_str())
-        .filter(|to| to.starts_with("ref") || to.starts_with("source"))
-        .map(|to| format!("{{{{ {to} }}}}"))
-        .collect();
-    let mut node = draft(package, ResourceType::Analysis, &patch.name);
-    node.original_file_path.clone_from(&patch.file.path);
-    node.line = patch.location().line.max(1);
-    node.raw_code = calls.concat();
-    references(shared, node)
 }

@@ -60,6 +60,42 @@ fn versions() {
 }
 
 #[test]
+fn contracts_and_constraints() {
+    let contract = "config: {contract: {enforced: true}}";
+    let key = "constraints: [{type: primary_key}]";
+    let cases = [
+        format!("models: [{{name: a, {contract}}}]\n"),
+        format!(
+            "models: [{{name: a, {contract}, columns: [{{name: id, constraints: [{{type: odd}}]}}]}}]\n"
+        ),
+        format!("models: [{{name: a, columns: [{{name: id, {key}}}, {{name: nr, {key}}}]}}]\n"),
+        format!("models: [{{name: a, {key}, columns: [{{name: id, {key}}}]}}]\n"),
+        format!(
+            "models: [{{name: a, {contract}, columns: [{{name: id, data_type: int, {key}}}]}}]\n"
+        ),
+    ];
+    assert_snapshot!(told(&cases.each_ref().map(String::as_str)));
+}
+
+#[test]
+fn foreign_keys_are_references() {
+    let files = Files::new(&[
+        ("models/a.sql", "select 1 as id"),
+        ("models/b.sql", "select 1 as id"),
+        (
+            "models/s.yml",
+            "models:\n  - name: b\n    constraints:\n      - {type: foreign_key, columns: [id], \
+             to: ref('a'), to_columns: [id]}\n",
+        ),
+    ]);
+    let project = files.load().unwrap();
+    assert_eq!(
+        project.manifest.nodes["model.p.b"].depends_on.nodes,
+        ["model.p.a"]
+    );
+}
+
+#[test]
 fn the_latest_version_may_have_the_bare_file_name() {
     let files = Files::new(&[
         ("models/a.sql", "select 2 as id"),

@@ -89,10 +89,12 @@ impl Console {
         report: &Report,
     ) {
         let node = self.node(node);
-        let heading = format!(
-            "{word} in {} {} ({})",
-            node.resource_type, node.name, node.path
-        );
+        // a unit test is called `model::test` on the lines about it, and by its own name here
+        let name = node
+            .name
+            .split_once("::")
+            .map_or(&*node.name, |(_, name)| name);
+        let heading = format!("{word} in {} {name} ({})", node.resource_type, node.path);
         self.always(at, "");
         self.always(at, &self.printer.paint(color, &heading));
         let text = report.error.as_deref().unwrap_or(&report.message);
