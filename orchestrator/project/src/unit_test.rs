@@ -1,26 +1,26 @@
 //! Unit tests: a model's SQL with rows in the place of what it reads, and the query that compares.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+mod rows;
+mod scope;
 
-use indexmap::{IndexMap, IndexSet};
-use jinja::functions::{function, hex};
-use jinja::{Root, Scope, raise};
-use minijinja::value::Value;
+use std::sync::Arc;
+
+use jinja::functions::hex;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::adapter::{Adapter, Column};
 use crate::compile::{Compiled, Rendering, cte_name};
-use crate::context::refs::wanted;
-use crate::context::{lock, relation};
+use crate::context::lock;
 use crate::error::{Error, Location};
 use crate::inject::{Cte, inject};
 use crate::load::Project;
-use crate::lookup::{Found, Lookup};
+use crate::lookup::Found;
 use crate::manifest::{Fixture, Format, Node, NodeConfig, RefArgs, ResourceType, UnitTest};
 use crate::parse::nodes::compiled_path;
-use crate::relation::RelationName;
+
+use rows::{columns, fixture_sql, formatted, quote, select, types};
+use scope::{Given, Input, UnitScope};
 
 impl Project {
     /// The unit test `id`.
@@ -271,267 +271,4 @@ fn ref_of(call: &str) -> Option<RefArgs> {
         package,
         version,
     })
-}
-
-/// A relation that rows stand in for.
-#[derive(Debug, Clone)]
-struct Input {
-    /// Node or source.
-    id: String,
-    name: String,
-    cte: String,
-    /// Where the types of its columns are looked up.
-    relation: Option<RelationName>,
-    /// Position among the test's inputs.
-    fixture: usize,
-}
-
-#[derive(Debug, Default)]
-struct Given {
-    inputs: Vec<Input>,
-    by_id: HashMap<String, usize>,
-    this: Option<usize>,
-    /// Inputs that the model's text names, in order.
-    used: Mutex<IndexSet<usize>>,
-}
-
-impl Given {
-    fn cte(&self, at: usize) -> Value {
-        lock(&self.used).insert(at);
-        relation::cte(RelationName {
-            database: String::new(),
-            schema: String::new(),
-            identifier: self.inputs[at].cte.clone(),
-        })
-    }
-
-    fn of(&self, id: &str, test: &UnitTest, shown: &str) -> Result<Value, minijinja::Error> {
-        match self.by_id.get(id) {
-            Some(at) => Ok(self.cte(*at)),
-            None => Err(raise(format!(
-                "unit_test '{}' ({}) depends on a node named '{shown}' which was not found: give it \
-                 rows",
-                test.unique_id,
-                test.original_file_path.display()
-            ))),
-        }
-    }
-}
-
-/// The names that a unit test changes; everything else is as the model sees it.
-#[derive(Debug)]
-struct UnitScope {
-    inner: Arc<dyn Scope>,
-    given: Arc<Given>,
-    test: Arc<UnitTest>,
-    lookup: Arc<Lookup>,
-    project: String,
-}
-
-impl UnitScope {
-    fn refer(&self) -> Value {
-        let (given, test) = (Arc::clone(&self.given), Arc::clone(&self.test));
-        let (lookup, project) = (Arc::clone(&self.lookup), self.project.clone());
-        function("ref", move |_, arguments| {
-            let wanted = wanted(arguments)?;
-            match lookup.find_ref(&project, &test.package_name, &wanted) {
-                Found::Node(id) => given.of(&id, &test, &wanted.name),
-                Found::Disabled | Found::Nothing => given.of("", &test, &wanted.name),
-            }
-        })
-    }
-
-    fn source(&self) -> Value {
-        let (given, test) = (Arc::clone(&self.given), Arc::clone(&self.test));
-        let (lookup, project) = (Arc::clone(&self.lookup), self.project.clone());
-        function("source", move |_, arguments| {
-            let parts = vec![arguments.text(0, "source")?, arguments.text(1, "table")?];
-            let id = lookup.find_source(&project, &test.package_name, &parts);
-            given.of(&id.unwrap_or_default(), &test, &parts.join("."))
-        })
-    }
-
-    /// `var` or `env_var`: what the test says, else what the project says.
-    fn replaced(
-        &self,
-        root: &Arc<Root>,
-        name: &'static str,
-        values: &serde_json::Map<String, Json>,
-    ) -> Option<Value> {
-        let inner = self.inner.variable(root, name)?;
-        if values.is_empty() {
-            return Some(inner);
-        }
-        let values = values.clone();
-        Some(function(name, move |state, arguments| {
-            let wanted = arguments.text(0, "name")?;
-            match values.get(&wanted) {
-                Some(value) => Ok(jinja::json::to_value(value)),
-                None => inner.call(state, arguments.all()),
-            }
-        }))
-    }
-}
-
-impl Scope for UnitScope {
-    fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value> {
-        let none = crate::manifest::Overrides::default();
-        let overrides = self.test.overrides.as_ref().unwrap_or(&none);
-        match name {
-            "ref" => Some(self.refer()),
-            "source" => Some(self.source()),
-            "this" => Some(match self.given.this {
-                Some(at) => self.given.cte(at),
-                None => Value::from(()),
-            }),
-            "builtins" => {
-                let config = self.inner.variable(root, "config").unwrap_or_default();
-                Some(jinja::list::dict([
-                    (Value::from("ref"), self.refer()),
-                    (Value::from("source"), self.source()),
-                    (Value::from("config"), config),
-                ]))
-            }
-            "var" => self.replaced(root, "var", &overrides.vars),
-            "env_var" => self.replaced(root, "env_var", &overrides.env_vars),
-            _ => self.inner.variable(root, name),
-        }
-    }
-
-    fn replaces(&self, name: &str) -> Option<Value> {
-        let macros = &self.test.overrides.as_ref()?.macros;
-        let value = jinja::json::to_value(macros.get(name)?);
-        Some(function("override", move |_, _| Ok(value.clone())))
-    }
-}
-
-/// Columns by lower-case name.
-type Types<'c> = IndexMap<String, &'c Column>;
-
-fn types(columns: &[Column]) -> Types<'_> {
-    let named = columns.iter().map(|c| (c.name.to_lowercase(), c));
-    named.collect()
-}
-
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn columns(test: &UnitTest, input: &Input, adapter: &dyn Adapter) -> Result<Vec<Column>, Error> {
-    let found = match &input.relation {
-        Some(relation) => adapter.columns(relation).map_err(|source| Error::Adapter {
-            subject: format!("unit_test {}", test.name),
-            location: Location::file(&test.original_file_path),
-            source,
-        })?,
-        None => Vec::new(),
-    };
-    if found.is_empty() {
-        let relation = input.relation.as_ref().map(ToString::to_string);
-        return Err(Error::Template {
-            subject: format!("unit_test {}", test.name),
-            location: Box::new(Location::line(&test.original_file_path, test.line)),
-            message: format!(
-                "Not able to get columns for unit test '{}' from relation {} because the relation \
-                 doesn't exist",
-                input.name,
-                relation.unwrap_or_else(|| input.name.clone())
-            ),
-            stack: Vec::new(),
-            hint: Some(
-                "build it first ('ridehail run --empty' is enough), or give rows as 'format: sql'"
-                    .into(),
-            ),
-        });
-    }
-    Ok(found)
-}
-
-/// Rows as a query of the columns' own types; columns that a row leaves out are null.
-fn fixture_sql(
-    test: &UnitTest,
-    name: &str,
-    rows: &Json,
-    columns: &[Column],
-) -> Result<String, Error> {
-    let types = types(columns);
-    let nothing: IndexMap<String, String> = types
-        .iter()
-        .map(|(name, column)| (name.clone(), format!("cast(null as {})", column.data_type)))
-        .collect();
-    let rows = rows.as_array().map_or(&[][..], Vec::as_slice);
-    if rows.is_empty() {
-        return Ok(format!(
-            "\n-- Fixture for {name}\n{}\n    limit 0",
-            select(&nothing, &types)
-        ));
-    }
-    let lines = rows.iter().map(|row| {
-        let mut whole = nothing.clone();
-        whole.extend(formatted(test, &format!("'{name}'"), row, &types)?);
-        Ok(select(&whole, &types))
-    });
-    let lines = lines.collect::<Result<Vec<_>, Error>>()?;
-    Ok(format!(
-        "\n-- Fixture for {name}\n{}",
-        lines.join("\nunion all\n")
-    ))
-}
-
-/// `select value as "column", …`, dbt's blanks kept.
-fn select(row: &IndexMap<String, String>, types: &Types<'_>) -> String {
-    let columns: Vec<String> = row
-        .iter()
-        .map(|(name, value)| {
-            let column = types.get(name).map_or(name.as_str(), |column| &column.name);
-            format!(" {value} as {}", quote(column))
-        })
-        .collect();
-    format!("select{}", columns.join(","))
-}
-
-/// The values of `row`, each cast to its column's type.
-fn formatted(
-    test: &UnitTest,
-    of: &str,
-    row: &Json,
-    types: &Types<'_>,
-) -> Result<IndexMap<String, String>, Error> {
-    let mut values = IndexMap::new();
-    let Json::Object(row) = row else {
-        return Ok(values);
-    };
-    for (name, value) in row {
-        let name = name.to_lowercase();
-        let Some(column) = types.get(&name) else {
-            let known: Vec<String> = types.keys().map(|key| format!("'{key}'")).collect();
-            return Err(wrong(
-                test,
-                format!(
-                    "Invalid column name: '{name}' in unit test fixture for {of}.\nAccepted columns \
-                     for {of} are: [{}]",
-                    known.join(", ")
-                ),
-            ));
-        };
-        let mut kind = column.data_type.as_str();
-        let literal = match value {
-            Json::Null => "null".to_owned(),
-            Json::String(text) => {
-                // a length would cut the text off without a word
-                if kind.contains("varying") {
-                    kind = kind.split('(').next().unwrap_or(kind);
-                }
-                format!("'{}'", text.replace('\'', "''"))
-            }
-            Json::Bool(true) => "True".to_owned(),
-            Json::Bool(false) => "False".to_owned(),
-            Json::Array(_) | Json::Object(_) => {
-                format!("'{}'", value.to_string().replace('\'', "''"))
-            }
-            Json::Number(number) => number.to_string(),
-        };
-        values.insert(name, format!("\n    \n    cast({literal} as {kind})\n"));
-    }
-    Ok(values)
 }
