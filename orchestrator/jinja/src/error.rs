@@ -88,7 +88,7 @@ impl Error {
         match self.cause.clone() {
             // the database's refusal stays the cause
             Some(cause) if self.kind != Kind::Raised => {
-                minijinja::Error::new(ErrorKind::InvalidOperation, self.message.clone())
+                minijinja::Error::new(ErrorKind::InvalidOperation, self.message)
                     .with_source(Shared(cause))
             }
             _ => minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(raised),
