@@ -114,7 +114,7 @@ impl Warehouse {
     ) -> Result<Outcome, Error> {
         let session = self.session(options);
         let result = self.run_in(&session, node, compiled, options).await;
-        session.end().await;
+        Box::pin(session.end()).await;
         result
     }
 

@@ -51,12 +51,12 @@ pub(crate) fn read(
         if !selector.map.contains_key("definition") {
             return Err(selector.wrong(format!("selector '{name}' has no 'definition'")));
         }
-        if selector.map.get("default") == Some(&Json::Bool(true)) {
-            if let Some(first) = default.replace(name.clone()) {
-                return Err(selector.wrong(format!(
-                    "Found multiple selectors with `default: true`: {first} and {name}"
-                )));
-            }
+        if selector.map.get("default") == Some(&Json::Bool(true))
+            && let Some(first) = default.replace(name.clone())
+        {
+            return Err(selector.wrong(format!(
+                "Found multiple selectors with `default: true`: {first} and {name}"
+            )));
         }
         found.insert(name, Json::Object(selector.map.clone()));
     }
