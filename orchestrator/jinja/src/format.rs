@@ -5,14 +5,20 @@ use std::fmt;
 
 use minijinja::value::{ObjectRepr, Value, ValueKind};
 
+use crate::scope::Anything;
+
 /// `str(value)`.
 #[must_use]
 pub fn text(value: &Value) -> Cow<'_, str> {
     match value.as_str() {
         Some(text) => Cow::Borrowed(text),
-        None if value.is_undefined() => Cow::Borrowed(""),
+        None if value.is_undefined() || is_anything(value) => Cow::Borrowed(""),
         None => Cow::Owned(own(value, "__str__").unwrap_or_else(|| repr(value))),
     }
+}
+
+fn is_anything(value: &Value) -> bool {
+    value.downcast_object_ref::<Anything>().is_some()
 }
 
 /// What a mapping that is more than one says of itself.

@@ -269,9 +269,10 @@ fn packages_override_in_order() {
 
 #[test]
 fn whitespace_is_kept_as_jinja_keeps_it() {
-    check("a\n{% if true %}\n  b\n{% endif %}\nc\n", "a\n\n  b\n\nc\n");
+    // the last newline goes, as in Jinja
+    check("a\n{% if true %}\n  b\n{% endif %}\nc\n", "a\n\n  b\n\nc");
     check("a\n  {%- if true -%}\n  b\n  {%- endif %}\nc", "ab\nc");
-    check("{#- c -#} x {# y #}z\n", "x z\n");
+    check("{#- c -#} x {# y #}z\n\n", "x z\n");
     check("{% raw %}{{ [1] }}{% endraw %}", "{{ [1] }}");
     check("{% set x %}\n a{% endset %}{{ x | length }}", "3");
 }
