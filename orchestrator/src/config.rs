@@ -261,6 +261,10 @@ pub struct ExecutionArgs {
     #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub full_refresh: bool,
+    /// Build models of no rows: to check that they can be built, for nothing
+    #[arg(long, env = "DBT_EMPTY", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub empty: bool,
     /// Build microbatch models from this date or time on [default: where each left off]
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub event_time_start: Option<DateTime<Utc>>,
@@ -317,6 +321,7 @@ impl ExecutionArgs {
         Request {
             threads: self.threads,
             full_refresh: self.full_refresh,
+            empty: self.empty,
             event_time_start: self.event_time_start,
             event_time_end: self.event_time_end,
             fail_fast: self.fail_fast,

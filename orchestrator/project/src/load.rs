@@ -155,6 +155,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             .iter()
             .map(|package| (package.name().to_owned(), package.file.vars.clone()))
             .collect(),
+        empty: options.flags.get("EMPTY") == Some(&Json::Bool(true)),
         flags: context::flags(
             &options.which,
             options.full_refresh,

@@ -124,6 +124,7 @@ fn again(previous: &Json) -> Result<Request, Advice> {
         nodes: Some(nodes),
         vars,
         full_refresh: flag("full_refresh"),
+        empty: flag("empty"),
         fail_fast: flag("fail_fast"),
         store_failures: flag("store_failures"),
         threads,

@@ -132,7 +132,11 @@ pub fn load(
         which: which.to_owned(),
         store_failures: request.store_failures,
         skip_version_check: place.skip_version_check,
-        ..LoadOptions::default()
+        flags: request
+            .empty
+            .then(|| ("EMPTY".to_owned(), true.into()))
+            .into_iter()
+            .collect(),
     })
     .map_err(Box::new)?;
     let state = place

@@ -211,6 +211,9 @@ pub struct Request {
     /// Rebuild incremental models from nothing.
     #[serde(default)]
     pub full_refresh: bool,
+    /// Build models of no rows: their shape alone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub empty: bool,
     /// First instant that microbatch models build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time_start: Option<DateTime<Utc>>,
@@ -276,6 +279,7 @@ impl Request {
             indirect: IndirectSelection::default(),
             vars: Map::new(),
             full_refresh: false,
+            empty: false,
             event_time_start: None,
             event_time_end: None,
             fail_fast: false,
@@ -363,6 +367,9 @@ impl Request {
         }
         if self.full_refresh {
             text.push_str(" --full-refresh");
+        }
+        if self.empty {
+            text.push_str(" --empty");
         }
         text
     }

@@ -291,3 +291,19 @@ fn hooks_of_the_project_operations_and_shows() {
     );
     assert_snapshot!("show_nothing", bed.run(&["show"]));
 }
+
+#[test]
+fn nothing_is_read_when_models_are_built_empty() {
+    let bed = Bed::of("forms");
+    let seeded = bed.run(&["seed"]);
+    assert!(seeded.contains("exit code Some(0)"), "{seeded}");
+    let run = bed.run(&["run", "--empty", "-s", "promised journalled"]);
+    assert!(
+        run.contains("OK created sql table model shop.promised"),
+        "{run}"
+    );
+    assert!(run.contains("[SELECT 0 in"), "{run}");
+    assert_eq!(rows(&bed, "promised", "id"), "");
+    let full = bed.run(&["run", "-s", "promised"]);
+    assert!(full.contains("[INSERT 0 3 in"), "{full}");
+}

@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     /// `vars:` by package, the root project's under its own name.
     pub(crate) package_vars: BTreeMap<String, Map<String, Json>>,
     pub(crate) flags: Value,
+    /// `--empty`: models are built of no rows.
+    pub(crate) empty: bool,
     pub(crate) run_started_at: Value,
     pub(crate) invocation_id: String,
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,

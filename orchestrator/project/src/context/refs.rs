@@ -7,6 +7,7 @@ use minijinja::Error;
 use minijinja::value::Value;
 
 use crate::batches;
+use crate::context::relation::Part;
 use crate::context::{Mode, NodeScope, Run, lock, relation};
 use crate::lookup::Found;
 use crate::manifest::{RefArgs, ResourceType, version_text};
@@ -115,26 +116,27 @@ fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, 
     };
     let kind = Some(relation::Kind::Stored(kind));
     let event_time = parent.config.raw.get("event_time");
-    Ok(within_batch(
-        run,
-        name,
-        kind,
-        event_time.and_then(|column| column.as_str()),
-    ))
+    let event_time = event_time.and_then(|column| column.as_str());
+    Ok(wanted_part(scope, run, name, kind, event_time))
 }
 
-/// A relation that tells when its rows happened is cut to the batch that is built.
-fn within_batch(
+/// A relation as it is read: nothing of it with `--empty`; in a batch those of its rows that happened then, when it
+/// tells.
+fn wanted_part(
+    scope: &NodeScope,
     run: &Run,
     name: RelationName,
     kind: Option<relation::Kind>,
     event_time: Option<&str>,
 ) -> Value {
+    if scope.shared.empty && scope.node.resource_type != ResourceType::Operation {
+        return relation::part(name, kind, Part::Nothing);
+    }
     match (&run.batch, event_time) {
         (Some(batch), Some(column)) => {
             let (start, end) = (batches::shown(batch.start), batches::shown(batch.end));
             let condition = format!("{column} >= '{start}' and {column} < '{end}'");
-            relation::windowed(name, kind, condition)
+            relation::part(name, kind, Part::Meeting(condition))
         }
         _ => relation::value(name, kind),
     }
@@ -161,7 +163,8 @@ pub(crate) fn source_function(scope: &NodeScope) -> Value {
                     Some(id) => {
                         let source = &run.manifest.sources[&id];
                         let name = source.relation_name.clone();
-                        Ok(within_batch(run, name, None, source.event_time.as_deref()))
+                        let event_time = source.event_time.as_deref();
+                        Ok(wanted_part(&scope, run, name, None, event_time))
                     }
                     None => Err(raise(format!(
                         "'{}' depends on a source named '{}' which was not found",

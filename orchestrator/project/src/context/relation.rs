@@ -21,8 +21,17 @@ pub(crate) struct Relation {
     include: [bool; 3],
     /// And which of them in quotes.
     quote: [bool; 3],
-    /// Printed, it is the rows of this window only; `render()` gives the whole.
-    window: Option<String>,
+    /// Printed, it is a part of its rows; `render()` gives the whole.
+    part: Option<Part>,
+}
+
+/// A part of a relation's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// None of them (`--empty`).
+    Nothing,
+    /// Those that meet a condition.
+    Meeting(String),
 }
 
 /// `type` of a relation.
@@ -62,18 +71,18 @@ pub(crate) fn value(name: RelationName, kind: Option<Kind>) -> Value {
         kind,
         include: [true; 3],
         quote: [true; 3],
-        window: None,
+        part: None,
     })
 }
 
-/// `name`, of which only the rows that meet `condition` are wanted.
-pub(crate) fn windowed(name: RelationName, kind: Option<Kind>, condition: String) -> Value {
+/// `name`, of which only a part is wanted.
+pub(crate) fn part(name: RelationName, kind: Option<Kind>, part: Part) -> Value {
     Value::from_object(Relation {
         name,
         kind,
         include: [true; 3],
         quote: [true; 3],
-        window: Some(condition),
+        part: Some(part),
     })
 }
 
@@ -84,7 +93,7 @@ pub(crate) fn cte(name: RelationName) -> Value {
         kind: Some(Kind::Cte),
         include: [false, false, true],
         quote: [false; 3],
-        window: None,
+        part: None,
     })
 }
 
@@ -117,13 +126,15 @@ impl Relation {
 
     /// As it stands in a query.
     fn shown(&self) -> String {
-        match &self.window {
-            Some(condition) => format!(
-                "(select * from {} where {condition}) _dbt_et_filter_subq_{}",
-                self.text(),
-                self.name.identifier
-            ),
-            None => self.text(),
+        let (whole, name) = (self.text(), &self.name.identifier);
+        match &self.part {
+            Some(Part::Nothing) => {
+                format!("(select * from {whole} where false limit 0) _dbt_limit_subq_{name}")
+            }
+            Some(Part::Meeting(condition)) => {
+                format!("(select * from {whole} where {condition}) _dbt_et_filter_subq_{name}")
+            }
+            None => whole,
         }
     }
 
@@ -317,7 +328,7 @@ pub(crate) fn api(scope: &NodeScope) -> Value {
             kind,
             include: [true; 3],
             quote: [true; 3],
-            window: None,
+            part: None,
         };
         for (policy, flags) in [
             ("include_policy", &mut made.include),
