@@ -19,7 +19,7 @@ use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 
 pub use words::label;
-use words::{declared, lake_work, plural, relation};
+use words::{built, declared, lake_work, plural, relation};
 
 /// Column that dots run to.
 const WIDTH: usize = 80;
@@ -208,7 +208,7 @@ impl Console {
                     "snapshot" => "OK snapshotted",
                     _ => "OK created",
                 };
-                let words = format!("{verb} {}", label(planned));
+                let words = format!("{verb} {}", built(planned));
                 self.result(at, index, &words, Some(Color::Green), &report.message, took);
             }
             (kind, Ending::Failed) => {
@@ -220,7 +220,7 @@ impl Console {
                     }
                     _ => ("ERROR creating", Color::Red),
                 };
-                let words = format!("{verb} {}", label(planned));
+                let words = format!("{verb} {}", built(planned));
                 self.result(at, index, &words, Some(color), &report.message, took);
             }
         }

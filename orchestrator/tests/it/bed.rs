@@ -58,7 +58,10 @@ impl Bed {
     pub(crate) fn start_over(&mut self, project: &str) {
         self.start_over_from(project);
         let drop = format!("drop database if exists {} with (force)", self.database);
-        self.ask_admin(&drop).unwrap();
+        // an autovacuum worker in it is nobody's to end: it ends by itself
+        until("the database to be dropped", || {
+            self.ask_admin(&drop).is_ok()
+        });
         self.ask_admin(&format!("create database {}", self.database))
             .unwrap();
     }

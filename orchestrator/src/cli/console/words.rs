@@ -13,17 +13,21 @@ pub fn label(node: &PlannedNode) -> String {
     match node.resource_type {
         _ if let Some(work) = lake_work(node) => format!("{} of {relation}", work.word()),
         "model" => {
-            let how = node
-                .materialized
-                .as_deref()
-                .unwrap_or("view")
-                .replace('_', " ");
+            let how = node.materialized.as_deref().unwrap_or("view");
             format!("sql {how} model {relation}")
         }
         "seed" => format!("seed file {relation}"),
         "snapshot" => format!("snapshot {relation}"),
         "source" => format!("freshness of {}", node.name),
         kind => format!("{kind} {}", node.name),
+    }
+}
+
+/// The same on lines that say what became of it: a snapshot is its relation there.
+pub(super) fn built(node: &PlannedNode) -> String {
+    match node.resource_type {
+        "snapshot" => relation(node).to_owned(),
+        _ => label(node),
     }
 }
 
