@@ -25,13 +25,10 @@
     md5({% for arg in args %}coalesce(cast({{ arg }} as varchar ), ''){{ " || '|' || " if not loop.last }}{% endfor %})
 {%- endmacro %}
 
-{% macro snapshot_timestamp_strategy(node, snapshotted_rel, current_rel, model_config, target_exists) %}
+{# What a strategy says to the materialization: when a row was so, and what tells that it is so no longer. #}
+{% macro snapshot_described(updated_at, row_changed) %}
     {%- set key = config.get('unique_key') -%}
-    {%- set updated_at = config.get('updated_at') -%}
     {%- set hard_deletes = adapter.get_hard_deletes_behavior(config) -%}
-    {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
-    {#- the table may come from the other strategy and lack updated_at: its own time is what is compared -#}
-    {%- set row_changed = '(' ~ snapshotted_rel ~ '.' ~ columns.dbt_valid_from ~ ' < ' ~ current_rel ~ '.' ~ updated_at ~ ')' -%}
     {{ return({
         'unique_key': key,
         'updated_at': updated_at,
@@ -40,6 +37,14 @@
         'invalidate_hard_deletes': hard_deletes == 'invalidate',
         'hard_deletes': hard_deletes,
     }) }}
+{% endmacro %}
+
+{% macro snapshot_timestamp_strategy(node, snapshotted_rel, current_rel, model_config, target_exists) %}
+    {%- set updated_at = config.get('updated_at') -%}
+    {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
+    {#- the table may come from the other strategy and lack updated_at: its own time is what is compared -#}
+    {%- set row_changed = '(' ~ snapshotted_rel ~ '.' ~ columns.dbt_valid_from ~ ' < ' ~ current_rel ~ '.' ~ updated_at ~ ')' -%}
+    {{ return(snapshot_described(updated_at, row_changed)) }}
 {% endmacro %}
 
 {# Whether the query has columns that the table lacks, and the columns to compare. #}
@@ -60,8 +65,6 @@
 {%- endmacro %}
 
 {% macro snapshot_check_strategy(node, snapshotted_rel, current_rel, model_config, target_exists) %}
-    {%- set key = config.get('unique_key') -%}
-    {%- set hard_deletes = adapter.get_hard_deletes_behavior(config) -%}
     {%- set updated_at = config.get('updated_at') or snapshot_get_time() -%}
     {%- set column_added, compared = snapshot_check_all_get_existing_columns(node, target_exists, config.get('check_cols')) -%}
     {%- set row_changed -%}
@@ -82,14 +85,7 @@
     {%- endif -%}
     )
     {%- endset -%}
-    {{ return({
-        'unique_key': key,
-        'updated_at': updated_at,
-        'row_changed': row_changed,
-        'scd_id': snapshot_hash_arguments(api.Relation.scd_args(key, updated_at)),
-        'invalidate_hard_deletes': hard_deletes == 'invalidate',
-        'hard_deletes': hard_deletes,
-    }) }}
+    {{ return(snapshot_described(updated_at, row_changed)) }}
 {% endmacro %}
 
 {# dbt warns when the type of `dbt_updated_at` is not that of the clock. #}

@@ -7,7 +7,6 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use project::manifest::ResourceType;
 use project::select::select;
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::compiling::{compile_nodes, compiled_kinds, connect, write_artifacts};
@@ -15,7 +14,7 @@ use super::printer::Printer;
 use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
-use crate::run::prepare::load;
+use crate::run::invoke::read;
 use crate::run::request::{Command, Request};
 
 /// Writes compiled SQL to `target/compiled`. Asks the database what exists, changes nothing.
@@ -49,10 +48,7 @@ pub(super) async fn execute(
     let place = args.project.place();
     let now = SystemClock.now();
     let invocation_id = Uuid::new_v4();
-    let project = {
-        let request = request.clone();
-        spawn_blocking(move || load(&place, &request, "compile", now, invocation_id)).await??
-    };
+    let project = read(&place, &request, "compile", now, invocation_id).await?;
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
     // an ephemeral model is part of others; by itself only who asks for it wants to see it
     let one = !request.select.is_empty();

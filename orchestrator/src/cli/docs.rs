@@ -24,7 +24,7 @@ use crate::artifacts::catalog::{self, Relation};
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
-use crate::run::prepare::load;
+use crate::run::invoke::read;
 use crate::run::request::{Command, Request};
 use crate::web::docs::{Docs, Inlined, file};
 
@@ -104,13 +104,7 @@ async fn generate(
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let (began, invocation_id) = (SystemClock.now(), Uuid::new_v4());
-    let project = {
-        let request = request.clone();
-        Arc::new(
-            spawn_blocking(move || load(&place, &request, "generate", began, invocation_id))
-                .await??,
-        )
-    };
+    let project = Arc::new(read(&place, &request, "generate", began, invocation_id).await?);
     let spec = request.spec(args.selection.kinds());
     let selected = select(&project, &spec)?;
     let say = |text: &str| {

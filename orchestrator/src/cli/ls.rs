@@ -9,14 +9,14 @@ use project::manifest::version_text;
 use project::select::select;
 use project::state::Change;
 use serde_json::{Map, Value as Json, json};
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::printer::Printer;
 use crate::artifacts::manifest::thing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ProjectArgs, SelectionArgs};
-use crate::run::prepare::{kind_word, load};
+use crate::run::invoke::read;
+use crate::run::prepare::kind_word;
 use crate::run::request::{Command, Request};
 
 /// Lists nodes without touching the database.
@@ -69,10 +69,7 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let now = SystemClock.now();
-    let project = {
-        let request = request.clone();
-        spawn_blocking(move || load(&place, &request, "list", now, Uuid::new_v4())).await??
-    };
+    let project = read(&place, &request, "list", now, Uuid::new_v4()).await?;
     let spec = request.spec(args.selection.kinds());
     let mut chosen = select(&project, &spec)?;
     chosen.sort();

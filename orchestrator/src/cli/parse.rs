@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use project::Project;
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::console::words::{declared, plural};
@@ -13,8 +12,7 @@ use super::printer::Printer;
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs};
-use crate::run::invoke::counts;
-use crate::run::prepare::load;
+use crate::run::invoke::{counts, read};
 use crate::run::request::{Command, Request};
 
 /// Reads and checks the project, and writes target/manifest.json. Touches no database.
@@ -36,8 +34,7 @@ pub(super) async fn execute(
     let place = args.project.place();
     let now = SystemClock.now();
     let invocation_id = Uuid::new_v4();
-    let project =
-        spawn_blocking(move || load(&place, &request, "parse", now, invocation_id)).await??;
+    let project = read(&place, &request, "parse", now, invocation_id).await?;
     for warning in &project.warnings {
         tracing::warn!("{warning}");
     }

@@ -15,8 +15,7 @@ use super::walk::renderer;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, mapping};
 use crate::run::events::{Event, Happened};
-use crate::run::invoke::counts;
-use crate::run::prepare::load;
+use crate::run::invoke::{counts, read};
 use crate::run::request::{Command, Request};
 
 /// Calls a macro. Each `run_query` is committed by itself; what a `statement` block changes is undone unless the macro
@@ -47,9 +46,7 @@ pub(super) async fn execute(
         renderer.render(&Happened { at, event });
     };
     tell(Event::Invoked);
-    let project =
-        spawn_blocking(move || load(&place, &request, "run-operation", now, Uuid::new_v4()))
-            .await??;
+    let project = read(&place, &request, "run-operation", now, Uuid::new_v4()).await?;
     for text in &project.warnings {
         tell(Event::Warning { text: text.clone() });
     }

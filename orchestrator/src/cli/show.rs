@@ -17,7 +17,7 @@ use super::printer::Printer;
 use super::{Advice, signals};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
-use crate::run::prepare::load;
+use crate::run::invoke::read;
 use crate::run::request::{Command, Request};
 
 /// Runs the query of a node, or one typed here, and prints its first rows. Changes nothing.
@@ -61,10 +61,7 @@ pub(super) async fn execute(
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let now = SystemClock.now();
-    let project = {
-        let request = request.clone();
-        spawn_blocking(move || load(&place, &request, "show", now, Uuid::new_v4())).await??
-    };
+    let project = read(&place, &request, "show", now, Uuid::new_v4()).await?;
     let nodes = match args.inline {
         Some(_) => vec![None],
         None => chosen(&project, &args.selection, request)?,

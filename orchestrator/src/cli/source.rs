@@ -24,7 +24,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
 use crate::run::events::{Ending, Event, Happened, Report};
 use crate::run::execute::attempt::blank;
-use crate::run::prepare::{PlannedNode, load};
+use crate::run::invoke::read;
+use crate::run::prepare::PlannedNode;
 use crate::run::request::{Command, Request};
 use crate::run::state::RunState;
 
@@ -79,10 +80,7 @@ pub(super) async fn execute(
         });
     };
     tell(Event::Invoked);
-    let mut project = {
-        let request = request.clone();
-        spawn_blocking(move || load(&place, &request, "freshness", began, invocation_id)).await??
-    };
+    let mut project = read(&place, &request, "freshness", began, invocation_id).await?;
     let chosen = chosen(&project, &request)?;
     if chosen.is_empty() {
         tell(Event::NothingToDo);

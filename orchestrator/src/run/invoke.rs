@@ -172,7 +172,14 @@ pub async fn invoke(
     };
     tell(Event::Invoked);
 
-    let project = read(context, &request, started_at, invocation_id).await?;
+    let project = read(
+        &context.place,
+        &request,
+        request.command.word(),
+        started_at,
+        invocation_id,
+    )
+    .await?;
     if let Some(text) = project.warnings.first().filter(|_| request.warn_error) {
         return Err(Error::Project(Box::new(project::Error::Config {
             location: None,
@@ -243,25 +250,22 @@ pub async fn invoke(
     finished
 }
 
-async fn read(
-    context: &Context,
+/// Reads the project for the verb `which`, on a thread that may block.
+///
+/// # Errors
+/// Whatever is wrong with the project.
+pub async fn read(
+    place: &Place,
     request: &Request,
+    which: &'static str,
     started_at: DateTime<Utc>,
     invocation_id: Uuid,
 ) -> Result<Project, Error> {
-    let (place, request) = (context.place.clone(), request.clone());
-    spawn_blocking(move || {
-        load(
-            &place,
-            &request,
-            request.command.word(),
-            started_at,
-            invocation_id,
-        )
-    })
-    .await
-    .map_err(|panic| Error::Bug(panic.to_string()))?
-    .map_err(Error::from)
+    let (place, request) = (place.clone(), request.clone());
+    spawn_blocking(move || load(&place, &request, which, started_at, invocation_id))
+        .await
+        .map_err(|panic| Error::Bug(panic.to_string()))?
+        .map_err(Error::from)
 }
 
 /// Opens the store if there is to be one, writes the run down, takes its lease.

@@ -65,15 +65,7 @@ impl Docs {
     /// # Errors
     /// The address is not this machine's alone, or taken.
     pub async fn bind(listen: SocketAddr, folder: PathBuf) -> Result<Self, Error> {
-        if !listen.ip().is_loopback() {
-            return Err(Error::NotLoopback(listen));
-        }
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| Error::Bind {
-                address: listen,
-                source,
-            })?;
+        let listener = super::on_loopback(listen).await?;
         Ok(Self { listener, folder })
     }
 

@@ -88,6 +88,16 @@ pub struct Web {
     app: App,
 }
 
+/// Listens at `address`, which must be this machine's alone.
+async fn on_loopback(address: SocketAddr) -> Result<TcpListener, Error> {
+    if !address.ip().is_loopback() {
+        return Err(Error::NotLoopback(address));
+    }
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Bind { address, source })
+}
+
 impl Web {
     /// Binds `listen`.
     ///
@@ -100,15 +110,7 @@ impl Web {
         me: String,
         project: String,
     ) -> Result<Self, Error> {
-        if !listen.ip().is_loopback() {
-            return Err(Error::NotLoopback(listen));
-        }
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| Error::Bind {
-                address: listen,
-                source,
-            })?;
+        let listener = on_loopback(listen).await?;
         let started_at = clock.now();
         let templates = Arc::new(assets::templates()?);
         let hub = Arc::new(Hub::default());
