@@ -330,6 +330,23 @@ impl Client {
             .collect())
     }
 
+    /// Published segments of a datasource that no server answers for yet, read fresh from the
+    /// metadata store; none when it has no segments.
+    ///
+    /// # Errors
+    /// See [`Client::supervisors`].
+    pub async fn segments_to_load(&self, datasource: &str) -> Result<u64, Error> {
+        let path = format!(
+            "/druid/coordinator/v1/datasources/{datasource}/loadstatus\
+             ?forceMetadataRefresh=true&simple"
+        );
+        let what = format!("count the segments of {datasource}");
+        let answer = self.send(&what, Method::GET, &path, None).await?;
+        Ok(answer
+            .and_then(|answer| answer[datasource].as_u64())
+            .unwrap_or(0))
+    }
+
     /// Marks a datasource's segments unused: queries no longer see it, deep storage keeps it.
     ///
     /// # Errors

@@ -2,8 +2,9 @@
 //!
 //! The target is Kafka's own end of each log when the wait begins. A task reports the offset
 //! behind a row only after the row can be queried in it, so positions at or past the target mean
-//! that the rows are in; what is left is that the broker learns of a new segment, within seconds.
-//! So the count of rows must also be the same twice in a row.
+//! that the rows are in. What is left: segments of tasks that were ended before a historical had
+//! loaded them, which the coordinator counts, and a broker that learns of a segment within
+//! seconds; so the count of rows must also be the same twice in a row.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -70,7 +71,9 @@ async fn caught_up<'a>(
             return Ok(None);
         };
         let positions = health::positions(&payload);
-        if health::lag(&positions, &target) != Some(0) {
+        if health::lag(&positions, &target) != Some(0)
+            || session.client.segments_to_load(&want.datasource).await? > 0
+        {
             before = None;
             return Ok(None);
         }
