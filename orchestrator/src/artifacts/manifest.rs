@@ -7,14 +7,15 @@ mod node;
 mod others;
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
 
-use indexmap::IndexMap;
 use project::Project;
-use project::manifest::Semantic;
-use serde_json::{Map, Value as Json, json};
+use project::manifest::{Node, Semantic};
+use serde_json::{Value as Json, json};
 
 pub use others::freshness;
 
+use super::document::Document;
 use super::{Invocation, metadata};
 
 /// What the invocation made of a node; others have only been read.
@@ -28,69 +29,50 @@ pub struct Made {
     pub build_path: Option<String>,
 }
 
-/// The manifest of `project`; `made` by unique id.
-#[must_use]
-pub fn render(about: &Invocation, project: &Project, made: &HashMap<String, Made>) -> Json {
+/// Writes the manifest of `project`; `made` by unique id.
+///
+/// # Errors
+/// `out` takes no more.
+pub fn write(
+    out: &mut dyn Write,
+    about: &Invocation,
+    project: &Project,
+    made: &HashMap<String, Made>,
+) -> io::Result<()> {
     let manifest = &project.manifest;
     let created = about.generated_at.timestamp_micros() as f64 / 1e6;
     let primary_keys = keys::primary(manifest);
-    let of_node = |node| node::render(project, node, made, &primary_keys, created);
-    let nodes: Map<String, Json> = manifest
-        .nodes
-        .iter()
-        .map(|(id, node)| (id.clone(), of_node(node)))
-        .collect();
-    let sources: Map<String, Json> = manifest
-        .sources
-        .iter()
-        .map(|(id, source)| (id.clone(), others::source(source, created)))
-        .collect();
-    let exposures: Map<String, Json> = manifest
-        .exposures
-        .iter()
-        .map(|(id, exposure)| (id.clone(), others::exposure(exposure, created)))
-        .collect();
-    let docs: Map<String, Json> = manifest
-        .docs
-        .iter()
-        .map(|(id, doc)| (id.clone(), others::doc(doc)))
-        .collect();
-    let disabled: Map<String, Json> = manifest
-        .disabled
-        .iter()
-        .map(|(id, node)| (id.clone(), json!([of_node(node)])))
-        .collect();
-    let groups: Map<String, Json> = manifest
-        .groups
-        .iter()
-        .map(|(id, group)| (id.clone(), others::group(group)))
-        .collect();
     let schema = &project.profile.target.schema;
-    let unit_tests: Map<String, Json> = manifest
-        .unit_tests
-        .iter()
-        .map(|(id, test)| (id.clone(), others::unit_test(test, schema, created)))
-        .collect();
+    let of_node = |node: &Node| node::render(project, node, made, &primary_keys, created);
+    let semantic = |thing: &Semantic| others::semantic(thing, created);
+    let mut document = Document::begin(out)?;
+    document.value("metadata", &head(about, project))?;
+    document.entries("nodes", &manifest.nodes, of_node)?;
+    document.entries("sources", &manifest.sources, |source| {
+        others::source(source, created)
+    })?;
+    document.value("macros", &macros::render(manifest, created))?;
+    document.entries("docs", &manifest.docs, others::doc)?;
+    document.entries("exposures", &manifest.exposures, |exposure| {
+        others::exposure(exposure, created)
+    })?;
+    document.entries("metrics", &manifest.metrics, semantic)?;
+    document.entries("groups", &manifest.groups, others::group)?;
+    document.value("selectors", &manifest.selectors)?;
+    document.entries("disabled", &manifest.disabled, |node| {
+        json!([of_node(node)])
+    })?;
     let (parents, children) = edges(project);
-    json!({
-        "metadata": head(about, project),
-        "nodes": nodes,
-        "sources": sources,
-        "macros": macros::render(manifest, created),
-        "docs": docs,
-        "exposures": exposures,
-        "metrics": semantics(&manifest.metrics, created),
-        "groups": groups,
-        "selectors": manifest.selectors,
-        "disabled": disabled,
-        "parent_map": parents,
-        "child_map": children,
-        "group_map": group_map(project),
-        "saved_queries": semantics(&manifest.saved_queries, created),
-        "semantic_models": semantics(&manifest.semantic_models, created),
-        "unit_tests": unit_tests,
-        "functions": {},
-    })
+    document.value("parent_map", &parents)?;
+    document.value("child_map", &children)?;
+    document.value("group_map", &group_map(project))?;
+    document.entries("saved_queries", &manifest.saved_queries, semantic)?;
+    document.entries("semantic_models", &manifest.semantic_models, semantic)?;
+    document.entries("unit_tests", &manifest.unit_tests, |test| {
+        others::unit_test(test, schema, created)
+    })?;
+    document.value("functions", &json!({}))?;
+    document.end()
 }
 
 /// One node, source or exposure as the manifest holds it.
@@ -131,15 +113,10 @@ fn head(about: &Invocation, project: &Project) -> Json {
     head
 }
 
-fn semantics(things: &IndexMap<String, Semantic>, created: f64) -> Map<String, Json> {
-    let of = |(id, thing): (&String, &Semantic)| (id.clone(), others::semantic(thing, created));
-    things.iter().map(of).collect()
-}
-
-type Edges = BTreeMap<String, Vec<String>>;
+type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
 /// Parents and children by id, each list sorted.
-fn edges(project: &Project) -> (Edges, Edges) {
+fn edges(project: &Project) -> (Edges<'_>, Edges<'_>) {
     let manifest = &project.manifest;
     let (mut parents, mut children) = (Edges::new(), Edges::new());
     let needs = manifest
@@ -170,29 +147,33 @@ fn edges(project: &Project) -> (Edges, Edges) {
             .map(|(id, thing)| (id, thing.depends_on.nodes.as_slice())),
         );
     for (id, inputs) in needs {
-        children.entry(id.clone()).or_default();
+        children.entry(id).or_default();
         for input in inputs {
-            children.entry(input.clone()).or_default().push(id.clone());
+            children.entry(input).or_default().push(id);
         }
-        let mut inputs = inputs.to_vec();
-        inputs.sort();
-        parents.insert(id.clone(), inputs);
+        let mut inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        inputs.sort_unstable();
+        parents.insert(id, inputs);
     }
     for list in children.values_mut() {
-        list.sort();
+        list.sort_unstable();
     }
     (parents, children)
 }
 
 /// Nodes by the group they are in.
-fn group_map(project: &Project) -> Edges {
+fn group_map(project: &Project) -> Edges<'_> {
     let names = project.manifest.groups.values();
-    let mut groups: Edges = names
-        .map(|group| (group.name.clone(), Vec::new()))
+    let mut groups: Edges<'_> = names
+        .map(|group| (group.name.as_str(), Vec::new()))
         .collect();
     for (id, node) in &project.manifest.nodes {
-        if let Some(members) = node.group.as_ref().and_then(|group| groups.get_mut(group)) {
-            members.push(id.clone());
+        if let Some(members) = node
+            .group
+            .as_ref()
+            .and_then(|group| groups.get_mut(group.as_str()))
+        {
+            members.push(id);
         }
     }
     groups

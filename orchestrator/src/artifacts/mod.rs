@@ -1,15 +1,19 @@
 //! The JSON files dbt leaves in `target/`: other tools read them.
 
 pub mod catalog;
+mod document;
 pub mod lineage;
 pub mod manifest;
 pub mod run_results;
 pub mod sources;
 
-use std::io;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use project::Project;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -65,8 +69,34 @@ fn md5(text: &str) -> String {
 /// # Errors
 /// The folder cannot be made or written to.
 pub fn write(target: &Path, name: &str, artifact: &Json) -> io::Result<()> {
+    write_by(target, name, &mut |out| {
+        Ok(serde_json::to_writer(out, artifact)?)
+    })
+}
+
+/// Writes `manifest.json`; `made` by unique id.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_manifest(
+    about: &Invocation,
+    project: &Project,
+    made: &HashMap<String, manifest::Made>,
+) -> io::Result<()> {
+    write_by(&project.target_path, "manifest.json", &mut |out| {
+        manifest::write(out, about, project, made)
+    })
+}
+
+fn write_by(
+    target: &Path,
+    name: &str,
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     std::fs::create_dir_all(target)?;
     let aside = target.join(format!(".{name}.{}", std::process::id()));
-    std::fs::write(&aside, serde_json::to_vec(artifact)?)?;
+    let mut out = BufWriter::with_capacity(1 << 16, File::create(&aside)?);
+    write(&mut out)?;
+    out.into_inner()?.flush()?;
     std::fs::rename(aside, target.join(name))
 }

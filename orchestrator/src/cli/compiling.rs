@@ -139,9 +139,8 @@ pub(super) fn write_artifacts(
     took: Duration,
 ) -> anyhow::Result<()> {
     let folder = &project.target_path;
-    let manifest = artifacts::manifest::render(about, project, &compiled.made);
     let results = run_results::document(about, request, compiled.results, took);
-    artifacts::write(folder, "manifest.json", &manifest)
+    artifacts::write_manifest(about, project, &compiled.made)
         .and_then(|()| artifacts::write(folder, "run_results.json", &results))
         .with_context(|| format!("cannot write to {}", folder.display()))
 }

@@ -45,8 +45,7 @@ pub(super) async fn execute(
             generated_at: SystemClock.now(),
             which: "parse",
         };
-        let manifest = artifacts::manifest::render(&about, &project, &HashMap::new());
-        artifacts::write(&project.target_path, "manifest.json", &manifest)?;
+        artifacts::write_manifest(&about, &project, &HashMap::new())?;
     }
     if !log.quiet {
         printer.line(&found(&project));

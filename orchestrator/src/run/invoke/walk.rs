@@ -262,11 +262,7 @@ impl Walk<'_> {
         }
         let project = Arc::clone(project);
         let written = spawn_blocking(move || {
-            artifacts::write(
-                &project.target_path,
-                "manifest.json",
-                &artifacts::manifest::render(&about, &project, &made),
-            )?;
+            artifacts::write_manifest(&about, &project, &made)?;
             artifacts::write(&project.target_path, "run_results.json", &results)
         });
         match written.await {
