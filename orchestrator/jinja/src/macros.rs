@@ -32,6 +32,28 @@ pub struct Macro {
     pub path: String,
     /// The definition.
     pub block: Block,
+    /// The body looks at `varargs`: it takes any number of arguments.
+    pub takes_varargs: bool,
+    /// The body looks at `kwargs`: it takes any keyword.
+    pub takes_kwargs: bool,
+}
+
+/// What sets the parameters that got no argument, all in one line.
+fn defaults(parameters: &[Parameter]) -> String {
+    let set = parameters.iter().filter_map(|parameter| {
+        let default = parameter.default.as_ref()?.replace('\n', " ");
+        let name = &parameter.name;
+        Some(format!(
+            "{{%if __missing_{name}%}}{{%set {name} = {default} %}}{{%endif%}}"
+        ))
+    });
+    set.collect()
+}
+
+/// Whether `word` stands in `text` as a word of its own.
+fn mentions(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.split(|c| !is_part(c)).any(|found| found == word)
 }
 
 impl Macro {
@@ -48,6 +70,8 @@ impl Macro {
             BlockKind::Snapshot | BlockKind::Docs => return None,
         };
         Some(Self {
+            takes_varargs: mentions(&block.body, "varargs"),
+            takes_kwargs: mentions(&block.body, "kwargs"),
             unique_id: format!("macro.{package}.{name}"),
             name,
             package: package.to_owned(),
@@ -59,18 +83,7 @@ impl Macro {
     /// The template of the body: first the defaults of parameters that got no argument.
     #[must_use]
     pub fn template(&self) -> String {
-        let mut text = String::new();
-        for parameter in &self.block.parameters {
-            if let Some(default) = &parameter.default {
-                let Parameter { name, .. } = parameter;
-                let default = default.replace('\n', " ");
-                text.push_str(&format!(
-                    "{{%if __missing_{name}%}}{{%set {name} = {default} %}}{{%endif%}}"
-                ));
-            }
-        }
-        text.push_str(&self.block.body);
-        text
+        defaults(&self.block.parameters) + &self.block.body
     }
 
     /// The line of the macro's file that `line` of its template is.
@@ -174,7 +187,12 @@ impl Object for MacroValue {
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let called = &self.called;
-        let values = bind(&called.name, &called.block.parameters, args)?;
+        let is_own = called.package == INTERNAL_PACKAGE;
+        let takes = (
+            called.takes_varargs || is_own,
+            called.takes_kwargs || is_own,
+        );
+        let values = bind(&called.name, &called.block.parameters, takes, args)?;
         let depth = self.root.enter(called);
         if depth > MAX_DEPTH {
             self.root.leave();
@@ -205,10 +223,11 @@ impl Object for MacroValue {
     }
 }
 
-/// Parameters to arguments, surplus to `varargs` and `kwargs`, as Jinja does.
+/// Parameters to arguments, surplus to `varargs` and `kwargs` as far as `takes` allows, as Jinja does.
 fn bind(
     name: &str,
     parameters: &[Parameter],
+    (takes_varargs, takes_kwargs): (bool, bool),
     args: &[Value],
 ) -> Result<HashMap<String, Value>, Error> {
     let arguments = Arguments::of(args);
@@ -244,6 +263,19 @@ fn bind(
         values.insert("caller".into(), caller);
     }
     let rest = arguments.all().get(parameters.len()..).unwrap_or_default();
+    if !takes_varargs && !rest.is_empty() {
+        return Err(crate::error::raise(format!(
+            "macro '{name}' takes not more than {} argument(s)",
+            parameters.len()
+        )));
+    }
+    if let Some(keyword) = keywords.keys().next()
+        && !takes_kwargs
+    {
+        return Err(crate::error::raise(format!(
+            "macro '{name}' takes no keyword argument '{keyword}'"
+        )));
+    }
     values.insert("varargs".into(), Tuple::from(rest).into());
     let pairs = keywords
         .into_iter()
@@ -323,15 +355,8 @@ impl Object for Caller {
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let mut values = self.seen.clone();
-        values.extend(bind("caller", &self.parameters, args)?);
-        let mut prelude = String::new();
-        for Parameter { name, default } in &self.parameters {
-            if let Some(default) = default {
-                prelude.push_str(&format!(
-                    "{{%if __missing_{name}%}}{{%set {name} = {default} %}}{{%endif%}}"
-                ));
-            }
-        }
+        values.extend(bind("caller", &self.parameters, (true, true), args)?);
+        let prelude = defaults(&self.parameters);
         let scope = Value::from_object(Bound {
             values,
             root: Arc::clone(&self.root),

@@ -23,6 +23,11 @@ pub(crate) fn parse(
     for file in &patches.files {
         for entry in file.entries("exposures")? {
             let name = entry.name()?;
+            for key in ["type", "owner"] {
+                if entry.map.get(key).is_none_or(Json::is_null) {
+                    return Err(entry.wrong(format!("exposure '{name}': '{key}' is required")));
+                }
+            }
             let mut fqn = vec![package.name().to_owned()];
             fqn.extend(file.folders.iter().cloned());
             fqn.push(name.clone());

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jinja::Request;
 use jinja::macros::INTERNAL_PACKAGE;
+use jinja::{Macro, Request};
 use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
@@ -255,6 +255,7 @@ impl Tests<'_> {
                 hint: hint.map(|found| format!("did you mean '{found}'?")),
             });
         };
+        known_arguments(metadata, called, patch)?;
         // the two commonest tests refer to nothing but their node
         if called.package == INTERNAL_PACKAGE
             && matches!(metadata.name.as_str(), "not_null" | "unique")
@@ -294,6 +295,28 @@ impl Tests<'_> {
         found.macros.insert(0, own);
         Ok(found)
     }
+}
+
+/// Refuses arguments that the test's macro does not take.
+fn known_arguments(metadata: &TestMetadata, called: &Macro, patch: &Patch) -> Result<(), Error> {
+    let parameters = &called.block.parameters;
+    let is_known = |name: &&String| parameters.iter().any(|known| known.name == **name);
+    let Some(unknown) = metadata.kwargs.keys().find(|name| !is_known(name)) else {
+        return Ok(());
+    };
+    if called.takes_kwargs {
+        return Ok(());
+    }
+    let known = parameters.iter().map(|parameter| parameter.name.as_str());
+    let hint = crate::hint::closest(unknown, known);
+    Err(Error::Config {
+        location: Some(patch.location()),
+        message: format!(
+            "'{}' has a test '{}' with the argument '{unknown}', which {} does not take",
+            patch.name, metadata.name, called.unique_id
+        ),
+        hint: hint.map(|found| format!("did you mean '{found}'?")),
+    })
 }
 
 fn known_target(node: &Node, macros: Vec<String>) -> Found {
