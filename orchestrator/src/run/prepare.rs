@@ -137,8 +137,10 @@ pub fn load(
             .then(|| ("EMPTY".to_owned(), true.into()))
             .into_iter()
             .collect(),
+        ..LoadOptions::default()
     })
     .map_err(Box::new)?;
+    check_partitions(&project)?;
     let state = place
         .state
         .as_ref()
@@ -149,6 +151,24 @@ pub fn load(
         project.previous = Some(Arc::new(previous));
     }
     Ok(project)
+}
+
+/// Refuses models that native partitions cannot keep, where the project asks for them.
+fn check_partitions(project: &Project) -> Result<(), Box<project::Error>> {
+    if !project.native_partitions() {
+        return Ok(());
+    }
+    for node in project.manifest.nodes.values() {
+        warehouse::check_partitions(node).map_err(|error| {
+            let location = project::error::Location::line(&node.original_file_path, node.line);
+            project::Error::Config {
+                location: Some(location),
+                message: error.to_string(),
+                hint: error.hint().map(str::to_owned),
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// Chooses the nodes of `request` and orders them.

@@ -27,7 +27,7 @@ mod value;
 
 pub use adapter::BlockingAdapter;
 pub use error::{Error, ErrorKind};
-pub use materialize::check;
+pub use materialize::{check, check_partitions};
 pub use node_session::NodeSession;
 pub use outcome::{Outcome, OutcomeKind, RenderHook, RunOptions};
 pub use unit_test::unit_test;

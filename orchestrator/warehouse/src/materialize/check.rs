@@ -40,7 +40,22 @@ pub fn check(node: &Node, native_partitions: bool) -> Result<(), Error> {
             hint: Some("keep one of the two".to_owned()),
         });
     }
-    let Some(partition_by) = config.partition_by.as_ref().filter(|_| native_partitions) else {
+    if native_partitions {
+        check_partitions(node)?;
+    }
+    Ok(())
+}
+
+/// Refuses an incremental model that cannot be kept in native partitions: its granularity is
+/// unknown, or something that is to be unique lacks the field. Call it where a project is read.
+///
+/// # Errors
+/// [`Error::Config`] with a hint.
+pub fn check_partitions(node: &Node) -> Result<(), Error> {
+    let config = &node.config;
+    let Some(partition_by) = (config.partition_by.as_ref()).filter(|_| {
+        node.resource_type == ResourceType::Model && config.materialized == "incremental"
+    }) else {
         return Ok(());
     };
     Granularity::parse(&partition_by.granularity).ok_or_else(|| Error::Config {

@@ -25,8 +25,8 @@ use crate::outcome::{Outcome, RunOptions};
 use crate::partition::archive;
 use crate::test;
 
-pub use check::check;
 pub(crate) use check::column_name;
+pub use check::{check, check_partitions};
 pub(crate) use ddl::{create_index, create_table, create_temporary, create_view};
 pub(crate) use incremental::{follow_columns, stage};
 
