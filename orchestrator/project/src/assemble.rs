@@ -12,10 +12,11 @@ use crate::context::yaml_scope::YamlScope;
 use crate::error::{Error, Location};
 use crate::lookup::Lookup;
 use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
+use crate::parallel;
 use crate::parse::generic::{Target, Tests};
 use crate::parse::hooks::add_references;
 use crate::parse::names::Names;
-use crate::parse::properties::{Patches, read as read_properties};
+use crate::parse::properties::{Patch, Patches, read as read_properties};
 use crate::parse::{
     Package, exposures, groups, macros, nodes, resolve, semantic, snapshots, sources, unit_tests,
 };
@@ -130,7 +131,7 @@ impl Assembly<'_> {
 
     /// Models, seeds and the like, sources, exposures and docs of one package.
     fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
-        let patches = read_properties(package, &self.shared.engine, self.yaml)?;
+        let patches = read_properties(package, &self.shared.engine, &self.shared.cache, self.yaml)?;
         for node in nodes::parse(self.shared, package, &patches)? {
             self.keep(node)?;
         }
@@ -252,25 +253,28 @@ impl Assembly<'_> {
             package,
             yaml: self.yaml,
         };
-        let mut found = Vec::new();
-        for entries in [
+        let nodes = [
             &patches.models,
             &patches.versions,
             &patches.seeds,
             &patches.snapshots,
             &patches.analyses,
-        ] {
-            for patch in entries.values() {
-                let version = patch.version.as_ref().map(|version| &version.v);
-                found.extend(tests.of(patch, Target::Node(&patch.name, version), &[])?);
-            }
-        }
-        for table in tables.iter().filter(|table| table.enabled) {
+        ];
+        let nodes = nodes.into_iter().flat_map(|entries| entries.values());
+        let nodes = nodes.map(|patch| {
+            let version = patch.version.as_ref().map(|version| &version.v);
+            (patch, Target::Node(&patch.name, version), &[][..])
+        });
+        let tables = tables.iter().filter(|table| table.enabled).map(|table| {
             let source = &table.source;
             let target = Target::Source(&source.source_name, &source.name);
-            found.extend(tests.of(&table.patch, target, &table.test_tags)?);
-        }
-        for node in found {
+            (&table.patch, target, table.test_tags.as_slice())
+        });
+        let tested: Vec<(&Patch, Target<'_>, &[String])> = nodes.chain(tables).collect();
+        let found = parallel::map(&tested, &|(patch, target, tags)| {
+            tests.of(patch, *target, tags)
+        })?;
+        for node in found.into_iter().flatten() {
             self.keep(node)?;
         }
         Ok(())

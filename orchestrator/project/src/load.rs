@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use jinja::{Engine, Macros};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::assemble::assemble;
 use crate::context::yaml_scope::YamlScope;
@@ -18,6 +18,7 @@ use crate::graph::Graph;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, UniqueId};
 use crate::packages::packages;
+use crate::parse::cache::{self, Cache};
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::ProjectFile;
@@ -54,8 +55,27 @@ pub struct LoadOptions {
     pub skip_version_check: bool,
     /// `--store-failures`.
     pub store_failures: bool,
+    /// Whether [`PARSE_CACHE`] of the target folder is read and made anew.
+    pub parse_cache: ParseCache,
+    /// Tells builds of this program apart: none trusts what another kept.
+    pub binary: String,
     /// Further `flags.*` that templates may read, by upper-case name.
     pub flags: IndexMap<String, Json>,
+}
+
+/// File of the target folder that [`Project::parse_cache`] belongs in.
+pub const PARSE_CACHE: &str = "partial_parse.ridehail";
+
+/// What becomes of results of earlier invocations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ParseCache {
+    /// None are read or made.
+    #[default]
+    Off,
+    /// `--no-partial-parse`: none are read.
+    Renewed,
+    /// Those that still hold are taken.
+    Used,
 }
 
 /// A loaded project: everything read, resolved and checked.
@@ -83,6 +103,8 @@ pub struct Project {
     pub flags: IndexMap<String, Json>,
     /// Root `vars:` merged with `--vars`.
     pub vars: IndexMap<String, Json>,
+    /// What [`PARSE_CACHE`] is to hold for the next invocation, when it does not.
+    pub parse_cache: Option<String>,
     /// An earlier run, for selectors that compare; the caller sets it.
     pub previous: Option<Arc<Previous>>,
     /// The folder of each package.
@@ -133,7 +155,11 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let packages = packages(&root, &bare, &yaml)?;
     let mut warnings = Vec::new();
     for package in &packages {
-        if let Some(unmet) = unmet_version(&package.file).filter(|_| !options.skip_version_check) {
+        if let Some(unmet) = package
+            .file
+            .unmet_version()
+            .filter(|_| !options.skip_version_check)
+        {
             return Err(unmet);
         }
     }
@@ -144,17 +170,47 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     }
     let vars = root_vars(&root, options, &packages);
     yaml.vars = vars.clone().into_iter().collect();
+    let package_vars: BTreeMap<String, _> = packages
+        .iter()
+        .map(|package| (package.name().to_owned(), package.file.vars.clone()))
+        .collect();
+    let target_path = options
+        .target_path
+        .clone()
+        .or_else(|| root.target_path.clone().map(PathBuf::from))
+        .unwrap_or_else(|| "target".into());
+    let target_path = options.project_dir.join(target_path);
+    let cache = (options.parse_cache != ParseCache::Off).then(|| {
+        let target = jinja::json::from_value(&profile.template_value());
+        let names: Vec<&str> = packages.iter().map(Package::name).collect();
+        let seen = json!([
+            root.name,
+            target,
+            options.vars,
+            package_vars,
+            names,
+            root.dispatch
+        ]);
+        let text = match options.parse_cache {
+            ParseCache::Used => files::read(&target_path.join(PARSE_CACHE)).ok(),
+            _ => None,
+        };
+        let text = text.unwrap_or_default();
+        Cache::new(
+            text,
+            &options.binary,
+            &cache::seen(&seen.to_string(), &macros),
+        )
+    });
     let shared = Arc::new(Shared {
         engine: Engine::new(macros),
+        cache: cache.unwrap_or_default(),
         env,
         project_name: root.name.clone(),
         target_value: profile.template_value(),
         target: profile.target.clone(),
         cli_vars: options.vars.clone(),
-        package_vars: packages
-            .iter()
-            .map(|package| (package.name().to_owned(), package.file.vars.clone()))
-            .collect(),
+        package_vars,
         empty: options.flags.get("EMPTY") == Some(&Json::Bool(true)),
         flags: context::flags(
             &options.which,
@@ -176,23 +232,19 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     warnings.append(&mut done.warnings);
     done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
     let graph = Graph::of(&done.manifest)?;
-    let target_path = options
-        .target_path
-        .clone()
-        .or_else(|| root.target_path.clone().map(PathBuf::from))
-        .unwrap_or_else(|| "target".into());
     Ok(Project {
         root: options.project_dir.clone(),
         name: root.name.clone(),
         profile,
         manifest: Arc::new(done.manifest),
         graph,
-        target_path: options.project_dir.join(target_path),
+        target_path,
         warnings,
         on_run_start: done.on_run_start,
         on_run_end: done.on_run_end,
         flags: root.flags.clone(),
         vars,
+        parse_cache: shared.cache.text(),
         previous: None,
         package_roots: packages
             .iter()
@@ -321,44 +373,4 @@ fn check_macros(shared: &Shared) -> Result<(), Error> {
             })?;
     }
     Ok(())
-}
-
-/// `require-dbt-version` that the followed dbt does not meet.
-fn unmet_version(file: &ProjectFile) -> Option<Error> {
-    let numbers = |text: &str| -> Vec<u64> {
-        text.trim()
-            .split(['.', '-', 'b', 'r'])
-            .map_while(|part| part.trim().parse().ok())
-            .collect()
-    };
-    let ours = numbers(context::DBT_VERSION);
-    let unmet = file
-        .required_version
-        .iter()
-        .flat_map(|text| text.split(','))
-        .find(|condition| {
-            let condition = condition.trim();
-            let at = condition
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(condition.len());
-            let (operator, wanted) = (condition[..at].trim(), numbers(&condition[at..]));
-            match operator {
-                ">=" => ours < wanted,
-                ">" => ours <= wanted,
-                "<" => ours >= wanted,
-                "<=" => ours > wanted,
-                "=" | "==" | "" if !wanted.is_empty() => ours != wanted,
-                _ => false,
-            }
-        })?;
-    Some(Error::Config {
-        location: Some(Location::file(file.root.join("dbt_project.yml"))),
-        message: format!(
-            "package '{}' requires dbt {}, this engine follows dbt {}",
-            file.name,
-            unmet.trim(),
-            context::DBT_VERSION
-        ),
-        hint: Some("--no-version-check takes it all the same".to_owned()),
-    })
 }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use jinja::Engine;
 use serde_json::{Map, Value as Json};
 
+use crate::context::DBT_VERSION;
 use crate::context::yaml_scope::{YamlScope, render};
 use crate::error::{Error, Location};
 use crate::files;
@@ -73,6 +74,46 @@ fn late(path: &[&str]) -> bool {
 }
 
 impl ProjectFile {
+    /// `require-dbt-version` that the followed dbt does not meet.
+    pub(crate) fn unmet_version(&self) -> Option<Error> {
+        let numbers = |text: &str| -> Vec<u64> {
+            text.trim()
+                .split(['.', '-', 'b', 'r'])
+                .map_while(|part| part.trim().parse().ok())
+                .collect()
+        };
+        let ours = numbers(DBT_VERSION);
+        let unmet = self
+            .required_version
+            .iter()
+            .flat_map(|text| text.split(','))
+            .find(|condition| {
+                let condition = condition.trim();
+                let at = condition
+                    .find(|c: char| c.is_ascii_digit())
+                    .unwrap_or(condition.len());
+                let (operator, wanted) = (condition[..at].trim(), numbers(&condition[at..]));
+                match operator {
+                    ">=" => ours < wanted,
+                    ">" => ours <= wanted,
+                    "<" => ours >= wanted,
+                    "<=" => ours > wanted,
+                    "=" | "==" | "" if !wanted.is_empty() => ours != wanted,
+                    _ => false,
+                }
+            })?;
+        Some(Error::Config {
+            location: Some(Location::file(self.root.join("dbt_project.yml"))),
+            message: format!(
+                "package '{}' requires dbt {}, this engine follows dbt {}",
+                self.name,
+                unmet.trim(),
+                DBT_VERSION
+            ),
+            hint: Some("--no-version-check takes it all the same".to_owned()),
+        })
+    }
+
     /// Reads and renders the file in `root`.
     pub(crate) fn load(root: &Path, engine: &Engine, scope: &YamlScope) -> Result<Self, Error> {
         let path = root.join("dbt_project.yml");

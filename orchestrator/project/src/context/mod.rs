@@ -1,7 +1,7 @@
 //! The names templates see: dbt's context, one rendering at a time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
@@ -16,6 +16,7 @@ use crate::config::Raw;
 use crate::context::query::Kept;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
+use crate::parse::cache::{Cache, VOLATILE};
 use crate::profile::PostgresTarget;
 
 pub(crate) mod adapter;
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) invocation_id: String,
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,
     pub(crate) packages: IndexSet<String>,
+    /// What earlier invocations read of the same files.
+    pub(crate) cache: Cache,
 }
 
 impl Shared {
@@ -75,6 +78,8 @@ pub(crate) struct Capture {
     pub(crate) refs: Mutex<Vec<RefArgs>>,
     pub(crate) sources: Mutex<Vec<Vec<String>>>,
     pub(crate) config: Mutex<Raw>,
+    /// Something was looked at that the next invocation may see otherwise.
+    pub(crate) is_volatile: AtomicBool,
 }
 
 /// What a compile may use, and what it leaves.
@@ -256,6 +261,11 @@ impl Scope for NodeScope {
     fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value> {
         if let Some((_, value)) = self.extra.iter().find(|(known, _)| *known == name) {
             return Some(value.clone());
+        }
+        if let Mode::Parse(capture) = &self.mode
+            && VOLATILE.contains(&name)
+        {
+            capture.is_volatile.store(true, Ordering::Relaxed);
         }
         match name {
             "adapter" => Some(adapter::value(self, root)),

@@ -1,8 +1,10 @@
 //! Files of one package to nodes, sources, exposures and docs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jinja::{Request, Scope};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::config::Raw;
@@ -12,12 +14,14 @@ use crate::manifest::{Node, RefArgs, UniqueId};
 use crate::project_file::ProjectFile;
 
 pub(crate) mod builtin;
+pub(crate) mod cache;
 pub(crate) mod constraints;
 pub(crate) mod exposures;
 pub(crate) mod fixtures;
 pub(crate) mod generic;
 pub(crate) mod groups;
 pub(crate) mod hooks;
+pub(crate) mod literal;
 pub(crate) mod macros;
 pub(crate) mod names;
 pub(crate) mod nodes;
@@ -90,12 +94,15 @@ impl Package {
 }
 
 /// What rendering a text for its references found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub(crate) refs: Vec<RefArgs>,
     pub(crate) sources: Vec<Vec<String>>,
     pub(crate) config: Raw,
     pub(crate) macros: Vec<UniqueId>,
+    /// Another invocation may find something else in the same text.
+    #[serde(skip)]
+    pub(crate) is_volatile: bool,
 }
 
 /// Renders `source` as dbt's parser does: `execute` is false, unknown names are forgiven, and
@@ -125,6 +132,7 @@ pub(crate) fn capture(
         sources: std::mem::take(&mut lock(&capture.sources)),
         config: std::mem::take(&mut lock(&capture.config)),
         macros,
+        is_volatile: capture.is_volatile.load(Ordering::Relaxed),
     })
 }
 

@@ -1,18 +1,19 @@
 //! SQL and CSV files to nodes: models, analyses, singular tests, seeds.
 
 use std::collections::HashSet;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
+
+use serde_json::json;
 
 use crate::config::{self, Raw};
 use crate::context::Shared;
 use crate::error::{Error, Location};
 use crate::files::{self, SourceFile};
 use crate::manifest::{Node, ResourceType, version_text};
+use crate::parallel;
 use crate::parse::properties::{Patch, Patches};
-use crate::parse::{Found, Package, capture, constraints, template_error};
+use crate::parse::{Found, Package, capture, constraints, literal, template_error};
 use crate::yaml::texts;
 
 /// dbt's word for a kind of node, as ids and messages use it.
@@ -123,7 +124,7 @@ pub(crate) fn parse(
     });
     let models = work.iter().filter(|(kind, _)| *kind == ResourceType::Model);
     let stems: HashSet<String> = models.map(|(_, file)| file.stem()).collect();
-    in_parallel(&work, &|(kind, file)| {
+    parallel::map(&work, &|(kind, file)| {
         let patch = match kind {
             ResourceType::Model => {
                 patch_of_model(patches, &file.stem(), &|stem| stems.contains(stem))
@@ -132,39 +133,6 @@ pub(crate) fn parse(
         };
         node(shared, package, patch, *kind, file)
     })
-}
-
-/// `each` on every item, on as many threads as there are cores; results and the first error come in
-/// the order of the items.
-fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    each: &(dyn Fn(&T) -> Result<R, Error> + Sync),
-) -> Result<Vec<R>, Error> {
-    const WORTH_A_THREAD: usize = 64;
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = items.len().div_ceil(threads).max(WORTH_A_THREAD);
-    if items.len() <= share {
-        return items.iter().map(each).collect();
-    }
-    let parts: Vec<Result<Vec<R>, Error>> = thread::scope(|scope| {
-        let workers: Vec<_> = items
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(each).collect()))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    let mut all = Vec::with_capacity(items.len());
-    for part in parts {
-        all.extend(part?);
-    }
-    Ok(all)
 }
 
 fn node(
@@ -221,15 +189,34 @@ pub(crate) fn references(shared: &Arc<Shared>, mut node: Node) -> Result<Found, 
     if !node.raw_code.contains("{{") && !node.raw_code.contains("{%") {
         return Ok(Found::default());
     }
+    // a project may put macros in the place of these functions
+    let macros = shared.engine.macros();
+    let is_macro = |name| macros.resolve(&node.package_name, name).is_some();
+    if !["ref", "source", "config"].into_iter().any(is_macro)
+        && let Some(found) = literal::read(&node.raw_code)
+    {
+        return Ok(found);
+    }
     node.config.materialized = "view".into();
     let node = Arc::new(node);
-    capture(shared, &node, |request, _| {
-        shared
-            .engine
-            .render(request)
-            .map(|rendered| rendered.macros)
+    let (path, original) = (
+        node.path.to_string_lossy(),
+        node.original_file_path.to_string_lossy(),
+    );
+    // hooks are read when their node is configured and named
+    let rest = json!([node.fqn, node.alias, node.relation_name, node.config.raw]).to_string();
+    let parts = [&node.unique_id, &*path, &*original, &rest, &node.raw_code];
+    shared.cache.template(&parts, || {
+        let found = capture(shared, &node, |request, _| {
+            shared
+                .engine
+                .render(request)
+                .map(|rendered| rendered.macros)
+        });
+        let found = found.map_err(|error| template_error(shared, &node, error))?;
+        let is_kept = !found.is_volatile;
+        Ok((found, is_kept))
     })
-    .map_err(|error| template_error(shared, &node, error))
 }
 
 /// Fills in configuration, properties and references.

@@ -12,7 +12,9 @@ use crate::context::yaml_scope::{YamlScope, render};
 use crate::error::{Error, Location};
 use crate::files::{self, SourceFile};
 use crate::manifest::ColumnInfo;
+use crate::parallel;
 use crate::parse::Package;
+use crate::parse::cache::Cache;
 use crate::parse::versions::{self, Version};
 use crate::yaml::{self, Entry, texts};
 
@@ -99,6 +101,7 @@ fn late(path: &[&str]) -> bool {
 pub(crate) fn read(
     package: &Package,
     engine: &Engine,
+    cache: &Cache,
     scope: &YamlScope,
 ) -> Result<Patches, Error> {
     let file = &package.file;
@@ -120,8 +123,9 @@ pub(crate) fn read(
         );
     }
     let mut patches = Patches::default();
-    for found in files::find(&file.root, &searched, &["yml", "yaml"])? {
-        let read = Arc::new(read_file(&found, engine, scope)?);
+    let found = files::find(&file.root, &searched, &["yml", "yaml"])?;
+    for read in parallel::map(&found, &|found| read_file(found, engine, cache, scope))? {
+        let read = Arc::new(read);
         patches.add(&read)?;
         patches.files.push(read);
     }
@@ -131,10 +135,11 @@ pub(crate) fn read(
 fn read_file(
     found: &SourceFile,
     engine: &Engine,
+    cache: &Cache,
     scope: &YamlScope,
 ) -> Result<PropertyFile, Error> {
     let text = found.read()?;
-    let raw = yaml::parse(&text, &found.original)?;
+    let raw: Json = cache.yaml(&text, || yaml::parse(&text, &found.original))?;
     let content = if text.contains("{{") {
         render(&raw, engine, scope, &found.original, &late)?
     } else {

@@ -1,12 +1,12 @@
 //! Names and ids of generic tests, letter by letter as dbt makes them.
 
+use std::fmt::{self, Write as _};
+
 use indexmap::IndexMap;
 use jinja::format;
 use jinja::functions::hex;
 use jinja::json::to_value;
-use jinja::list::{dict, list};
 use md5::{Digest, Md5};
-use minijinja::value::Value;
 use serde_json::Value as Json;
 
 fn md5_hex(text: &str) -> String {
@@ -15,6 +15,9 @@ fn md5_hex(text: &str) -> String {
 
 /// `str(value)` of Python.
 pub(crate) fn python_text(value: &Json) -> String {
+    if let Json::String(text) = value {
+        return text.clone();
+    }
     format::text(&to_value(value)).into_owned()
 }
 
@@ -64,21 +67,42 @@ fn cleaned(text: &str) -> String {
     out
 }
 
-/// Python's `{k: str(v)}` with sorted keys, all the way down.
-fn hashable(value: &Json) -> Value {
+/// Writes Python's `{k: str(v)}` with sorted keys, all the way down.
+fn write_hashable(out: &mut String, value: &Json) -> fmt::Result {
     match value {
         Json::Object(map) => {
             let mut sorted: Vec<_> = map.iter().collect();
             sorted.sort_by_key(|(key, _)| key.as_str());
-            dict(
-                sorted
-                    .into_iter()
-                    .map(|(key, value)| (Value::from(key.as_str()), hashable(value))),
-            )
+            write_pairs(out, sorted)
         }
-        Json::Array(items) => list(items.iter().map(hashable)),
-        other => Value::from(python_text(other)),
+        Json::Array(items) => {
+            out.write_char('[')?;
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.write_str(", ")?;
+                }
+                write_hashable(out, item)?;
+            }
+            out.write_char(']')
+        }
+        other => format::write_quoted(out, &python_text(other)),
     }
+}
+
+fn write_pairs<'v>(
+    out: &mut String,
+    pairs: impl IntoIterator<Item = (&'v String, &'v Json)>,
+) -> fmt::Result {
+    out.write_char('{')?;
+    for (i, (key, value)) in pairs.into_iter().enumerate() {
+        if i > 0 {
+            out.write_str(", ")?;
+        }
+        format::write_quoted(out, key)?;
+        out.write_str(": ")?;
+        write_hashable(out, value)?;
+    }
+    out.write_char('}')
 }
 
 /// The ten digits behind a test's unique id.
@@ -88,12 +112,17 @@ pub(crate) fn id_hash(
     namespace: Option<&str>,
     arguments: &IndexMap<String, Json>,
 ) -> String {
-    let metadata = serde_json::json!({
-        "namespace": namespace,
-        "name": kind,
-        "kwargs": arguments.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<serde_json::Map<_, _>>(),
-    });
-    let hash = md5_hex(&format!("{name}{}", format::repr(&hashable(&metadata))));
+    let mut sorted: Vec<_> = arguments.iter().collect();
+    sorted.sort_by_key(|(key, _)| key.as_str());
+    let mut text = format!("{name}{{'kwargs': ");
+    // writing to a String cannot fail
+    let _ = write_pairs(&mut text, sorted);
+    text.push_str(", 'name': ");
+    let _ = format::write_quoted(&mut text, kind);
+    text.push_str(", 'namespace': ");
+    let _ = format::write_quoted(&mut text, namespace.unwrap_or("None"));
+    text.push('}');
+    let hash = md5_hex(&text);
     hash[hash.len() - 10..].to_owned()
 }
 

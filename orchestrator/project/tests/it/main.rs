@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
 mod broken;
+mod cache;
 mod database;
 mod functions;
 mod groups;
