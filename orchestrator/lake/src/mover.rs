@@ -282,8 +282,10 @@ impl Mover<'_> {
             let id = batch.first().map(|m| m.batch).unwrap_or_default();
             let before = std::mem::take(batch);
             *batch = moves::batch(&mut self.conn, id).await?;
-            for (was, is) in before.iter().zip(batch.iter()) {
-                if was.state != is.state {
+            // by identity: a batch that an earlier run left half done has members that were done before
+            for is in batch.iter() {
+                let was = before.iter().find(|was| was.id == is.id);
+                if was.is_some_and(|was| was.state != is.state) {
                     outcome.count(is);
                     self.reporter.report(&Event::Reached {
                         what: Box::new(is.clone()),
