@@ -12,7 +12,7 @@
 //! | commit | the ledger's mark and the catalog's swap are one transaction | the view's literals hide the new rows |
 //! | show | the same view again | a query has the old view or the new one |
 //! | drain | waits again | |
-//! | detach, drop | looks first | the view has not read them since |
+//! | detach, drop | looks first, also for later writes | the view has not read them since |
 //!
 //! One process at a time works on a table (an advisory lock of its session); one that only believes so is fenced
 //! off by the ledger.
