@@ -30,9 +30,9 @@
     the intervals are final as well. -#}
 {% macro first_whole_period() -%}
     greatest(
-        {{ archive_boundary([ref('fct_rides'), ref('fct_fare_adjustments')]) }},
-        {{ archive_boundary([ref('fct_driver_status_intervals')]) }} + interval '{{ var("interval_days") }} days'
-    ) at time zone 'UTC'
+        {{ archive_boundary([ref('fct_rides'), ref('fct_fare_adjustments')]) }} at time zone 'UTC',
+        {{ archive_boundary([ref('fct_driver_status_intervals')]) }} at time zone 'UTC' + interval '{{ var("interval_days") }} days'
+    )
 {%- endmacro %}
 
 

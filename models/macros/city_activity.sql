@@ -7,8 +7,8 @@ with
 
 rides as (
     select
-        periods.entity,
-        periods.period,
+        counted.entity,
+        counted.period,
         count(*)::int as rides_requested,
         count(*) filter (where status = 'ride_completed')::int as rides_completed,
         count(*) filter (where status = 'cancelled_by_rider')::int as rides_cancelled_by_rider,
@@ -29,29 +29,29 @@ rides as (
         sum(cancellation_fee_cents)::bigint as cancellation_fee_cents,
         {{ batches_seen('last_landing_batch') }} as ride_batches
     from {{ ref('fct_rides') }} as rides
-    inner join periods
-        on periods.entity = rides.city_id
-        and periods.period = {{ period_of('rides.requested_at', unit) }}
+    inner join counted
+        on counted.entity = rides.city_id
+        and counted.period = {{ period_of('rides.requested_at', unit) }}
     where true
         {{- within_periods('rides.requested_at', unit) }}
-    group by periods.entity, periods.period
+    group by counted.entity, counted.period
 ),
 
 adjustments as (
     select
-        periods.entity,
-        periods.period,
+        counted.entity,
+        counted.period,
         count(*)::int as adjustments,
         sum(adjustment_cents)::bigint as adjustment_cents,
         sum(driver_pay_adjustment_cents)::bigint as driver_pay_adjustment_cents,
         {{ batches_seen('landing_batch') }} as adjustment_batches
     from {{ ref('fct_fare_adjustments') }} as adjustments
-    inner join periods
-        on periods.entity = adjustments.city_id
-        and periods.period = {{ period_of('adjustments.event_time', unit) }}
+    inner join counted
+        on counted.entity = adjustments.city_id
+        and counted.period = {{ period_of('adjustments.event_time', unit) }}
     where true
         {{- within_periods('adjustments.event_time', unit) }}
-    group by periods.entity, periods.period
+    group by counted.entity, counted.period
 ),
 
 {{ shifts(ref('fct_driver_status_intervals'), 'city_id', unit) }}

@@ -6,7 +6,9 @@
   no late event can make a row disappear, and a run over what changed equals a run over all.
 
   Periods of which facts have left for the archive are final (`first_whole_period`). Only rows of
-  gaps are still added there, in which nothing happened: an entity came back after a long time.
+  gaps are still added there: an entity came back after a long time. They are empty (`counted`),
+  also when facts of them have come since: an hour must not count what its day, which may have been
+  there before, does not.
 
   A row remembers the landing batches that it has seen, per Kafka partition, in arrays
   (`batches_seen`). Their maximum over the table is where the next run begins.
@@ -56,8 +58,9 @@
 {%- endmacro %}
 
 
-{#- The CTE `periods` (entity, period) and those it needs. `entity` is city_id or driver_id; `mart`
-    has it too, and `mart_period` is its period as a timestamp in UTC. -#}
+{#- The CTEs `periods` (entity, period), of which the mart gets rows, `counted`, of which facts count,
+    and those they need. `entity` is city_id or driver_id; `mart` has it too, and `mart_period` is its
+    period as a timestamp in UTC. -#}
 {% macro periods_to_build(mart, entity, unit, day, mart_period) -%}
 {% set progress = source('raw', 'landing_progress') %}
 {%- set rides = ref('fct_rides') %}
@@ -163,16 +166,22 @@ periods as materialized (
         and period >= (select first_period from whole)
     group by entity
 )
-{%- endif %}
+{%- endif %},
+
+counted as materialized (
+    select entity, period
+    from periods
+    where period >= (select first_period from whole)
+)
 {%- endmacro %}
 
 
 {#- In a run over what changed: keeps rows whose time lies between the first and the last of
-    `periods`, so that only those days are opened. -#}
+    `counted`, so that only those days are opened. -#}
 {% macro within_periods(instant, unit) -%}
     {%- if is_incremental() %}
-    and {{ instant }} >= (select min(period) from periods) at time zone 'UTC'
-    and {{ instant }} < ((select max(period) from periods) + interval '1 {{ unit }}') at time zone 'UTC'
+    and {{ instant }} >= (select min(period) from counted) at time zone 'UTC'
+    and {{ instant }} < ((select max(period) from counted) + interval '1 {{ unit }}') at time zone 'UTC'
     {%- endif %}
 {%- endmacro %}
 
@@ -207,12 +216,12 @@ pieces as (
         interval '1 {{ unit }}'
     ) as cut (period)
     {%- if is_incremental() %}
-    where intervals.started_at < ((select max(period) from periods) + interval '1 {{ unit }}') at time zone 'UTC'
+    where intervals.started_at < ((select max(period) from counted) + interval '1 {{ unit }}') at time zone 'UTC'
         and (
-            intervals.ended_at >= (select min(period) from periods) at time zone 'UTC'
+            intervals.ended_at >= (select min(period) from counted) at time zone 'UTC'
             or (
                 intervals.ended_at is null
-                and intervals.started_at >= (select min(period) from periods) at time zone 'UTC'
+                and intervals.started_at >= (select min(period) from counted) at time zone 'UTC'
             )
         )
     {%- endif %}
@@ -228,9 +237,9 @@ shifts as (
         count(distinct driver_id) filter (where {{ at_work('status') }})::int as drivers_online,
         {{ batches_seen('landing_batch', 'begins_here') }} as interval_batches
     from pieces
-    inner join periods
-        on periods.entity = pieces.entity
-        and periods.period = pieces.period
+    inner join counted
+        on counted.entity = pieces.entity
+        and counted.period = pieces.period
     group by pieces.entity, pieces.period
 )
 {%- endmacro %}

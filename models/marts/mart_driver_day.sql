@@ -18,8 +18,8 @@ with
 
 rides as (
     select
-        periods.entity,
-        periods.period,
+        counted.entity,
+        counted.period,
         count(*)::int as rides_assigned,
         count(*) filter (where status = 'ride_completed')::int as rides_completed,
         count(*) filter (where status = 'cancelled_by_rider')::int as rides_cancelled_by_rider,
@@ -30,28 +30,28 @@ rides as (
         sum(driver_pay_cents)::bigint as driver_pay_cents,
         {{ batches_seen('last_landing_batch') }} as ride_batches
     from {{ ref('fct_rides') }} as rides
-    inner join periods
-        on periods.entity = rides.driver_id
-        and periods.period = {{ period_of('rides.requested_at', 'day') }}
+    inner join counted
+        on counted.entity = rides.driver_id
+        and counted.period = {{ period_of('rides.requested_at', 'day') }}
     where true
         {{- within_periods('rides.requested_at', 'day') }}
-    group by periods.entity, periods.period
+    group by counted.entity, counted.period
 ),
 
 adjustments as (
     select
-        periods.entity,
-        periods.period,
+        counted.entity,
+        counted.period,
         count(*)::int as adjustments,
         sum(driver_pay_adjustment_cents)::bigint as driver_pay_adjustment_cents,
         {{ batches_seen('landing_batch') }} as adjustment_batches
     from {{ ref('fct_fare_adjustments') }} as adjustments
-    inner join periods
-        on periods.entity = adjustments.driver_id
-        and periods.period = {{ period_of('adjustments.event_time', 'day') }}
+    inner join counted
+        on counted.entity = adjustments.driver_id
+        and counted.period = {{ period_of('adjustments.event_time', 'day') }}
     where true
         {{- within_periods('adjustments.event_time', 'day') }}
-    group by periods.entity, periods.period
+    group by counted.entity, counted.period
 ),
 
 {{ shifts(ref('fct_driver_status_intervals'), 'driver_id', 'day') }}

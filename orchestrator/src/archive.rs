@@ -12,7 +12,7 @@
 //!       key: [topic, offset]      # what identifies a row [default: the model's unique_key]
 //!       live:                     # optional: where the newest hours can be had (lake::view::Live)
 //!         relation: druid.druid.events
-//!         time: with_timezone(__time, 'UTC')
+//!         time: __time
 //!         columns: {event_time: "with_timezone(__time, 'UTC')"}
 //! ```
 //!

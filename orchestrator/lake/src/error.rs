@@ -138,16 +138,14 @@ impl Error {
     /// The whole of it, causes included, in one line.
     #[must_use]
     pub fn told(&self) -> String {
-        let mut words = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !words.contains(&text) {
-                words = format!("{words}: {text}");
+        causes(self).fold(self.to_string(), |words, cause| {
+            let text = cause.to_string();
+            if words.contains(&text) {
+                words
+            } else {
+                format!("{words}: {text}")
             }
-            cause = error.source();
-        }
-        words
+        })
     }
 
     /// Whether Postgres gave up waiting for a lock.
@@ -177,14 +175,32 @@ impl Error {
             Self::Migrate(_) => {
                 Some("the role needs to own schema `lake` or to be allowed to create it")
             }
+            // Iceberg's own trouble is mostly the store's
+            Self::ObjectStore { .. } | Self::Iceberg { .. } => {
+                causes(self).find_map(|cause| store_hint(cause.downcast_ref()?))
+            }
             Self::Value { .. }
             | Self::Malformed { .. }
             | Self::File { .. }
             | Self::Postgres { .. }
-            | Self::ObjectStore { .. }
-            | Self::Iceberg { .. }
             | Self::OutOfStep { .. } => None,
         }
+    }
+}
+
+/// What an error comes from, nearest first.
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}
+
+fn store_hint(error: &object_store::Error) -> Option<&'static str> {
+    match error {
+        object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. } => Some(
+            "the object store does not let this key do that: RIDEHAIL_S3_BUCKET, RIDEHAIL_S3_ACCESS_KEY and \
+             RIDEHAIL_S3_SECRET_KEY belong together",
+        ),
+        _ => None,
     }
 }
 

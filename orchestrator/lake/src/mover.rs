@@ -12,7 +12,7 @@
 //! | commit | the ledger's mark and the catalog's swap are one transaction | the view's literals hide the new rows |
 //! | show | the same view again | a query has the old view or the new one |
 //! | drain | waits again | |
-//! | detach, drop | looks first | the view has not read them since |
+//! | detach, drop | looks first, also for later writes | the view has not read them since |
 //!
 //! One process at a time works on a table (an advisory lock of its session); one that only believes so is fenced
 //! off by the ledger.
@@ -282,8 +282,10 @@ impl Mover<'_> {
             let id = batch.first().map(|m| m.batch).unwrap_or_default();
             let before = std::mem::take(batch);
             *batch = moves::batch(&mut self.conn, id).await?;
-            for (was, is) in before.iter().zip(batch.iter()) {
-                if was.state != is.state {
+            // by identity: a batch that an earlier run left half done has members that were done before
+            for is in batch.iter() {
+                let was = before.iter().find(|was| was.id == is.id);
+                if was.is_some_and(|was| was.state != is.state) {
                     outcome.count(is);
                     self.reporter.report(&Event::Reached {
                         what: Box::new(is.clone()),

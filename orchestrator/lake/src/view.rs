@@ -55,7 +55,8 @@ pub struct ViewColumn {
 pub struct Live {
     /// `catalog.schema.table`, as SQL writes it.
     pub relation: String,
-    /// Its column of time, as an expression of the field's type.
+    /// Its column of time: a column by its name, whatever its type of time (one without a zone is UTC), or an
+    /// expression of the field's type. A bare column can be compared where its rows are, an expression is not.
     pub time: String,
     /// Column of the table -> expression over `relation`. Columns not named are NULL.
     pub columns: std::collections::BTreeMap<String, String>,
@@ -171,9 +172,10 @@ impl View<'_> {
         )
     }
 
-    /// The statement that makes or replaces `live.<name>`: history before `from`, `live` from it on.
+    /// The statement that makes or replaces `live.<name>`: history before `from`, `live` from it on. `time_type` is
+    /// the type of [`Live::time`].
     #[must_use]
-    pub fn live(&self, live: &Live, from: DateTime<Utc>) -> String {
+    pub fn live(&self, live: &Live, time_type: FieldType, from: DateTime<Utc>) -> String {
         let literal = self.field_type.literal(from);
         let names: Vec<String> = self.columns.iter().map(|c| quote(&c.name)).collect();
         let newest: Vec<String> = self
@@ -193,7 +195,7 @@ impl View<'_> {
             .collect();
         format!(
             "CREATE OR REPLACE VIEW {}.{LIVE}.{} AS\nSELECT {}\nFROM {}.{HISTORY}.{}\nWHERE {} < {literal}\n\
-             UNION ALL\nSELECT {}\nFROM {}\nWHERE {} >= {literal}",
+             UNION ALL\nSELECT {}\nFROM {}\nWHERE {} >= {}",
             self.admin_catalog,
             quote(self.name),
             names.join(", "),
@@ -203,6 +205,7 @@ impl View<'_> {
             newest.join(", "),
             live.relation,
             live.time,
+            time_type.literal(from),
         )
     }
 }
@@ -272,6 +275,42 @@ mod tests {
         SELECT CAST("event_time" AS timestamp(6) with time zone) AS "event_time", CAST(json_format("payload") AS varchar) AS "payload", CAST(NULL AS bigint) AS "gone"
         FROM warehouse."lake"."late_raw_ride_events"
         WHERE ridehail_flush > 3 AND NOT ridehail_suspect
+        "#);
+    }
+
+    #[test]
+    fn the_newest_hours_begin_where_history_ends() {
+        let live: Live = serde_json::from_value(serde_json::json!({
+            "relation": "druid.druid.events",
+            "time": "__time",
+            "columns": { "event_time": "with_timezone(__time, 'UTC')" },
+        }))
+        .unwrap();
+        let columns = columns();
+        let view = View {
+            name: "ride_events",
+            admin_catalog: "lake_admin",
+            iceberg_catalog: "lake",
+            postgres_catalog: "warehouse",
+            iceberg: ("raw", "ride_events"),
+            postgres: ("raw", "ride_events"),
+            late_table: "late_raw_ride_events",
+            field: "event_time",
+            field_type: FieldType::Timestamptz,
+            columns: &columns[..2],
+            boundary: None,
+            flush: 0,
+        };
+        let from = "2026-11-26T04:00:00Z".parse().unwrap();
+        insta::assert_snapshot!(view.live(&live, FieldType::Timestamp, from), @r#"
+        CREATE OR REPLACE VIEW lake_admin.live."ride_events" AS
+        SELECT "event_time", "payload"
+        FROM lake.history."ride_events"
+        WHERE "event_time" < TIMESTAMP '2026-11-26 04:00:00.000000 UTC'
+        UNION ALL
+        SELECT CAST(with_timezone(__time, 'UTC') AS timestamp(6) with time zone) AS "event_time", CAST(NULL AS varchar) AS "payload"
+        FROM druid.druid.events
+        WHERE __time >= TIMESTAMP '2026-11-26 04:00:00.000000'
         "#);
     }
 

@@ -66,7 +66,10 @@ pub async fn refresh(
     let field_type = columns
         .iter()
         .find(|column| column.name == table.field)
-        .map_or(FieldType::Timestamptz, field_type);
+        .map_or(FieldType::Timestamptz, |column| {
+            field_type(&column.trino_type)
+        });
+    let time_type = time_type(trino, live).await?.unwrap_or(field_type);
     let view = View {
         name: &table.view_name,
         admin_catalog: admin,
@@ -82,7 +85,7 @@ pub async fn refresh(
         flush: table.visible_flush,
     };
     trino
-        .rows(&view.live(live, takes_over(now, live.hours)))
+        .rows(&view.live(live, time_type, takes_over(now, live.hours)))
         .await?;
     Ok(vec![
         format!("{LIVE}.{}", table.view_name),
@@ -124,8 +127,35 @@ async fn history_columns(
     Ok(columns)
 }
 
-fn field_type(column: &ViewColumn) -> FieldType {
-    match column.trino_type.as_str() {
+/// Type of the column that `time` names; `None` when it is an expression.
+async fn time_type(trino: &Trino, live: &Live) -> Result<Option<FieldType>, Error> {
+    let Some(sql) = time_column(live) else {
+        return Ok(None);
+    };
+    let rows = trino.rows(&sql).await?;
+    let data_type = rows.first().and_then(|row| row.first()?.as_str());
+    Ok(data_type.map(field_type))
+}
+
+/// What asks for the type of the column that `time` may name.
+fn time_column(live: &Live) -> Option<String> {
+    let plain = |name: &str| {
+        let name = name.trim().trim_matches('"').to_lowercase();
+        let letters = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        (!name.is_empty() && name.chars().all(letters)).then_some(name)
+    };
+    let mut parts = live.relation.split('.').map(plain);
+    let (catalog, schema, relation) = (parts.next()??, parts.next()??, parts.next()??);
+    let column = plain(&live.time)?;
+    Some(format!(
+        "SELECT data_type FROM {}.information_schema.columns
+         WHERE table_schema = '{schema}' AND table_name = '{relation}' AND column_name = '{column}'",
+        quote(&catalog)
+    ))
+}
+
+fn field_type(trino_type: &str) -> FieldType {
+    match trino_type {
         "date" => FieldType::Date,
         text if text.contains("with time zone") => FieldType::Timestamptz,
         _ => FieldType::Timestamp,
@@ -150,6 +180,26 @@ mod tests {
         FROM druid.druid.events
         "#);
         assert_eq!(relation_view("\"Druid\".druid.\"Events\""), "druid_events");
+    }
+
+    #[test]
+    fn a_bare_column_is_looked_up_and_an_expression_is_not() {
+        let live = |time: &str| Live {
+            relation: "druid.druid.\"events\"".to_owned(),
+            time: time.to_owned(),
+            columns: std::collections::BTreeMap::new(),
+            hours: 2,
+        };
+        insta::assert_snapshot!(time_column(&live("__time")).unwrap(), @r#"
+        SELECT data_type FROM "druid".information_schema.columns
+                 WHERE table_schema = 'druid' AND table_name = 'events' AND column_name = '__time'
+        "#);
+        assert_eq!(time_column(&live("with_timezone(__time, 'UTC')")), None);
+        assert_eq!(field_type("timestamp(3)"), FieldType::Timestamp);
+        assert_eq!(
+            field_type("timestamp(3) with time zone"),
+            FieldType::Timestamptz
+        );
     }
 
     #[test]

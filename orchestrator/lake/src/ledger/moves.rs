@@ -43,6 +43,10 @@ pub struct Move {
     pub bytes: Option<i64>,
     /// Digest of its rows (`digest::Digest`), once copied.
     pub digest: Option<Value>,
+    /// What SQL said of its rows (`witness::Witness`), once copied.
+    pub witness: Option<Value>,
+    /// The first transaction that the copy did not see.
+    pub written_since: Option<i64>,
     /// Size of the partition in Postgres.
     pub source_bytes: Option<i64>,
     /// Iceberg's snapshot, once committed; 0 = none of the batch had a row.
@@ -86,6 +90,8 @@ impl FromRow<'_, PgRow> for Move {
             rows: row.try_get("rows")?,
             bytes: row.try_get("bytes")?,
             digest: row.try_get("digest")?,
+            witness: row.try_get("witness")?,
+            written_since: row.try_get("written_since")?,
             source_bytes: row.try_get("source_bytes")?,
             snapshot: row.try_get("snapshot_id")?,
             last_error: row.try_get("last_error")?,
@@ -97,8 +103,8 @@ impl FromRow<'_, PgRow> for Move {
 }
 
 const COLUMNS: &str = "move_id, table_schema, table_name, kind, lower, upper, flush, shape, partition_name, batch,
-    attempt, attempts, state, rows, bytes, digest, source_bytes, snapshot_id, last_error, created_at, updated_at,
-    finished_at";
+    attempt, attempts, state, rows, bytes, digest, witness, written_since, source_bytes, snapshot_id, last_error,
+    created_at, updated_at, finished_at";
 
 /// Moves of a table that have not ended, by batch in the order of planning, oldest day first.
 pub async fn open(db: impl PgExecutor<'_>, table: &TableId) -> Result<Vec<Move>, Error> {
@@ -248,6 +254,8 @@ pub(crate) struct Copied {
     pub(crate) rows: i64,
     pub(crate) bytes: i64,
     pub(crate) digest: Value,
+    pub(crate) witness: Value,
+    pub(crate) written_since: i64,
 }
 
 /// Notes what was copied, with the state.
@@ -258,13 +266,16 @@ pub(crate) async fn copied(
 ) -> Result<(), Error> {
     let done = sqlx::query(
         "update lake.moves
-         set state = 'copied', rows = $2, bytes = $3, digest = $4, updated_at = now(), last_error = null
+         set state = 'copied', rows = $2, bytes = $3, digest = $4, witness = $5, written_since = $6,
+             updated_at = now(), last_error = null
          where move_id = $1 and state = 'frozen'",
     )
     .bind(id)
     .bind(copied.rows)
     .bind(copied.bytes)
     .bind(&copied.digest)
+    .bind(&copied.witness)
+    .bind(copied.written_since)
     .execute(conn)
     .await
     .doing("note a copy")?
@@ -290,21 +301,6 @@ pub(crate) async fn discard_copy(conn: &mut PgConnection, id: Uuid) -> Result<()
     .execute(conn)
     .await
     .doing("discard a copy")?;
-    Ok(())
-}
-
-/// Notes what SQL said of the rows.
-pub(crate) async fn set_witness(
-    conn: &mut PgConnection,
-    id: Uuid,
-    witness: &Value,
-) -> Result<(), Error> {
-    sqlx::query("update lake.moves set witness = $2 where move_id = $1")
-        .bind(id)
-        .bind(witness)
-        .execute(conn)
-        .await
-        .doing("note the witness")?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Frozen -> copied -> verified: rows into files, and the files read back.
 
 use futures::TryStreamExt as _;
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 
 use super::plan::next_day;
 use super::report::Event;
@@ -97,7 +97,9 @@ impl Mover<'_> {
             throttle: self.options.throttle.clone(),
             ..read::Options::default()
         };
-        let mut rows = read::rows(self.lake.connect().await?, &select, shape, options);
+        let mut source = self.lake.connect().await?;
+        let written_since = first_look(&mut source).await?;
+        let mut rows = read::rows(source, &select, shape, options);
         let mut so_far = 0;
         let stream = rows.stream().inspect_ok(move |batch| {
             so_far += batch.num_rows() as u64;
@@ -107,14 +109,9 @@ impl Mover<'_> {
                 rows: so_far,
             });
         });
-        let written = write::write(
-            &self.adopted.iceberg,
-            &self.lake.store,
-            shape,
-            stream,
-            place,
-        )
-        .await?;
+        let iceberg = &self.adopted.iceberg;
+        let writing = write::write(iceberg, &self.lake.store, shape, stream, place);
+        let (written, told) = tokio::try_join!(writing, self.ask(one))?;
         fail::fail_point!("lake::files_written");
 
         let listed: Vec<files::File> = written
@@ -133,6 +130,8 @@ impl Mover<'_> {
             rows: i64::try_from(written.digest.rows()).unwrap_or(i64::MAX),
             bytes: i64::try_from(written.bytes).unwrap_or(i64::MAX),
             digest: to_json(&written.digest)?,
+            witness: to_json(&told)?,
+            written_since,
         };
         let mut tx = self.conn.begin().await.doing("note a copy")?;
         hold(&mut tx, &table, self.holder).await?;
@@ -143,8 +142,20 @@ impl Mover<'_> {
         Ok(())
     }
 
+    /// What SQL says of the rows, asked while they are copied. It sees them as they were a moment after the copy
+    /// did, and they cannot change; whether they have all the same is looked at again before they are dropped.
+    async fn ask(&self, one: &Move) -> Result<Witness, Error> {
+        let mut conn = self.lake.connect().await?;
+        // by one process: it has as long as the copy takes, and others want the cores
+        sqlx::raw_sql("set max_parallel_workers_per_gather = 0")
+            .execute(&mut conn)
+            .await
+            .doing("count and sum rows")?;
+        Witness::of_postgres(&mut conn, &self.source(one), &self.adopted.shape).await
+    }
+
     /// Reads the files back from the object store, and compares what they hold with the digest of what was sent
-    /// and with what SQL says of the rows in Postgres: two witnesses that share no code.
+    /// and with what SQL said of the rows in Postgres: two witnesses that share no code.
     async fn verify(&mut self, one: &Move) -> Result<(), Error> {
         let table = self.policy.table.clone();
         let listed = files::of(&mut self.conn, one.id, one.attempt).await?;
@@ -169,8 +180,11 @@ impl Mover<'_> {
         };
         let sent = stored_digest(one)?;
         let mut differences = sent.differences(&found);
-        let mut conn = self.lake.connect().await?;
-        let told = Witness::of_postgres(&mut conn, &self.source(one), shape).await?;
+        let told = match stored_witness(one)? {
+            Some(told) => told,
+            // copied by a version that asked later
+            None => self.ask(one).await?,
+        };
         differences.extend(told.differences(&seen.finish()));
         if !differences.is_empty() {
             let error = Error::Differs {
@@ -185,7 +199,6 @@ impl Mover<'_> {
         fail::fail_point!("lake::read_back");
         let mut tx = self.conn.begin().await.doing("note a verification")?;
         hold(&mut tx, &table, self.holder).await?;
-        moves::set_witness(&mut tx, one.id, &to_json(&told)?).await?;
         moves::advance(&mut tx, &[one.id], State::Copied, State::Verified).await?;
         tx.commit().await.doing("note a verification")?;
         fail::fail_point!("lake::verified");
@@ -202,6 +215,20 @@ impl Mover<'_> {
     }
 }
 
+/// Takes the snapshot that a copy reads, and returns the first transaction that it cannot see.
+async fn first_look(source: &mut PgConnection) -> Result<i64, Error> {
+    // repeatable read: the COPY that follows reads by this very snapshot. Nothing ends the transaction but the
+    // session's end.
+    sqlx::raw_sql("begin transaction isolation level repeatable read, read only")
+        .execute(&mut *source)
+        .await
+        .doing("take a snapshot")?;
+    sqlx::query_scalar("select pg_snapshot_xmax(pg_current_snapshot())::text::int8")
+        .fetch_one(source)
+        .await
+        .doing("take a snapshot")
+}
+
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Error> {
     serde_json::to_value(value).map_err(|error| Error::Malformed {
         what: "a ledger entry".to_owned(),
@@ -215,6 +242,19 @@ pub(crate) fn stored_digest(one: &Move) -> Result<Digest, Error> {
     serde_json::from_value(digest).map_err(|error| Error::Malformed {
         what: format!(
             "the ledger's digest of {} on {}",
+            one.table,
+            one.lower.date_naive()
+        ),
+        message: error.to_string(),
+    })
+}
+
+/// What SQL said of the rows of a move; `None` when it was copied by a version that asked later.
+pub(crate) fn stored_witness(one: &Move) -> Result<Option<Witness>, Error> {
+    let witness = one.witness.clone().map(serde_json::from_value).transpose();
+    witness.map_err(|error| Error::Malformed {
+        what: format!(
+            "the ledger's witness of {} on {}",
             one.table,
             one.lower.date_naive()
         ),

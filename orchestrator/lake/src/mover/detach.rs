@@ -1,7 +1,8 @@
 //! Drained -> detached -> dropped: the rows leave Postgres, after one last look at Iceberg.
 
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use super::copy::stored_witness;
 use super::{Mover, adopt, commit, facts};
 use crate::drift;
 use crate::error::{Doing as _, Error};
@@ -9,6 +10,8 @@ use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
 use crate::ledger::{TableId, files, hold};
 use crate::manifests;
+use crate::shape::Shape;
+use crate::witness::Witness;
 
 impl Mover<'_> {
     /// Ends detaches that a killed process left half done: Postgres allows one at a time for each table.
@@ -97,25 +100,15 @@ impl Mover<'_> {
                     .doing("look for a partition")?;
                 if there {
                     // its lock keeps everyone out between the count and the drop
-                    let child = child.quoted();
+                    let name = child.quoted();
                     sqlx::raw_sql(AssertSqlSafe(format!(
-                        "lock table {child} in access exclusive mode"
+                        "lock table {name} in access exclusive mode"
                     )))
                     .execute(&mut *tx)
                     .await
                     .doing("lock a detached partition")?;
-                    let rows: i64 =
-                        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {child}")))
-                            .fetch_one(&mut *tx)
-                            .await
-                            .doing("count a detached partition")?;
-                    if Some(rows) != one.rows {
-                        return Err(Error::Differs {
-                            what: format!("rows of {child} and of its archive"),
-                            message: format!("{rows} in Postgres, {:?} archived", one.rows),
-                        });
-                    }
-                    sqlx::raw_sql(AssertSqlSafe(format!("drop table {child}")))
+                    unchanged(&mut tx, &child, one).await?;
+                    sqlx::raw_sql(AssertSqlSafe(format!("drop table {name}")))
                         .execute(&mut *tx)
                         .await
                         .doing("drop a partition")?;
@@ -185,4 +178,53 @@ impl Mover<'_> {
             }),
         }
     }
+}
+
+/// Whether a detached partition, which the caller has locked, holds the rows that were copied. All are counted;
+/// when one of them was written since, everything SQL can say of them is compared: a partition that was
+/// restored from a dump has the same rows, one that someone wrote to behind the net has not.
+async fn unchanged(conn: &mut PgConnection, child: &TableId, one: &Move) -> Result<(), Error> {
+    // age() is a distance on a circle of 2^32 transactions. The copy's is none on it when it lies ahead (in the dump
+    // of another cluster) or half the circle behind; a row's is far below zero when the row is older than that, and
+    // a little when its transaction began after this one, which took no lock yet.
+    let (rows, written): (i64, bool) = sqlx::query_as(AssertSqlSafe(format!(
+        "with since as materialized (
+             select age(($1 % 4294967296)::text::xid) as age,
+                 pg_snapshot_xmax(pg_current_snapshot())::text::int8 - $1 between 0 and 2147483647 as known
+         )
+         select count(*), coalesce((select not known from since), false)
+             or coalesce(bool_or(age(xmin) between -1000000 and (select age from since)), false)
+         from {}",
+        child.quoted()
+    )))
+    .bind(one.written_since)
+    .fetch_one(&mut *conn)
+    .await
+    .doing("count a detached partition")?;
+    let mut differences = Vec::new();
+    if Some(rows) != one.rows {
+        differences.push(format!(
+            "{rows} rows in Postgres, {} archived",
+            one.rows.unwrap_or_default()
+        ));
+    } else if written && let Some(mut told) = stored_witness(one)? {
+        tracing::info!(
+            partition = child.name,
+            "written to since the copy: compared again"
+        );
+        // columns may have come and gone since
+        let mut shape = Shape::of(conn, &child.schema, &child.name).await?;
+        shape.columns.retain(|c| told.columns.contains_key(&c.name));
+        told.columns.retain(|name, _| shape.column(name).is_some());
+        let from = format!("from only {}", child.quoted());
+        let now = Witness::of_postgres(conn, &from, &shape).await?;
+        differences = told.differences(&now);
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Differs {
+        what: format!("rows of {child} and of its archive"),
+        message: differences.join("; "),
+    })
 }

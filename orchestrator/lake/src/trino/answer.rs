@@ -103,6 +103,9 @@ impl Failure {
                 Some("`show schemas from lake` lists a catalog's schemas")
             }
             "TABLE_NOT_FOUND" => Some("`show tables from lake.history` lists a schema's tables"),
+            "JDBC_ERROR" if self.message.contains("read-only transaction") => {
+                Some("that catalog is for reading; write to its server itself")
+            }
             "JDBC_ERROR" => Some("the server behind that catalog may be down: `make status`"),
             _ => None,
         }
