@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jinja::{Engine, Macros};
 use serde_json::Value as Json;
 
 use crate::assemble::assemble;
 use crate::context::yaml_scope::YamlScope;
 use crate::context::{self, Shared};
+use crate::deferral::Deferral;
 use crate::error::{Error, Location};
 use crate::files;
 use crate::graph::Graph;
@@ -21,7 +22,9 @@ use crate::packages::packages;
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::ProjectFile;
+use crate::sample::Sample;
 use crate::state::Previous;
+use crate::warnings::{Rules, Warning};
 
 /// What the caller decides about a load. Nothing is read from the process' environment or clock.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +57,12 @@ pub struct LoadOptions {
     pub skip_version_check: bool,
     /// `--store-failures`.
     pub store_failures: bool,
+    /// `--sample`.
+    pub sample: Option<Sample>,
+    /// `--warn-error`.
+    pub warn_error: Option<bool>,
+    /// `--warn-error-options`.
+    pub warn_error_options: Option<serde_json::Map<String, Json>>,
     /// Further `flags.*` that templates may read, by upper-case name.
     pub flags: IndexMap<String, Json>,
 }
@@ -74,7 +83,9 @@ pub struct Project {
     /// Folder of artifacts and compiled files.
     pub target_path: PathBuf,
     /// Things a person should know that stop nothing.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+    /// Which of them are errors.
+    pub rules: Rules,
     /// `on-run-start` operations in order.
     pub on_run_start: Vec<UniqueId>,
     /// `on-run-end` operations in order.
@@ -85,6 +96,10 @@ pub struct Project {
     pub vars: IndexMap<String, Json>,
     /// An earlier run, for selectors that compare; the caller sets it.
     pub previous: Option<Arc<Previous>>,
+    /// What another environment built, for `--defer` and `clone`; the caller sets it.
+    pub deferral: Option<Arc<Deferral>>,
+    /// The nodes a verb is about: `selected_resources` of templates.
+    pub(crate) selected: Arc<OnceLock<IndexSet<UniqueId>>>,
     /// The folder of each package.
     pub(crate) package_roots: HashMap<String, PathBuf>,
     pub(crate) shared: Arc<Shared>,
@@ -104,6 +119,12 @@ impl Project {
     #[must_use]
     pub fn file_of(&self, node: &Node) -> PathBuf {
         self.root_of(node).join(&node.original_file_path)
+    }
+
+    /// Tells templates which nodes are `selected`; the first word counts.
+    pub fn note_selected(&self, selected: &IndexSet<UniqueId>) {
+        // a second selection of one invocation is a part of the first
+        let _ = self.selected.set(selected.clone());
     }
 
     /// Whether `vars.ridehail_native_partitions` asks for native partitions.
@@ -131,7 +152,6 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
 
     let root = Arc::new(ProjectFile::load(&options.project_dir, &bare, &yaml)?);
     let packages = packages(&root, &bare, &yaml)?;
-    let mut warnings = Vec::new();
     for package in &packages {
         if let Some(unmet) = unmet_version(&package.file).filter(|_| !options.skip_version_check) {
             return Err(unmet);
@@ -156,6 +176,12 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             .map(|package| (package.name().to_owned(), package.file.vars.clone()))
             .collect(),
         empty: options.flags.get("EMPTY") == Some(&Json::Bool(true)),
+        sample: options.sample,
+        rules: Rules::of(
+            options.warn_error,
+            options.warn_error_options.as_ref(),
+            &root.flags,
+        )?,
         flags: context::flags(
             &options.which,
             options.full_refresh,
@@ -173,7 +199,6 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     });
     check_macros(&shared)?;
     let mut done = assemble(&shared, &packages, &yaml)?;
-    warnings.append(&mut done.warnings);
     done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
     let graph = Graph::of(&done.manifest)?;
     let target_path = options
@@ -188,12 +213,15 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         manifest: Arc::new(done.manifest),
         graph,
         target_path: options.project_dir.join(target_path),
-        warnings,
+        warnings: shared.rules.own_warning().into_iter().chain(done.warnings).collect(),
+        rules: shared.rules.clone(),
         on_run_start: done.on_run_start,
         on_run_end: done.on_run_end,
         flags: root.flags.clone(),
         vars,
         previous: None,
+        deferral: None,
+        selected: Arc::default(),
         package_roots: packages
             .iter()
             .map(|package| (package.name().to_owned(), package.file.root.clone()))

@@ -8,6 +8,7 @@ mod compat;
 mod docs;
 mod packages;
 mod schedule;
+mod states;
 mod stopped;
 mod templated;
 mod tidy;
