@@ -6,6 +6,7 @@ mod archive;
 mod bed;
 mod compat;
 mod docs;
+mod flags;
 mod packages;
 mod schedule;
 mod states;
