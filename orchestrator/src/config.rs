@@ -13,8 +13,16 @@ use project::manifest::ResourceType;
 use serde_json::{Map, Value as Json};
 
 mod output;
+mod sample;
+mod state;
+mod variables;
+mod warn;
 
 pub use output::{LogArgs, LogFormat, LogLevel};
+pub use sample::SampleArgs;
+pub use state::StateArgs;
+pub use variables::with_variables;
+pub use warn::WarnArgs;
 
 use crate::retry::RetryLimits;
 use crate::run::prepare::Place;
@@ -40,12 +48,16 @@ pub struct ProjectArgs {
     /// Folder for compiled SQL and artifacts [default: target]
     #[arg(long, value_name = "DIR", env = "DBT_TARGET_PATH")]
     pub target_path: Option<PathBuf>,
-    /// Folder with the artifacts of an earlier run: what `state:`, `result:` and `source_status:` compare with
-    #[arg(long, value_name = "DIR", env = "DBT_STATE", hide_env = true)]
-    pub state: Option<PathBuf>,
+    /// Another environment, or an earlier run.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// What is made of warnings.
+    #[command(flatten)]
+    pub warn: WarnArgs,
     /// Take a project that asks for another version of dbt
-    #[arg(long, action = ArgAction::SetTrue)]
-    pub no_version_check: bool,
+    #[arg(long = "no-version-check", env = "DBT_VERSION_CHECK", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetFalse)]
+    pub version_check: bool,
     /// Variables, as a YAML mapping: '{lookback_days: 3}'
     #[arg(long, value_name = "YAML", value_parser = mapping)]
     pub vars: Option<Map<String, Json>>,
@@ -66,11 +78,10 @@ impl ProjectArgs {
             project_dir: given.unwrap_or_else(default_project),
             profiles_dir: self.profiles_dir.clone(),
             target_path: self.target_path.clone(),
-            state: self.state.clone(),
-            skip_version_check: self.no_version_check
-                || env.get("DBT_VERSION_CHECK").is_some_and(|value| {
-                    ["0", "false", "f", "no", "n", "off"].contains(&value.to_lowercase().as_str())
-                }),
+            state: self.state.state.clone(),
+            defer_state: self.state.defer_state.clone(),
+            skip_version_check: !self.version_check,
+            parse_cache: output::parse_cache(),
             env,
         }
     }
@@ -81,6 +92,10 @@ impl ProjectArgs {
         Request {
             profile: self.profile.clone(),
             target: self.target.clone(),
+            defer: self.state.defers(),
+            favor_state: self.state.favors(),
+            warn_error: self.warn.warn_error(),
+            warn_error_options: self.warn.options().cloned(),
             vars: self.vars.clone().unwrap_or_default(),
             ..request
         }
@@ -128,11 +143,13 @@ pub struct SelectionArgs {
     #[arg(long, value_name = "SELECTOR", num_args = 1.., action = ArgAction::Append)]
     pub exclude: Vec<String>,
     /// Kinds of nodes to take [default: all that the verb handles]
-    #[arg(long, value_name = "KIND", num_args = 1.., env = "DBT_RESOURCE_TYPES", hide_env = true,
+    #[arg(long, visible_alias = "resource-types", value_name = "KIND", num_args = 1..,
+          env = "DBT_RESOURCE_TYPES", hide_env = true,
           value_delimiter = ' ')]
     pub resource_type: Vec<Kind>,
     /// Kinds of nodes to leave out
-    #[arg(long, value_name = "KIND", num_args = 1.., env = "DBT_EXCLUDE_RESOURCE_TYPES",
+    #[arg(long, visible_alias = "exclude-resource-types", value_name = "KIND", num_args = 1..,
+          env = "DBT_EXCLUDE_RESOURCE_TYPES",
           hide_env = true, value_delimiter = ' ')]
     pub exclude_resource_type: Vec<Kind>,
     /// Named selection of selectors.yml, in the place of --select and --exclude
@@ -257,6 +274,9 @@ pub struct ExecutionArgs {
     /// Nodes at once [default: the profile's]
     #[arg(long, value_name = "N", env = "DBT_THREADS", hide_env = true)]
     pub threads: Option<usize>,
+    #[arg(long, hide = true, env = "DBT_SINGLE_THREADED", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    single_threaded: bool,
     /// Rebuild incremental models from nothing
     #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
@@ -266,10 +286,12 @@ pub struct ExecutionArgs {
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub empty: bool,
     /// Build microbatch models from this date or time on [default: where each left off]
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    #[arg(long, value_name = "TIME", env = "DBT_EVENT_TIME_START", hide_env = true,
+          value_parser = instant)]
     pub event_time_start: Option<DateTime<Utc>>,
     /// Build microbatch models up to this date or time [default: now]
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    #[arg(long, value_name = "TIME", env = "DBT_EVENT_TIME_END", hide_env = true,
+          value_parser = instant)]
     pub event_time_end: Option<DateTime<Utc>>,
     /// Stop at the first failure, cancelling what runs
     #[arg(short = 'x', long, env = "DBT_FAIL_FAST", hide_env = true,
@@ -279,10 +301,6 @@ pub struct ExecutionArgs {
     #[arg(long, env = "DBT_STORE_FAILURES", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub store_failures: bool,
-    /// Take warnings for failures
-    #[arg(long, env = "DBT_WARN_ERROR", hide_env = true,
-          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
-    pub warn_error: bool,
     /// Further attempts of a node whose failure may pass: deadlock, lost connection
     #[arg(long, value_name = "N", env = "RIDEHAIL_RETRIES", default_value_t = RetryLimits::DEFAULT.retries)]
     pub retries: u16,
@@ -297,10 +315,6 @@ pub struct ExecutionArgs {
         default_value = "ok"
     )]
     pub empty_selection: EmptySelection,
-    /// Write no target/*.json
-    #[arg(long, env = "DBT_NO_WRITE_JSON", hide_env = true,
-          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
-    pub no_write_json: bool,
 }
 
 /// What a selection of nothing means.
@@ -319,14 +333,13 @@ impl ExecutionArgs {
     #[must_use]
     pub fn request(&self, command: Command) -> Request {
         Request {
-            threads: self.threads,
+            threads: self.threads.or(self.single_threaded.then_some(1)),
             full_refresh: self.full_refresh,
             empty: self.empty,
             event_time_start: self.event_time_start,
             event_time_end: self.event_time_end,
             fail_fast: self.fail_fast,
             store_failures: self.store_failures,
-            warn_error: self.warn_error,
             retries: self.retries,
             timeout_seconds: self.timeout,
             ..Request::new(command)

@@ -4,14 +4,16 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use orchestrator::cli::{self, Cli};
+use orchestrator::config::with_variables;
 use orchestrator::telemetry;
 
 fn main() -> ExitCode {
-    let matches = cli::grouped(Cli::command()).get_matches();
+    let matches = with_variables(cli::grouped(Cli::command())).get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    cli.log.settle();
     telemetry::start(&cli.log, cli.verb.stays());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

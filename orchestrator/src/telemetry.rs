@@ -20,7 +20,7 @@ pub fn start(log: &LogArgs, stays: bool) {
     let quiet = ",tokio_cron_scheduler=warn,sqlx=error,librdkafka=warn";
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("{level}{quiet}")));
-    let ansi = !log.no_use_colors
+    let ansi = !log.is_plain()
         && std::env::var_os("NO_COLOR").is_none()
         && std::io::stderr().is_terminal();
     let log_lines = tracing_subscriber::fmt()
@@ -28,6 +28,8 @@ pub fn start(log: &LogArgs, stays: bool) {
         .with_writer(std::io::stderr);
     match log.log_format {
         LogFormat::Json => log_lines.json().init(),
-        LogFormat::Text => log_lines.with_ansi(ansi).with_target(false).init(),
+        LogFormat::Text | LogFormat::Default | LogFormat::Debug => {
+            log_lines.with_ansi(ansi).with_target(false).init()
+        }
     }
 }

@@ -51,7 +51,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.join("manifest.json"),
         serde_json::to_string_pretty(&*project.manifest)?,
     )?;
-    fs::write(out.join("warnings.txt"), project.warnings.join("\n"))?;
+    let warnings: Vec<&str> = project
+        .warnings
+        .iter()
+        .map(|warning| &*warning.text)
+        .collect();
+    fs::write(out.join("warnings.txt"), warnings.join("\n"))?;
     for id in project
         .manifest
         .nodes

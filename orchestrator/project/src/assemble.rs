@@ -20,13 +20,14 @@ use crate::parse::properties::{Patch, Patches, read as read_properties};
 use crate::parse::{
     Package, exposures, groups, macros, nodes, resolve, semantic, snapshots, sources, unit_tests,
 };
+use crate::warnings::{NO_NODE_FOR_YAML_KEY, NODE_NOT_FOUND, Warning};
 
 /// A manifest and what belongs to it.
 #[derive(Debug, Default)]
 pub(crate) struct Assembled {
     pub(crate) manifest: Manifest,
     pub(crate) lookup: Lookup,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) on_run_start: Vec<UniqueId>,
     pub(crate) on_run_end: Vec<UniqueId>,
 }
@@ -86,7 +87,11 @@ pub(crate) fn assemble(
     done.lookup = Lookup::of(&done.manifest);
     let root = &packages[0].file.root;
     let missing = resolve::dependencies(&mut done.manifest, &done.lookup, root)?;
-    done.warnings.extend(missing);
+    done.warnings
+        .extend(missing.into_iter().map(|text| Warning {
+            event: NODE_NOT_FOUND,
+            text,
+        }));
     semantic::resolve(&mut done.manifest)?;
     let folder = |name: &str| {
         let package = packages.iter().find(|package| package.name() == name)?;
@@ -229,12 +234,16 @@ impl Assembly<'_> {
             for (file, patch) in entries {
                 let version = patch.version.as_ref().map(|version| &version.v);
                 if !described.contains(&(patch.name.as_str(), version, &patch.file.path)) {
-                    warnings.push(format!(
+                    let text = format!(
                         "Did not find matching node for patch with name '{}' in the '{kind}s' \
                          section of file '{}'",
                         file,
                         patch.file.path.display()
-                    ));
+                    );
+                    warnings.push(Warning {
+                        event: NO_NODE_FOR_YAML_KEY,
+                        text,
+                    });
                 }
             }
         }

@@ -192,7 +192,13 @@ pub fn instant(text: &str) -> Option<DateTime<Utc>> {
 
 /// A timestamp as filters and templates show it: `2026-01-01 00:00:00+00:00`.
 pub(crate) fn shown(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S%.f+00:00").to_string()
+    // to the microsecond, as dbt's times are
+    let fraction = match at.timestamp_subsec_micros() {
+        0 => "",
+        _ => "%.6f",
+    };
+    at.format(&format!("%Y-%m-%d %H:%M:%S{fraction}+00:00"))
+        .to_string()
 }
 
 fn wrong(node: &Node, what: &str) -> Error {

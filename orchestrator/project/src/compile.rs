@@ -111,6 +111,8 @@ impl<'a> Rendering<'a> {
             results: Mutex::new(BTreeMap::new()),
             written: Mutex::default(),
             batch,
+            deferral: project.deferral.clone(),
+            selected: Arc::clone(&project.selected),
             graph: OnceLock::new(),
         });
         let scope = Arc::new(NodeScope {

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jinja::{Engine, Macros};
 use serde_json::{Value as Json, json};
 
 use crate::assemble::assemble;
 use crate::context::yaml_scope::YamlScope;
 use crate::context::{self, Shared};
+use crate::deferral::Deferral;
 use crate::error::{Error, Location};
 use crate::files;
 use crate::graph::Graph;
@@ -22,7 +23,9 @@ use crate::parse::cache::{self, Cache};
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::ProjectFile;
+use crate::sample::Sample;
 use crate::state::Previous;
+use crate::warnings::{Rules, Warning};
 
 /// What the caller decides about a load. Nothing is read from the process' environment or clock.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +62,12 @@ pub struct LoadOptions {
     pub parse_cache: ParseCache,
     /// Tells builds of this program apart: none trusts what another kept.
     pub binary: String,
+    /// `--sample`.
+    pub sample: Option<Sample>,
+    /// `--warn-error`.
+    pub warn_error: Option<bool>,
+    /// `--warn-error-options`.
+    pub warn_error_options: Option<serde_json::Map<String, Json>>,
     /// Further `flags.*` that templates may read, by upper-case name.
     pub flags: IndexMap<String, Json>,
 }
@@ -94,7 +103,9 @@ pub struct Project {
     /// Folder of artifacts and compiled files.
     pub target_path: PathBuf,
     /// Things a person should know that stop nothing.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+    /// Which of them are errors.
+    pub rules: Rules,
     /// `on-run-start` operations in order.
     pub on_run_start: Vec<UniqueId>,
     /// `on-run-end` operations in order.
@@ -107,6 +118,10 @@ pub struct Project {
     pub parse_cache: Option<String>,
     /// An earlier run, for selectors that compare; the caller sets it.
     pub previous: Option<Arc<Previous>>,
+    /// What another environment built, for `--defer` and `clone`; the caller sets it.
+    pub deferral: Option<Arc<Deferral>>,
+    /// The nodes a verb is about: `selected_resources` of templates.
+    pub(crate) selected: Arc<OnceLock<IndexSet<UniqueId>>>,
     /// The folder of each package.
     pub(crate) package_roots: HashMap<String, PathBuf>,
     pub(crate) shared: Arc<Shared>,
@@ -126,6 +141,12 @@ impl Project {
     #[must_use]
     pub fn file_of(&self, node: &Node) -> PathBuf {
         self.root_of(node).join(&node.original_file_path)
+    }
+
+    /// Tells templates which nodes are `selected`; the first word counts.
+    pub fn note_selected(&self, selected: &IndexSet<UniqueId>) {
+        // a second selection of one invocation is a part of the first
+        let _ = self.selected.set(selected.clone());
     }
 
     /// Whether `vars.ridehail_native_partitions` asks for native partitions.
@@ -153,7 +174,6 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
 
     let root = Arc::new(ProjectFile::load(&options.project_dir, &bare, &yaml)?);
     let packages = packages(&root, &bare, &yaml)?;
-    let mut warnings = Vec::new();
     for package in &packages {
         if let Some(unmet) = package
             .file
@@ -212,6 +232,12 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         cli_vars: options.vars.clone(),
         package_vars,
         empty: options.flags.get("EMPTY") == Some(&Json::Bool(true)),
+        sample: options.sample,
+        rules: Rules::of(
+            options.warn_error,
+            options.warn_error_options.as_ref(),
+            &root.flags,
+        )?,
         flags: context::flags(
             &options.which,
             options.full_refresh,
@@ -227,9 +253,8 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             .map(|package| package.name().to_owned())
             .collect(),
     });
-    check_macros(&shared)?;
+    macros::check(&shared)?;
     let mut done = assemble(&shared, &packages, &yaml)?;
-    warnings.append(&mut done.warnings);
     done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
     let graph = Graph::of(&done.manifest)?;
     Ok(Project {
@@ -239,13 +264,21 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         manifest: Arc::new(done.manifest),
         graph,
         target_path,
-        warnings,
+        warnings: shared
+            .rules
+            .own_warning()
+            .into_iter()
+            .chain(done.warnings)
+            .collect(),
+        rules: shared.rules.clone(),
         on_run_start: done.on_run_start,
         on_run_end: done.on_run_end,
         flags: root.flags.clone(),
         vars,
         parse_cache: shared.cache.text(),
         previous: None,
+        deferral: None,
+        selected: Arc::default(),
         package_roots: packages
             .iter()
             .map(|package| (package.name().to_owned(), package.file.root.clone()))
@@ -347,30 +380,4 @@ fn root_vars(
     }
     vars.extend(options.vars.clone());
     vars
-}
-
-/// Parses the root project's macros now, so that their mistakes come up once and early.
-fn check_macros(shared: &Shared) -> Result<(), Error> {
-    let macros = shared.engine.macros();
-    let mut own: Vec<_> = macros
-        .iter()
-        .filter(|m| m.package == shared.project_name)
-        .collect();
-    own.sort_by_key(|found| (&found.path, found.block.line));
-    for found in own {
-        shared
-            .engine
-            .check_macro(&found.unique_id)
-            .map_err(|error| Error::Template {
-                subject: format!("macro {}", found.name),
-                location: Box::new(Location::line(
-                    &*found.path,
-                    error.line.unwrap_or(found.block.line),
-                )),
-                message: error.message,
-                stack: Vec::new(),
-                hint: None,
-            })?;
-    }
-    Ok(())
 }

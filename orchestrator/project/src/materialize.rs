@@ -15,6 +15,7 @@ use crate::context::{Said, lock, node_value, relation};
 use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
+use crate::parse::nodes::compiled_path;
 
 /// What running a materialization left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct RenderedHook {
     pub messages: Vec<Said>,
 }
 
+/// The materialization of the verb `clone`.
+const CLONE: &str = "clone";
 /// Materializations the engine builds itself.
 const NATIVE: [&str; 4] = ["view", "table", "incremental", "ephemeral"];
 /// Strategies it knows.
@@ -144,6 +147,27 @@ impl Project {
         }
     }
 
+    /// The template that `clone` builds `node` by.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn clone_template(&self, node: &Node) -> Result<&Arc<Macro>, Error> {
+        let found = self.find_materialization(node, CLONE);
+        found.ok_or_else(|| missing(node))
+    }
+
+    /// What `clone` builds `node` of: everything the other environment has of it.
+    #[must_use]
+    pub fn clone_sql(&self, node: &Node) -> Compiled {
+        let deferral = self.deferral.as_ref();
+        let there = deferral.and_then(|deferral| deferral.relation(&node.unique_id));
+        Compiled {
+            sql: there.map_or_else(String::new, |there| format!("select * from {there}")),
+            path: compiled_path(node),
+            ..Compiled::default()
+        }
+    }
+
     /// Whether the engine's own way of building `node` is what its templates would do.
     fn is_native(&self, node: &Node) -> bool {
         let config = &node.config;
@@ -243,6 +267,14 @@ impl Project {
         }
         let main = lock(&rendering.run.results).get("main").cloned();
         let Some(main) = main else {
+            if template.name.starts_with("materialization_clone_") {
+                // there was nothing to clone, or it is here already
+                return Ok(Materialized {
+                    message: "No-op".to_owned(),
+                    messages: std::mem::take(&mut lock(&rendering.run.messages)),
+                    ..Materialized::default()
+                });
+            }
             return Err(Error::Template {
                 subject: format!("model {}", node.name),
                 location: Box::new(Location::file(&node.original_file_path)),

@@ -151,6 +151,7 @@ impl Project {
                 name: source.name.clone(),
                 cte: cte_name(&format!("{}__{}", source.source_name, source.name)),
                 relation: Some(source.relation_name.clone()),
+                deferred: None,
                 fixture: at,
             });
         }
@@ -175,7 +176,9 @@ impl Project {
             ));
         };
         let node = self.node(&id)?;
+        let deferral = self.deferral.as_ref().filter(|deferral| deferral.refs);
         Ok(Input {
+            deferred: deferral.and_then(|there| there.relation(&id).cloned()),
             id,
             name: node.name.clone(),
             cte: cte_name(&node.alias),

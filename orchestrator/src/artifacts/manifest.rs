@@ -75,7 +75,7 @@ pub fn write(
     document.end()
 }
 
-/// One node, source or exposure as the manifest holds it.
+/// One node, source, exposure, unit test, … as the manifest holds it.
 #[must_use]
 pub fn thing(project: &Project, id: &str) -> Option<Json> {
     let manifest = &project.manifest;
@@ -95,6 +95,20 @@ pub fn thing(project: &Project, id: &str) -> Option<Json> {
             .exposures
             .get(id)
             .map(|exposure| others::exposure(exposure, 0.0))
+    })
+    .or_else(|| {
+        let schema = &project.profile.target.schema;
+        let test = manifest.unit_tests.get(id)?;
+        Some(others::unit_test(test, schema, 0.0))
+    })
+    .or_else(|| {
+        let semantics = [
+            &manifest.metrics,
+            &manifest.semantic_models,
+            &manifest.saved_queries,
+        ];
+        let thing = semantics.iter().find_map(|things| things.get(id))?;
+        Some(others::semantic(thing, 0.0))
     })
 }
 

@@ -74,6 +74,14 @@ pub fn write(target: &Path, name: &str, artifact: &Json) -> io::Result<()> {
     })
 }
 
+/// Writes a text, as [`write`] does.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_text(target: &Path, name: &str, text: &str) -> io::Result<()> {
+    write_by(target, name, &mut |out| out.write_all(text.as_bytes()))
+}
+
 /// Writes `manifest.json`; `made` by unique id.
 ///
 /// # Errors

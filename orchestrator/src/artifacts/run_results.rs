@@ -32,7 +32,12 @@ pub fn render(
         .zip(&executed.states)
         .filter(|(_, state)| **state == NodeState::Skipped)
         .map(|(node, _)| entry(project, &node.unique_id, "skipped"));
-    document(about, request, ran.chain(skipped).collect(), took)
+    let mut document = document(about, request, ran.chain(skipped).collect(), took);
+    if let Some(there) = &project.deferral {
+        // `retry` reads there again
+        document["args"]["state"] = json!(there.folder);
+    }
+    document
 }
 
 /// The artifact with `results`.
@@ -65,7 +70,12 @@ fn args(about: &Invocation, request: &Request) -> Json {
         "full_refresh": request.full_refresh,
         "fail_fast": request.fail_fast,
         "store_failures": request.store_failures,
+        "empty": request.empty,
+        "defer": request.defer,
+        "favor_state": request.favor_state,
+        "sample": request.sample,
         "warn_error": request.warn_error,
+        "warn_error_options": request.warn_error_options,
         "threads": request.threads,
         "target": request.target,
         "profile": request.profile,
@@ -133,6 +143,7 @@ pub fn status(node: &PlannedNode, report: &Report) -> &'static str {
     match report.ending {
         Ending::Success if is_test => "pass",
         Ending::Success => "success",
+        Ending::NoOp => "no-op",
         Ending::Warned => "warn",
         Ending::Failed if is_test && report.failures.is_some() => "fail",
         Ending::Failed | Ending::Cancelled => "error",
@@ -148,7 +159,7 @@ fn response(node: &PlannedNode, report: &Report) -> Json {
             None => json!({}),
         };
     }
-    if report.ending != Ending::Success {
+    if report.ending != Ending::Success || report.message == "No-op" {
         return json!({});
     }
     let words = report.message.split(' ');

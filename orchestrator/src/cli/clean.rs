@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 use project::packages::clean_targets;
 
 use super::Advice;
@@ -18,8 +19,11 @@ pub struct CleanArgs {
     #[command(flatten)]
     project: ProjectArgs,
     /// Delete folders outside the project too
-    #[arg(long)]
-    no_clean_project_files_only: bool,
+    #[arg(long = "no-clean-project-files-only", env = "DBT_CLEAN_PROJECT_FILES_ONLY", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetFalse)]
+    clean_project_files_only: bool,
+    #[arg(long = "clean-project-files-only", hide = true)]
+    yes_clean_project_files_only: bool,
 }
 
 pub(super) async fn execute(
@@ -39,7 +43,7 @@ pub(super) async fn execute(
         .filter(|target| !target.starts_with(&root) || **target == root)
         .map(|target| format!("'{}'", target.display()))
         .collect();
-    if !outside.is_empty() && !args.no_clean_project_files_only {
+    if !outside.is_empty() && (args.clean_project_files_only || args.yes_clean_project_files_only) {
         return Err(Advice {
             what: format!(
                 "these directories outside the project are not cleaned: [{}]",

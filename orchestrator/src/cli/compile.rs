@@ -6,15 +6,16 @@ use std::sync::Arc;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use project::manifest::ResourceType;
-use project::select::select;
+use project::select::selected;
 use uuid::Uuid;
 
 use super::compiling::{compile_nodes, compiled_kinds, connect, write_artifacts};
 use super::printer::Printer;
+use super::warn;
 use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
-use crate::run::invoke::read;
+use crate::run::invoke::{heed, read};
 use crate::run::request::{Command, Request};
 
 /// Writes compiled SQL to `target/compiled`. Asks the database what exists, changes nothing.
@@ -24,13 +25,13 @@ pub struct CompileArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
+    /// Compile for models of no rows
+    #[arg(long, env = "DBT_EMPTY", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    empty: bool,
     /// Compile incremental models as for a rebuild from nothing
     #[arg(short, long)]
     full_refresh: bool,
-    /// Write no target/*.json
-    #[arg(long, env = "DBT_NO_WRITE_JSON", hide_env = true,
-          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
-    no_write_json: bool,
 }
 
 pub(super) async fn execute(
@@ -43,6 +44,7 @@ pub(super) async fn execute(
         .apply(args.project.apply(Request::new(Command::Build)));
     let request = Request {
         full_refresh: args.full_refresh,
+        empty: args.empty,
         ..request
     };
     let place = args.project.place();
@@ -52,7 +54,12 @@ pub(super) async fn execute(
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
     // an ephemeral model is part of others; by itself only who asks for it wants to see it
     let one = !request.select.is_empty();
-    let chosen: Vec<String> = select(&project, &spec)?
+    let found = selected(&project, &spec)?;
+    heed(&project.rules, &project.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut warn)?;
+    project.note_selected(&found.ids);
+    let chosen: Vec<String> = found
+        .ids
         .into_iter()
         .filter(|id| {
             project
@@ -87,7 +94,7 @@ pub(super) async fn execute(
     warehouse.close().await;
     let written = compiled.made.len();
     let single = compiled.last.take();
-    if !args.no_write_json {
+    if log.writes_json() {
         let about = Invocation {
             invocation_id,
             started_at: now,

@@ -19,7 +19,7 @@ use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 
 pub use words::label;
-use words::{built, declared, lake_work, plural, relation};
+use words::{built, declared, is_clone, lake_work, plural, relation, starts};
 
 /// Column that dots run to.
 const WIDTH: usize = 80;
@@ -37,6 +37,8 @@ pub struct Console {
     quiet: bool,
     /// Times and levels as dbt's log file has them.
     for_file: bool,
+    /// `print` of templates is heard.
+    prints: bool,
     nodes: Arc<[PlannedNode]>,
     tally: Tally,
     /// What the summary repeats: failures and warnings, in the order they happened.
@@ -54,6 +56,7 @@ impl Console {
             printer,
             quiet,
             for_file: false,
+            prints: true,
             nodes: Arc::from([]),
             tally: Tally::default(),
             problems: Vec::new(),
@@ -69,6 +72,12 @@ impl Console {
             for_file: true,
             ..Self::new(printer, false)
         }
+    }
+
+    /// Whether `print` of templates is heard.
+    #[must_use]
+    pub fn printing(self, prints: bool) -> Self {
+        Self { prints, ..self }
     }
 
     fn line(&self, at: DateTime<Utc>, text: &str) {
@@ -202,6 +211,12 @@ impl Console {
                 let words = format!("{verb} {}", relation(planned));
                 self.result(at, index, &words, Some(color), status, took);
             }
+            (_, Ending::NoOp) => {
+                let words = format!("NO-OP {}", label(planned));
+                self.result(at, index, &words, Some(Color::Yellow), "NO-OP", took);
+            }
+            // dbt says nothing of a clone but what its template says; what failed is in the summary
+            _ if is_clone(planned) => {}
             (kind, Ending::Success | Ending::Warned) => {
                 let verb = match kind {
                     "seed" => "OK loaded",
@@ -226,7 +241,7 @@ impl Console {
         }
         match report.ending {
             Ending::Failed | Ending::Warned => self.problems.push((node, report.clone())),
-            Ending::Success | Ending::Cancelled => {}
+            Ending::Success | Ending::NoOp | Ending::Cancelled => {}
         }
     }
 }
@@ -254,14 +269,8 @@ impl Renderer for Console {
                     .map(|(kind, count)| plural(*count, declared(kind)))
                     .collect();
                 self.line(at, &format!("Found {}", found.join(", ")));
-                self.line(at, "");
             }
-            Event::Warning { text } => {
-                self.line(
-                    at,
-                    &format!("{} {text}", self.printer.paint(Color::Yellow, "[WARNING]:")),
-                );
-            }
+            Event::Warning(warning) => self.warning(at, warning),
             Event::Said(said) => self.said(at, said),
             Event::NothingToDo => self.line(
                 at,
@@ -274,6 +283,7 @@ impl Renderer for Console {
                 ..
             } => {
                 self.nodes = Arc::clone(nodes);
+                self.line(at, "");
                 self.line(
                     at,
                     &format!("Concurrency: {threads} threads (target='{target}')"),
@@ -298,6 +308,7 @@ impl Renderer for Console {
             } => self.batch(at, *node, (*index, *total), label, ended.as_ref()),
             // a further attempt has its own line already: the one that announced it
             Event::NodeStarted { attempt: 2.., .. } => {}
+            Event::NodeStarted { node, .. } if !starts(self.node(*node)) => {}
             Event::NodeStarted { node, index, .. } => {
                 let words = format!("START {}", label(self.node(*node)));
                 self.result(at, *index, &words, None, "RUN", None);

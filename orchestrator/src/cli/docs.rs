@@ -69,7 +69,13 @@ struct ServeArgs {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
     /// Address; loopback only, as there is no login
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "DBT_HOST",
+        hide_env = true,
+        default_value = "127.0.0.1"
+    )]
     host: String,
     /// Kept for dbt's sake: no browser is ever opened
     #[arg(long, action = ArgAction::SetTrue)]
@@ -107,6 +113,7 @@ async fn generate(
     let project = Arc::new(read(&place, &request, "generate", began, invocation_id).await?);
     let spec = request.spec(args.selection.kinds());
     let selected = select(&project, &spec)?;
+    project.note_selected(&selected);
     let say = |text: &str| {
         if !log.quiet {
             printer.line(&format!("{}  {text}", SystemClock.now().format("%H:%M:%S")));

@@ -93,12 +93,12 @@ impl Renderer for JsonLog {
                     json!({ "stat_line": line }),
                 )
             }
-            Event::Warning { text } => (
-                "Z049",
-                "Note",
+            Event::Warning(warning) => (
+                warning.code(),
+                warning.event,
                 "warn",
-                text.to_owned(),
-                json!({ "msg": text }),
+                warning.text.clone(),
+                json!({ "msg": warning.text }),
             ),
             Event::Said(said) => {
                 let text = said.text().to_owned();
@@ -213,11 +213,12 @@ impl Renderer for JsonLog {
                     "test" | "unit_test" => ("Q007", "LogTestResult"),
                     "seed" => ("Q016", "LogSeedResult"),
                     "snapshot" => ("Q015", "LogSnapshotResult"),
+                    "exposure" | "saved_query" => ("Q019", "LogNodeNoOpResult"),
                     _ => ("Q012", "LogModelResult"),
                 };
                 let word = status(planned, report);
                 let level = match word {
-                    "success" | "pass" => "info",
+                    "success" | "pass" | "no-op" => "info",
                     "warn" => "warn",
                     _ => "error",
                 };
@@ -264,13 +265,14 @@ impl Renderer for JsonLog {
                     warn,
                     error: failed,
                     skip,
+                    noop,
                 } = self.tally;
                 let message = format!(
-                    "Done. PASS={pass} WARN={warn} ERROR={failed} SKIP={skip} NO-OP=0 TOTAL={}",
+                    "Done. PASS={pass} WARN={warn} ERROR={failed} SKIP={skip} NO-OP={noop} TOTAL={}",
                     self.tally.total()
                 );
                 let data = json!({
-                    "stats": { "pass": pass, "warn": warn, "error": failed, "skip": skip, "noop": 0,
+                    "stats": { "pass": pass, "warn": warn, "error": failed, "skip": skip, "noop": noop,
                                "total": self.tally.total() },
                     "state": state.word(), "error": error, "elapsed": took.as_secs_f64(),
                 });

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use project::Project;
 use project::manifest::version_text;
-use project::select::select;
+use project::select::selected;
 use project::state::Change;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::printer::Printer;
+use super::warn;
 use crate::artifacts::manifest::thing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ProjectArgs, SelectionArgs};
-use crate::run::invoke::read;
+use crate::run::invoke::{heed, read};
 use crate::run::prepare::kind_word;
 use crate::run::request::{Command, Request};
 
@@ -71,7 +72,10 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
     let now = SystemClock.now();
     let project = read(&place, &request, "list", now, Uuid::new_v4()).await?;
     let spec = request.spec(args.selection.kinds());
-    let mut chosen = select(&project, &spec)?;
+    let found = selected(&project, &spec)?;
+    heed(&project.rules, &project.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut warn)?;
+    let mut chosen = found.ids;
     chosen.sort();
     let mut lines: Vec<String> = chosen
         .iter()
@@ -162,9 +166,7 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
             .iter()
             .map(|v| format!("_v{}", version_text(v)));
         let name: String = std::iter::once(test.name.clone()).chain(version).collect();
-        let mut json = serde_json::to_value(test).ok()?;
-        json["resource_type"] = json!("unit_test");
-        json["config"] = json!({"enabled": true, "tags": test.tags, "meta": test.meta});
+        let json = thing(project, id)?;
         return Some(Listed {
             selector: format!("unit_test:{}.{name}", test.package_name),
             name: test.name.clone(),
@@ -172,6 +174,7 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
             json,
         });
     }
+    let json = thing(project, id);
     let thing = None
         .or_else(|| manifest.metrics.get(id))
         .or_else(|| manifest.semantic_models.get(id))
@@ -181,7 +184,7 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
         selector: format!("{kind}:{}.{}", thing.package_name, thing.name),
         name: thing.name.clone(),
         file: thing.original_file_path.clone(),
-        json: serde_json::to_value(thing).ok()?,
+        json: json?,
     })
 }
 

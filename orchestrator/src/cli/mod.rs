@@ -4,6 +4,7 @@
 mod archive;
 mod build;
 mod clean;
+mod clone;
 mod compile;
 mod compiling;
 pub mod console;
@@ -40,6 +41,7 @@ use std::process::ExitCode;
 use clap::{Command, Parser, Subcommand};
 
 use crate::config::LogArgs;
+use crate::run::events::Event;
 use crate::run::failure::lake_hint;
 use printer::Printer;
 
@@ -73,6 +75,8 @@ pub enum Verb {
     Seed(seed::SeedArgs),
     /// Record how rows change over time
     Snapshot(snapshot::SnapshotArgs),
+    /// Make views over what another environment has built
+    Clone(clone::CloneArgs),
     /// Run a query of a node, or one typed here, and print its first rows
     Show(show::ShowArgs),
     /// Call a macro
@@ -130,6 +134,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "test",
             "seed",
             "snapshot",
+            "clone",
             "retry",
             "compile",
             "show",
@@ -161,6 +166,7 @@ impl Verb {
             | Self::Test(_)
             | Self::Seed(_)
             | Self::Snapshot(_)
+            | Self::Clone(_)
             | Self::Compile(_)
             | Self::Show(_)
             | Self::RunOperation(_)
@@ -184,7 +190,7 @@ impl Verb {
 /// Carries out the verb.
 pub async fn dispatch(cli: Cli) -> ExitCode {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let printer = Printer::new(cli.log.no_use_colors, no_color);
+    let printer = Printer::new(cli.log.is_plain(), no_color);
     let log = cli.log;
     let done = match cli.verb {
         Verb::Build(args) => build::execute(args, &log, &printer).await,
@@ -193,6 +199,7 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Seed(args) => seed::execute(args, &log, &printer).await,
         Verb::Snapshot(args) => snapshot::execute(args, &log, &printer).await,
         Verb::Compile(args) => compile::execute(args, &log, &printer).await,
+        Verb::Clone(args) => clone::execute(args, &log, &printer).await,
         Verb::Show(args) => show::execute(args, &log, &printer).await,
         Verb::RunOperation(args) => run_operation::execute(args, &log, &printer).await,
         Verb::Init(args) => init::execute(args, &log, &printer).await,
@@ -218,6 +225,13 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => fail(&error, 2),
+    }
+}
+
+/// Says on standard error what a person should know, for verbs whose standard output is their answer.
+fn warn(event: Event) {
+    if let Event::Warning(warning) = event {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::console::words::{declared, plural};
 use super::printer::Printer;
+use super::warn;
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs};
-use crate::run::invoke::{counts, read};
+use crate::run::invoke::{counts, heed, read};
 use crate::run::request::{Command, Request};
 
 /// Reads and checks the project, and writes target/manifest.json. Touches no database.
@@ -20,9 +21,6 @@ use crate::run::request::{Command, Request};
 pub struct ParseArgs {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Write no target/manifest.json
-    #[arg(long)]
-    no_write_json: bool,
 }
 
 pub(super) async fn execute(
@@ -35,10 +33,8 @@ pub(super) async fn execute(
     let now = SystemClock.now();
     let invocation_id = Uuid::new_v4();
     let project = read(&place, &request, "parse", now, invocation_id).await?;
-    for warning in &project.warnings {
-        tracing::warn!("{warning}");
-    }
-    if !args.no_write_json {
+    heed(&project.rules, &project.warnings, &mut warn)?;
+    if log.writes_json() {
         let about = Invocation {
             invocation_id,
             started_at: now,

@@ -41,13 +41,13 @@ pub(super) async fn execute(
     log: &LogArgs,
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    let place = args.project.place();
+    let mut place = args.project.place();
     let target = args
         .project
         .target_path
         .clone()
         .unwrap_or_else(|| "target".into());
-    let folder = args.project.state.clone().unwrap_or(target);
+    let folder = args.project.state.state.clone().unwrap_or(target);
     let file = place.project_dir.join(&folder).join("run_results.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
         return Err(Advice {
@@ -63,6 +63,8 @@ pub(super) async fn execute(
     let previous: Json =
         serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
     let mut request = again(&previous)?;
+    let state = previous["args"]["state"].as_str().map(Into::into);
+    place.defer_state = place.defer_state.or(state);
     // what is typed now goes before what was typed then
     let given = args.project.apply(request.clone());
     request.profile = given.profile.or(request.profile);
@@ -71,11 +73,12 @@ pub(super) async fn execute(
         request.vars = given.vars;
     }
     request.threads = args.threads.or(request.threads);
+    request.warn_error = given.warn_error;
     let options = WalkOptions {
         place,
         store: args.store,
         no_record: args.no_record,
-        artifacts: true,
+        artifacts: log.writes_json(),
     };
     go(
         request,
@@ -125,6 +128,10 @@ fn again(previous: &Json) -> Result<Request, Advice> {
         vars,
         full_refresh: flag("full_refresh"),
         empty: flag("empty"),
+        defer: flag("defer"),
+        favor_state: flag("favor_state"),
+        sample: serde_json::from_value(args["sample"].clone()).unwrap_or_default(),
+        warn_error_options: args["warn_error_options"].as_object().cloned(),
         fail_fast: flag("fail_fast"),
         store_failures: flag("store_failures"),
         threads,

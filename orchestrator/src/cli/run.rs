@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::printer::Printer;
 use super::walk::{WalkArgs, walk};
-use crate::config::LogArgs;
+use crate::config::{LogArgs, SampleArgs};
 use crate::run::request::Command;
 
 /// Models in dependency order.
@@ -14,6 +14,8 @@ use crate::run::request::Command;
 pub struct RunArgs {
     #[command(flatten)]
     walk: WalkArgs,
+    #[command(flatten)]
+    sample: SampleArgs,
 }
 
 pub(super) async fn execute(
@@ -21,5 +23,5 @@ pub(super) async fn execute(
     log: &LogArgs,
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    walk(Command::Run, args.walk, log, printer).await
+    walk(Command::Run, args.walk, args.sample.sample, log, printer).await
 }

@@ -15,7 +15,7 @@ use super::walk::renderer;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, mapping};
 use crate::run::events::{Event, Happened};
-use crate::run::invoke::{counts, read};
+use crate::run::invoke::{counts, heed, read};
 use crate::run::request::{Command, Request};
 
 /// Calls a macro. Each `run_query` is committed by itself; what a `statement` block changes is undone unless the macro
@@ -47,9 +47,7 @@ pub(super) async fn execute(
     };
     tell(Event::Invoked);
     let project = read(&place, &request, "run-operation", now, Uuid::new_v4()).await?;
-    for text in &project.warnings {
-        tell(Event::Warning { text: text.clone() });
-    }
+    heed(&project.rules, &project.warnings, &mut tell)?;
     tell(Event::Found {
         counts: counts(&project),
     });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use project::adapter::{Adapter, Table};
 use project::manifest::ResourceType;
-use project::select::{Spec, select};
+use project::select::{Spec, selected};
 use project::{Compiled, Project};
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use warehouse::Warehouse;
 
 use super::printer::Printer;
-use super::{Advice, signals};
+use super::{Advice, signals, warn};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
-use crate::run::invoke::read;
+use crate::run::invoke::{heed, read};
 use crate::run::request::{Command, Request};
 
 /// Runs the query of a node, or one typed here, and prints its first rows. Changes nothing.
@@ -138,11 +138,11 @@ fn chosen(
             )
         })
     };
-    let nodes: Vec<_> = select(project, &spec)?
-        .into_iter()
-        .filter(shown)
-        .map(Some)
-        .collect();
+    let found = selected(project, &spec)?;
+    heed(&project.rules, &project.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut warn)?;
+    project.note_selected(&found.ids);
+    let nodes: Vec<_> = found.ids.into_iter().filter(shown).map(Some).collect();
     if nodes.is_empty() {
         return Err(Advice {
             what: "the selection matches nothing that has rows".to_owned(),

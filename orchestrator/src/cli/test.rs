@@ -21,5 +21,5 @@ pub(super) async fn execute(
     log: &LogArgs,
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    walk(Command::Test, args.walk, log, printer).await
+    walk(Command::Test, args.walk, None, log, printer).await
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use project::sample::Sample;
 
 use super::console::Console;
 use super::json_log::JsonLog;
@@ -55,16 +56,20 @@ pub(super) struct WalkOptions {
 pub(super) async fn walk(
     command: Command,
     args: WalkArgs,
+    sample: Option<Sample>,
     log: &LogArgs,
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
     let request = args.execution.request(command);
-    let request = args.selection.apply(args.project.apply(request));
+    let request = Request {
+        sample,
+        ..args.selection.apply(args.project.apply(request))
+    };
     let options = WalkOptions {
         place: args.project.place(),
         store: args.store,
         no_record: args.no_record,
-        artifacts: !args.execution.no_write_json,
+        artifacts: log.writes_json(),
     };
     go(
         request,
@@ -118,7 +123,13 @@ pub(super) async fn go(
 pub(super) fn renderer(log: &LogArgs, printer: &Printer, folder: &Path) -> Box<dyn Renderer> {
     let shown: Option<Box<dyn Renderer>> = match (log.log_level, log.log_format) {
         (LogLevel::None, _) => None,
-        (_, LogFormat::Text) => Some(Box::new(Console::new(printer.clone(), log.failures_only()))),
+        (_, LogFormat::Text | LogFormat::Default) => Some(Box::new(
+            Console::new(printer.clone(), log.failures_only()).printing(log.prints()),
+        )),
+        (_, LogFormat::Debug) => {
+            let console = Console::for_file(printer.clone()).printing(log.prints());
+            Some(Box::new(console))
+        }
         (_, LogFormat::Json) => Some(Box::new(JsonLog::new(printer.clone()))),
     };
     // no log in folders that are no project

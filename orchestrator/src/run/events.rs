@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Said;
+use project::warnings::Warning;
 
 use super::invoke::hooks::HookResult;
 use super::plan::{NodeIx, SkipCause};
@@ -18,6 +19,8 @@ use crate::retry::FailureKind;
 pub enum Ending {
     /// Built, loaded or passed.
     Success,
+    /// There was nothing to do: an exposure, a saved query.
+    NoOp,
     /// A test found rows and only warns.
     Warned,
     /// Failed for good.
@@ -68,10 +71,7 @@ pub enum Event {
         counts: Vec<(&'static str, usize)>,
     },
     /// A person should know, nothing stops.
-    Warning {
-        /// What.
-        text: String,
-    },
+    Warning(Warning),
     /// A template outside any node said something.
     Said(Said),
     /// The selection is empty.
@@ -210,6 +210,8 @@ pub struct Tally {
     pub error: usize,
     /// Skipped.
     pub skip: usize,
+    /// Only told of.
+    pub noop: usize,
 }
 
 impl Tally {
@@ -217,6 +219,7 @@ impl Tally {
     pub fn count(&mut self, ending: Ending) {
         match ending {
             Ending::Success => self.pass += 1,
+            Ending::NoOp => self.noop += 1,
             Ending::Warned => self.warn += 1,
             Ending::Failed | Ending::Cancelled => self.error += 1,
         }
@@ -241,6 +244,6 @@ impl Tally {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.pass + self.warn + self.error + self.skip
+        self.pass + self.warn + self.error + self.skip + self.noop
     }
 }

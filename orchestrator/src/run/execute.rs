@@ -231,7 +231,7 @@ impl Execution<'_> {
                 });
                 return Ok(None);
             }
-            (Ending::Success, _) => NodeEvent::Succeeded { attempt },
+            (Ending::Success | Ending::NoOp, _) => NodeEvent::Succeeded { attempt },
             (Ending::Warned, _) => NodeEvent::Warned { attempt },
             (Ending::Failed, Verdict::GiveUp) if is_lost => NodeEvent::Lost {
                 attempt,

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use lake::args::LakeArgs;
 use lake::mover::Reporter;
 use project::Project;
+use project::warnings::{Rules, Warning};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -180,20 +181,12 @@ pub async fn invoke(
         invocation_id,
     )
     .await?;
-    if let Some(text) = project.warnings.first().filter(|_| request.warn_error) {
-        return Err(Error::Project(Box::new(project::Error::Config {
-            location: None,
-            message: text.clone(),
-            hint: Some("--warn-error takes every warning for an error".to_owned()),
-        })));
-    }
-    for text in &project.warnings {
-        tell(Event::Warning { text: text.clone() });
-    }
+    heed(&project.rules, &project.warnings, &mut tell)?;
     tell(Event::Found {
         counts: counts(&project),
     });
     let prepared = prepare(Arc::new(project), &request)?;
+    heed(&prepared.project.rules, &prepared.warnings, &mut tell)?;
     if prepared.nodes.is_empty() {
         tell(Event::NothingToDo);
     }
@@ -248,6 +241,23 @@ pub async fn invoke(
         return Err(Error::Fenced { run_id });
     }
     finished
+}
+
+/// Tells of `warnings`, but for those that nobody wants to hear of.
+///
+/// # Errors
+/// The first that is taken for an error.
+pub fn heed(
+    rules: &Rules,
+    warnings: &[Warning],
+    tell: &mut impl FnMut(Event),
+) -> Result<(), Error> {
+    for warning in warnings {
+        if let Some(warning) = rules.heed(warning).map_err(Box::new)? {
+            tell(Event::Warning(warning.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the project for the verb `which`, on a thread that may block.

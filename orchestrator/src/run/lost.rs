@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use project::warnings::Warning;
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Event, Happened, Tally};
@@ -67,9 +68,10 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
         })
     };
 
-    tell(Event::Warning {
+    tell(Event::Warning(Warning {
+        event: "Note",
         text: "the process that ran this is gone".to_owned(),
-    });
+    }));
     let limits = Limits {
         threads: 1,
         fail_fast: false,

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
 use project::batches::is_microbatch;
 use project::manifest::{Node, ResourceType, UnitTest};
-use project::select::select;
-use project::state::Previous;
-use project::{LoadOptions, Project, UniqueId, execution_edges};
+use project::select::{Selected, selected};
+use project::warnings::Warning;
+use project::{Edges, ParseCache, Project, UniqueId, execution_edges};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::plan::NodeIx;
 use super::request::{Command, LakeWork, Request};
 use crate::archive::policies;
+
+mod load;
+
+pub use load::load;
 
 /// Where this machine keeps the project: what a request leaves out.
 #[derive(Debug, Clone, Default)]
@@ -29,11 +31,18 @@ pub struct Place {
     pub target_path: Option<PathBuf>,
     /// Folder with the artifacts of an earlier run, below the project's.
     pub state: Option<PathBuf>,
+    /// The same for `--defer`, where that is another.
+    pub defer_state: Option<PathBuf>,
     /// Take a project that asks for another version of dbt.
     pub skip_version_check: bool,
+    /// Whether results of earlier parses are used, and kept.
+    pub parse_cache: ParseCache,
     /// The environment, for `env_var`.
     pub env: BTreeMap<String, String>,
 }
+
+/// How the nodes of `clone` are built, whatever their own materialization.
+pub const CLONE: &str = "clone";
 
 /// A node as a run needs it: names and labels, no template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,6 +76,8 @@ pub struct Prepared {
     pub nodes: Arc<[PlannedNode]>,
     /// For each node, the numbers of those it waits for.
     pub prerequisites: Vec<Vec<NodeIx>>,
+    /// What a person should know of the selection.
+    pub warnings: Vec<Warning>,
 }
 
 /// The word for a kind of node.
@@ -100,75 +111,12 @@ pub fn known_kind(word: &str) -> &'static str {
         "operation",
         "source",
         "unit_test",
+        "exposure",
+        "saved_query",
     ]
     .into_iter()
     .find(|known| *known == word)
     .unwrap_or("node")
-}
-
-/// Reads the project for `which` verb.
-///
-/// # Errors
-/// Whatever is wrong with the project.
-pub fn load(
-    place: &Place,
-    request: &Request,
-    which: &str,
-    started_at: DateTime<Utc>,
-    invocation_id: Uuid,
-) -> Result<Project, Box<project::Error>> {
-    let mut project = project::load(&LoadOptions {
-        project_dir: place.project_dir.clone(),
-        profiles_dir: place.profiles_dir.clone(),
-        profile: request.profile.clone(),
-        target: request.target.clone(),
-        vars: request.vars.clone(),
-        threads: request.threads,
-        target_path: place.target_path.clone(),
-        full_refresh: request.full_refresh,
-        env: place.env.clone(),
-        started_at,
-        invocation_id: invocation_id.to_string(),
-        which: which.to_owned(),
-        store_failures: request.store_failures,
-        skip_version_check: place.skip_version_check,
-        flags: request
-            .empty
-            .then(|| ("EMPTY".to_owned(), true.into()))
-            .into_iter()
-            .collect(),
-        ..LoadOptions::default()
-    })
-    .map_err(Box::new)?;
-    check_partitions(&project)?;
-    let state = place
-        .state
-        .as_ref()
-        .map(|state| place.project_dir.join(state));
-    // a folder that holds no manifest is told of by the selector that needs one
-    if let Some(state) = state.filter(|state| state.join("manifest.json").is_file()) {
-        let previous = Previous::read(&state, &project.target_path).map_err(Box::new)?;
-        project.previous = Some(Arc::new(previous));
-    }
-    Ok(project)
-}
-
-/// Refuses models that native partitions cannot keep, where the project asks for them.
-fn check_partitions(project: &Project) -> Result<(), Box<project::Error>> {
-    if !project.native_partitions() {
-        return Ok(());
-    }
-    for node in project.manifest.nodes.values() {
-        warehouse::check_partitions(node).map_err(|error| {
-            let location = project::error::Location::line(&node.original_file_path, node.line);
-            project::Error::Config {
-                location: Some(location),
-                message: error.to_string(),
-                hint: error.hint().map(str::to_owned),
-            }
-        })?;
-    }
-    Ok(())
 }
 
 /// Chooses the nodes of `request` and orders them.
@@ -176,25 +124,47 @@ fn check_partitions(project: &Project) -> Result<(), Box<project::Error>> {
 /// # Errors
 /// A selector that is not understood.
 pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box<project::Error>> {
-    let selected: IndexSet<UniqueId> = match &request.nodes {
+    let Selected {
+        ids: selected,
+        warnings,
+    } = match &request.nodes {
         Some(wanted) => {
             let manifest = &project.manifest;
             let all = manifest.nodes.keys().chain(manifest.unit_tests.keys());
-            all.filter(|id| wanted.contains(id)).cloned().collect()
+            let all = all
+                .chain(manifest.exposures.keys())
+                .chain(manifest.saved_queries.keys());
+            Selected {
+                ids: all.filter(|id| wanted.contains(id)).cloned().collect(),
+                warnings: Vec::new(),
+            }
         }
-        None => select(&project, &request.spec(request.kinds())).map_err(Box::new)?,
+        None => selected(&project, &request.spec(request.kinds())).map_err(Box::new)?,
     };
+    project.note_selected(&selected);
     if let Some(work) = request.command.of_lake() {
         return prepare_archive(project, &selected, work);
     }
-    let chosen: IndexSet<UniqueId> = selected
+    let mut chosen: IndexSet<UniqueId> = selected
         .into_iter()
         .filter(|id| {
             let manifest = &project.manifest;
-            manifest.nodes.get(id).is_some_and(is_executed) || manifest.unit_tests.contains_key(id)
+            match manifest.nodes.get(id) {
+                Some(node) if request.command == Command::Clone => is_cloned(node),
+                Some(node) => is_executed(node),
+                // what is no node is only there to be told of
+                None => true,
+            }
         })
         .collect();
-    let edges = execution_edges(&project, &chosen, request.command == Command::Build);
+    let edges = match request.command {
+        // each is there by itself
+        Command::Clone => {
+            chosen.sort();
+            Edges::new()
+        }
+        command => execution_edges(&project, &chosen, command == Command::Build),
+    };
     let number: HashMap<&str, NodeIx> =
         (0..).zip(&chosen).map(|(n, id)| (id.as_str(), n)).collect();
     let prerequisites: Vec<Vec<NodeIx>> = chosen
@@ -211,15 +181,23 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
         .zip(&prerequisites)
         .filter_map(|(id, inputs)| {
             let node = project.manifest.nodes.get(id);
-            let node = node.map(|node| plan_node(node, inputs));
+            let node = node.map(|node| match request.command {
+                Command::Clone => PlannedNode {
+                    materialized: Some(CLONE.to_owned()),
+                    ..plan_node(node, inputs)
+                },
+                _ => plan_node(node, inputs),
+            });
             let unit_test = || Some(plan_unit_test(project.manifest.unit_tests.get(id)?, inputs));
-            node.or_else(unit_test)
+            let told = || plan_told(&project, id, inputs);
+            node.or_else(unit_test).or_else(told)
         })
         .collect();
     Ok(Prepared {
         project,
         nodes,
         prerequisites,
+        warnings,
     })
 }
 
@@ -249,6 +227,7 @@ fn prepare_archive(
         project,
         prerequisites: vec![Vec::new(); nodes.len()],
         nodes,
+        warnings: Vec::new(),
     })
 }
 
@@ -258,6 +237,15 @@ fn is_executed(node: &Node) -> bool {
         node.resource_type == ResourceType::Model && node.config.materialized == "ephemeral";
     let empty = node.resource_type != ResourceType::Seed && node.raw_code.trim().is_empty();
     !ephemeral && !empty
+}
+
+/// What `clone` makes a view of: everything that has a relation, however it is filled there.
+fn is_cloned(node: &Node) -> bool {
+    let kind = node.resource_type;
+    matches!(
+        kind,
+        ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
+    ) && node.config.materialized != "ephemeral"
 }
 
 /// How a node is built, in the word lines about it use.
@@ -302,6 +290,37 @@ fn plan_unit_test(test: &UnitTest, inputs: &[NodeIx]) -> PlannedNode {
         package: test.package_name.clone(),
         waits_for: waits_for(inputs),
     }
+}
+
+/// Exposures and saved queries: nothing is done about them.
+fn plan_told(project: &Project, id: &str, inputs: &[NodeIx]) -> Option<PlannedNode> {
+    let manifest = &project.manifest;
+    let exposure = manifest.exposures.get(id).map(|found| {
+        let path = &found.original_file_path;
+        (
+            ResourceType::Exposure,
+            &found.name,
+            path,
+            &found.package_name,
+        )
+    });
+    let query = || {
+        let found = manifest.saved_queries.get(id)?;
+        let path = &found.original_file_path;
+        Some((found.resource_type, &found.name, path, &found.package_name))
+    };
+    let (kind, name, path, package) = exposure.or_else(query)?;
+    Some(PlannedNode {
+        unique_id: id.to_owned(),
+        name: name.clone(),
+        resource_type: kind_word(kind),
+        materialized: None,
+        relation: None,
+        schema: None,
+        path: path.display().to_string(),
+        package: package.clone(),
+        waits_for: waits_for(inputs),
+    })
 }
 
 fn waits_for(inputs: &[NodeIx]) -> Vec<i32> {

@@ -199,7 +199,7 @@ fn now_after(before: DateTime<Utc>, clock: &SharedClock) -> DateTime<Utc> {
 pub(crate) fn is_recorded(event: &Event) -> bool {
     match event {
         Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo => false,
-        Event::Warning { .. }
+        Event::Warning(_)
         | Event::HookStarted { .. }
         | Event::HookFinished { .. }
         | Event::Batch { .. }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use project::batches::Window;
 use project::manifest::ResourceType;
+use project::sample::Sample;
 use project::select::{Indirect, Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -13,121 +14,9 @@ use crate::archive::options::ArchiveOptions;
 use crate::archive::upkeep::UpkeepOptions;
 use crate::retry::RetryLimits;
 
-/// The verbs that execute nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Command {
-    /// Seeds, models and their tests, in dependency order.
-    Build,
-    /// Models.
-    Run,
-    /// Tests.
-    Test,
-    /// Seeds.
-    Seed,
-    /// Snapshots.
-    Snapshot,
-    /// Old days of tables with an archive policy leave for the lake.
-    Archive,
-    /// Upkeep of what is there: compaction, expiry, orphans, a check.
-    Maintain,
-}
+mod command;
 
-/// What happens to an archived table in a run, where other nodes have a materialization.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LakeWork {
-    /// Its days move.
-    Archive,
-    /// It is kept in order.
-    Maintain,
-}
-
-impl LakeWork {
-    /// As stored with a node.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Archive => "archive",
-            Self::Maintain => "maintenance",
-        }
-    }
-
-    /// `archived`, `archiving`: what became of a table, and what was tried.
-    #[must_use]
-    pub fn verbs(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Archive => ("archived", "archiving"),
-            Self::Maintain => ("maintained", "maintaining"),
-        }
-    }
-
-    /// Of a node's stored word.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Archive, Self::Maintain]
-            .into_iter()
-            .find(|work| work.word() == word)
-    }
-}
-
-impl Command {
-    /// As typed and stored.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Build => "build",
-            Self::Run => "run",
-            Self::Test => "test",
-            Self::Seed => "seed",
-            Self::Snapshot => "snapshot",
-            Self::Archive => "archive",
-            Self::Maintain => "maintain",
-        }
-    }
-
-    /// The verb that `word` names, when it is one that builds.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        [
-            Self::Build,
-            Self::Run,
-            Self::Test,
-            Self::Seed,
-            Self::Snapshot,
-        ]
-        .into_iter()
-        .find(|command| command.word() == word)
-    }
-
-    /// What it does to archived tables, when those are its nodes.
-    #[must_use]
-    pub fn of_lake(self) -> Option<LakeWork> {
-        match self {
-            Self::Archive => Some(LakeWork::Archive),
-            Self::Maintain => Some(LakeWork::Maintain),
-            Self::Build | Self::Run | Self::Test | Self::Seed | Self::Snapshot => None,
-        }
-    }
-
-    /// The kinds of nodes it executes.
-    #[must_use]
-    pub fn resource_types(self) -> &'static [ResourceType] {
-        match self {
-            Self::Build => &[
-                ResourceType::Model,
-                ResourceType::Seed,
-                ResourceType::Snapshot,
-                ResourceType::Test,
-                ResourceType::UnitTest,
-            ],
-            Self::Run => &[ResourceType::Model],
-            Self::Test => &[ResourceType::Test, ResourceType::UnitTest],
-            Self::Seed => &[ResourceType::Seed],
-            Self::Snapshot => &[ResourceType::Snapshot],
-            Self::Archive | Self::Maintain => &[ResourceType::Source, ResourceType::Model],
-        }
-    }
-}
+pub use command::{Command, LakeWork};
 
 /// Who wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,9 +115,21 @@ pub struct Request {
     /// Keep the rows that tests find.
     #[serde(default, skip_serializing_if = "is_default")]
     pub store_failures: bool,
-    /// Take warnings for failures.
+    /// Take warnings for failures; what the project says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_error: Option<bool>,
+    /// Which of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_error_options: Option<Map<String, Json>>,
+    /// Read what is not here where another environment has it.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub warn_error: bool,
+    pub defer: bool,
+    /// And what is not selected in any case.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub favor_state: bool,
+    /// Read only what happened in a span of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
     /// Attempts at once; the profile's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -284,7 +185,11 @@ impl Request {
             event_time_end: None,
             fail_fast: false,
             store_failures: false,
-            warn_error: false,
+            warn_error: None,
+            warn_error_options: None,
+            defer: false,
+            favor_state: false,
+            sample: None,
             threads: None,
             profile: None,
             target: None,
@@ -304,9 +209,12 @@ impl Request {
     pub fn threads(&self, of_profile: usize) -> usize {
         self.threads.unwrap_or(match self.command {
             Command::Archive | Command::Maintain => 2,
-            Command::Build | Command::Run | Command::Test | Command::Seed | Command::Snapshot => {
-                of_profile
-            }
+            Command::Build
+            | Command::Run
+            | Command::Test
+            | Command::Seed
+            | Command::Snapshot
+            | Command::Clone => of_profile,
         })
     }
 

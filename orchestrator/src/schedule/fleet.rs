@@ -161,7 +161,7 @@ impl Renderer for Told {
                 tracing::info!(run, nodes = nodes.len(), threads, "run started");
             }
             Event::NothingToDo => tracing::warn!(run, "nothing is selected"),
-            Event::Warning { text } => tracing::warn!(run, "{text}"),
+            Event::Warning(warning) => tracing::warn!(run, "{warning}"),
             Event::HookFinished { result, .. } => {
                 if let Err(error) = &result.message {
                     tracing::error!(run, hook = result.name, "{error}");

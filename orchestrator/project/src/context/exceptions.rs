@@ -5,6 +5,7 @@ use jinja::list::dict;
 use minijinja::value::Value;
 
 use crate::context::{NodeScope, Said, contract};
+use crate::warnings::OF_TEMPLATE;
 
 /// `exceptions.raise_compiler_error(msg)`, `exceptions.warn(msg)` and their kin.
 pub(crate) fn value(scope: &NodeScope) -> Value {
@@ -16,7 +17,14 @@ pub(crate) fn value(scope: &NodeScope) -> Value {
     };
     let warned = scope.clone();
     let warn = function("warn", move |_, arguments| {
-        warned.say(Said::Warning(arguments.text(0, "msg")?));
+        let text = arguments.text(0, "msg")?;
+        let rules = &warned.shared.rules;
+        if rules.errors(OF_TEMPLATE) {
+            return Err(jinja::raise(text));
+        }
+        if !rules.silences(OF_TEMPLATE) {
+            warned.say(Said::Warning(text));
+        }
         Ok(Value::from(""))
     });
     let mut pairs: Vec<(Value, Value)> = [

@@ -14,10 +14,13 @@ use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::config::Raw;
 use crate::context::query::Kept;
+use crate::deferral::Deferral;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
 use crate::parse::cache::{Cache, VOLATILE};
 use crate::profile::PostgresTarget;
+use crate::sample::Sample;
+use crate::warnings::Rules;
 
 pub(crate) mod adapter;
 pub(crate) mod changes;
@@ -53,6 +56,10 @@ pub(crate) struct Shared {
     pub(crate) flags: Value,
     /// `--empty`: models are built of no rows.
     pub(crate) empty: bool,
+    /// What is made of warnings.
+    pub(crate) rules: Rules,
+    /// `--sample`: inputs with an event time are narrowed to it.
+    pub(crate) sample: Option<Sample>,
     pub(crate) run_started_at: Value,
     pub(crate) invocation_id: String,
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,
@@ -98,6 +105,10 @@ pub(crate) struct Run {
     pub(crate) written: Mutex<Option<String>>,
     /// The window that is built, of a microbatch model.
     pub(crate) batch: Option<Batch>,
+    /// What another environment built.
+    pub(crate) deferral: Option<Arc<Deferral>>,
+    /// The nodes the verb is about.
+    pub(crate) selected: Arc<OnceLock<IndexSet<UniqueId>>>,
     /// `graph`, once it was asked for.
     pub(crate) graph: OnceLock<Value>,
 }
@@ -231,7 +242,8 @@ impl NodeScope {
             "builtins" => Some(self.builtins()),
             "graph" => Some(graph::value(self.run().map(AsRef::as_ref))),
             "api" => Some(relation::api(self)),
-            "selected_resources" => Some(jinja::list::list([])),
+            "selected_resources" => Some(refs::selected(self)),
+            "defer_relation" => Some(refs::defer_relation(self)),
             "dbt_metadata_envs" => Some(jinja::list::dict([])),
             "pre_hooks" | "post_hooks" => Some(jinja::list::list([])),
             "run_query" => Some(query::run_query(self)),

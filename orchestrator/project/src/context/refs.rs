@@ -7,10 +7,11 @@ use minijinja::Error;
 use minijinja::value::Value;
 
 use crate::batches;
+use crate::context::query::refused;
 use crate::context::relation::Part;
 use crate::context::{Mode, NodeScope, Run, lock, relation};
 use crate::lookup::Found;
-use crate::manifest::{RefArgs, ResourceType, version_text};
+use crate::manifest::{Node, RefArgs, ResourceType, version_text};
 use crate::relation::{RelationKind, RelationName};
 
 pub(crate) fn wanted(arguments: &Arguments<'_>) -> Result<RefArgs, Error> {
@@ -95,13 +96,15 @@ fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, 
     let parent = &run.manifest.nodes[&target];
     if parent.config.materialized == "ephemeral" && parent.resource_type == ResourceType::Model {
         lock(&run.ephemeral).insert(target.clone());
-        let mut name = crate::relation::RelationName {
+        let name = RelationName {
             database: scope.shared.target.dbname.clone(),
             schema: scope.shared.target.schema.clone(),
-            identifier: String::new(),
+            identifier: crate::compile::cte_name(&parent.alias),
         };
-        name.identifier = crate::compile::cte_name(&parent.alias);
-        return Ok(relation::cte(name));
+        return Ok(match part_of(scope, run, event_time(parent)) {
+            Some(part) => relation::cte_part(name, part),
+            None => relation::cte(name),
+        });
     }
     let name = parent.relation_name.clone().ok_or_else(|| {
         raise(format!(
@@ -109,19 +112,53 @@ fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, 
             node.unique_id
         ))
     })?;
+    if let Some(deferred) = deferred(run, &target, &name)? {
+        return Ok(wanted_part(scope, run, deferred, None, event_time(parent)));
+    }
     let kind = match parent.config.materialized.as_str() {
         "view" => RelationKind::View,
         "materialized_view" => RelationKind::MaterializedView,
         _ => RelationKind::Table,
     };
     let kind = Some(relation::Kind::Stored(kind));
-    let event_time = parent.config.raw.get("event_time");
-    let event_time = event_time.and_then(|column| column.as_str());
-    Ok(wanted_part(scope, run, name, kind, event_time))
+    Ok(wanted_part(scope, run, name, kind, event_time(parent)))
 }
 
-/// A relation as it is read: nothing of it with `--empty`; in a batch those of its rows that happened then, when it
-/// tells.
+/// The column that tells when a row of `node` happened.
+fn event_time(node: &Node) -> Option<&str> {
+    node.config.raw.get("event_time")?.as_str()
+}
+
+/// Where `id` is read in another environment: as it is not `here`, or is not selected and `--favor-state` asks for it.
+fn deferred(run: &Run, id: &str, here: &RelationName) -> Result<Option<RelationName>, Error> {
+    let Some(deferral) = run.deferral.as_ref().filter(|deferral| deferral.refs) else {
+        return Ok(None);
+    };
+    let Some(there) = deferral.relation(id) else {
+        return Ok(None);
+    };
+    let is_selected = run.selected.get().is_some_and(|ids| ids.contains(id));
+    let favored = deferral.favor && !is_selected;
+    let wanted = favored || run.adapter.relation(here).map_err(refused)?.is_none();
+    Ok(wanted.then(|| there.clone()))
+}
+
+/// `defer_relation`: where the node was built in another environment.
+pub(crate) fn defer_relation(scope: &NodeScope) -> Value {
+    let there = scope.run().and_then(|run| {
+        let deferral = run.deferral.as_ref()?;
+        deferral.relation(&scope.node.unique_id).cloned()
+    });
+    there.map_or(Value::from(()), |name| relation::value(name, None))
+}
+
+/// `selected_resources`: ids of the nodes that the verb is about.
+pub(crate) fn selected(scope: &NodeScope) -> Value {
+    let ids = scope.run().and_then(|run| run.selected.get());
+    jinja::list::list(ids.into_iter().flatten().map(|id| Value::from(id.as_str())))
+}
+
+/// A relation as it is read.
 fn wanted_part(
     scope: &NodeScope,
     run: &Run,
@@ -129,17 +166,35 @@ fn wanted_part(
     kind: Option<relation::Kind>,
     event_time: Option<&str>,
 ) -> Value {
-    if scope.shared.empty && scope.node.resource_type != ResourceType::Operation {
-        return relation::part(name, kind, Part::Nothing);
+    match part_of(scope, run, event_time) {
+        Some(part) => relation::part(name, kind, part),
+        None => relation::value(name, kind),
     }
-    match (&run.batch, event_time) {
-        (Some(batch), Some(column)) => {
-            let (start, end) = (batches::shown(batch.start), batches::shown(batch.end));
-            let condition = format!("{column} >= '{start}' and {column} < '{end}'");
-            relation::part(name, kind, Part::Meeting(condition))
+}
+
+/// What of a relation is read: nothing of it with `--empty`; in a batch or a sample those of its rows that happened
+/// then, when it tells.
+fn part_of(scope: &NodeScope, run: &Run, event_time: Option<&str>) -> Option<Part> {
+    let kind = scope.node.resource_type;
+    if scope.shared.empty && kind != ResourceType::Operation {
+        return Some(Part::Nothing);
+    }
+    let column = event_time?;
+    let sampled = matches!(kind, ResourceType::Model | ResourceType::Snapshot);
+    let sample = scope.shared.sample.filter(|_| sampled);
+    let (start, end) = match (&run.batch, sample) {
+        (Some(batch), Some(sample)) => {
+            let both = sample.within(batch.start, batch.end);
+            (both.start, both.end)
         }
-        _ => relation::value(name, kind),
-    }
+        (Some(batch), None) => (batch.start, batch.end),
+        (None, Some(sample)) => (sample.start, sample.end),
+        (None, None) => return None,
+    };
+    let (start, end) = (batches::shown(start), batches::shown(end));
+    Some(Part::Meeting(format!(
+        "{column} >= '{start}' and {column} < '{end}'"
+    )))
 }
 
 /// The function `source`.

@@ -97,6 +97,17 @@ pub(crate) fn cte(name: RelationName) -> Value {
     })
 }
 
+/// The same, of which only a part is wanted.
+pub(crate) fn cte_part(name: RelationName, part: Part) -> Value {
+    Value::from_object(Relation {
+        name,
+        kind: Some(Kind::Cte),
+        include: [false, false, true],
+        quote: [false; 3],
+        part: Some(part),
+    })
+}
+
 /// The relation in `value`, if it is one.
 pub(crate) fn of(value: &Value) -> Option<Arc<Relation>> {
     value.downcast_object::<Relation>()

@@ -6,6 +6,7 @@ use jinja::blocks::{BlockKind, blocks};
 use jinja::{Macro, Macros};
 use regex::Regex;
 
+use crate::context::Shared;
 use crate::error::{Error, Location};
 use crate::files;
 use crate::manifest::DocBlock;
@@ -101,4 +102,30 @@ pub(crate) fn entry(found: &Macro) -> crate::manifest::Macro {
         original_file_path: (*found.path).into(),
         macro_sql: found.block.text.clone(),
     }
+}
+
+/// Parses the root project's macros now, so that their mistakes come up once and early.
+pub(crate) fn check(shared: &Shared) -> Result<(), Error> {
+    let macros = shared.engine.macros();
+    let mut own: Vec<_> = macros
+        .iter()
+        .filter(|m| m.package == shared.project_name)
+        .collect();
+    own.sort_by_key(|found| (&found.path, found.block.line));
+    for found in own {
+        shared
+            .engine
+            .check_macro(&found.unique_id)
+            .map_err(|error| Error::Template {
+                subject: format!("macro {}", found.name),
+                location: Box::new(Location::line(
+                    &*found.path,
+                    error.line.unwrap_or(found.block.line),
+                )),
+                message: error.message,
+                stack: Vec::new(),
+                hint: None,
+            })?;
+    }
+    Ok(())
 }

@@ -22,6 +22,8 @@ pub(super) enum Definition {
     Union(Vec<Definition>, Indirect),
     /// All of these.
     Intersection(Vec<Definition>, Indirect),
+    /// This, of which the person was told by `name` when it is nothing.
+    Expected(Box<Definition>, String),
     /// The first without the second.
     Difference(Box<(Definition, Definition)>, Indirect),
 }

@@ -3,10 +3,10 @@
 //! A selection is a union of intersections of criteria. Every step keeps two sets: what is selected,
 //! and tests that would be if their other parents were ([`Indirect`]).
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 
-use indexmap::{IndexMap, IndexSet};
-use serde_json::Value as Json;
+use indexmap::IndexSet;
 
 use crate::error::Error;
 use crate::graph::Graph;
@@ -14,6 +14,7 @@ use crate::load::Project;
 use crate::manifest::{Manifest, ResourceType, UniqueId};
 use crate::select::criteria::{Criteria, Method};
 use crate::select::definition::Definition;
+use crate::warnings::{NO_NODES_FOR_CRITERION, Warning};
 
 mod compare;
 mod criteria;
@@ -21,38 +22,9 @@ pub(crate) mod definition;
 mod item;
 mod methods;
 mod pattern;
+mod spec;
 
-/// Which tests come with selected nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Indirect {
-    /// Tests of which any parent is selected.
-    #[default]
-    Eager,
-    /// Tests of which every parent is selected.
-    Cautious,
-    /// Tests of which every parent is selected or an ancestor of a selected node.
-    Buildable,
-    /// Only tests selected themselves.
-    Empty,
-}
-
-/// A selection as the command line gives it.
-#[derive(Debug, Clone, Default)]
-pub struct Spec {
-    /// `--select` arguments; each may hold several, separated by blanks. Empty = everything.
-    pub select: Vec<String>,
-    /// `--exclude` arguments.
-    pub exclude: Vec<String>,
-    /// Kinds that the verb handles; empty = what `dbt ls` lists: everything, exposures included,
-    /// but analyses and hooks.
-    pub resource_types: Vec<ResourceType>,
-    /// Kinds taken away from those.
-    pub exclude_resource_types: Vec<ResourceType>,
-    /// `--selector`: a name in selectors.yml, in the place of `select` and `exclude`.
-    pub selector: Option<String>,
-    /// How tests follow their nodes.
-    pub indirect: Indirect,
-}
+pub use spec::{Indirect, Spec};
 
 /// What is selected, and what else would be once all its parents are.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +38,24 @@ struct Bundle {
 /// # Errors
 /// [`Error::Selection`] for an unknown method or malformed selector.
 pub fn select(project: &Project, spec: &Spec) -> Result<IndexSet<UniqueId>, Error> {
+    selected(project, spec).map(|found| found.ids)
+}
+
+/// The same, and words of `spec` that match nothing.
+///
+/// # Errors
+/// As [`select`].
+pub fn selected(project: &Project, spec: &Spec) -> Result<Selected, Error> {
     select_in(&project.manifest, &project.graph, spec, Some(project))
+}
+
+/// What a selection means.
+#[derive(Debug, Clone, Default)]
+pub struct Selected {
+    /// The nodes, in file order.
+    pub ids: IndexSet<UniqueId>,
+    /// What a person should know of its words.
+    pub warnings: Vec<Warning>,
 }
 
 /// `project` is what `state:` and its like compare; tests of the other methods have none.
@@ -75,12 +64,13 @@ fn select_in(
     graph: &Graph,
     spec: &Spec,
     project: Option<&Project>,
-) -> Result<IndexSet<UniqueId>, Error> {
+) -> Result<Selected, Error> {
     let selection = Selection {
         project,
         manifest,
         graph,
         indirect: spec.indirect,
+        unmatched: RefCell::default(),
     };
     let chosen = selection.of(&spec.definition(&manifest.selectors)?)?.direct;
     let wanted = |kind: ResourceType| {
@@ -101,7 +91,7 @@ fn select_in(
         &manifest.saved_queries,
     ];
     let semantics = semantics.into_iter().flat_map(|all| all.values());
-    Ok(nodes
+    let ids = nodes
         .chain(manifest.sources.keys().map(of_kind(ResourceType::Source)))
         .chain(
             manifest
@@ -118,53 +108,16 @@ fn select_in(
         .chain(semantics.map(|thing| (&thing.unique_id, thing.resource_type)))
         .filter(|(id, kind)| wanted(*kind) && chosen.contains(*id))
         .map(|(id, _)| id.clone())
-        .collect())
-}
-
-impl Spec {
-    /// What it means: the selector it names, the project's default one, or its own words.
-    fn definition(&self, selectors: &IndexMap<String, Json>) -> Result<Definition, Error> {
-        let unsaid = self.select.is_empty() && self.exclude.is_empty();
-        let default = definition::default_of(selectors).filter(|_| unsaid);
-        if let Some(name) = self.selector.as_deref().or(default) {
-            return definition::named(selectors, name);
-        }
-        let everything = [
-            "fqn:*",
-            "source:*",
-            "exposure:*",
-            "metric:*",
-            "semantic_model:*",
-        ];
-        let included = if self.select.is_empty() {
-            self.union(&everything.map(str::to_owned))?
-        } else {
-            self.union(&self.select)?
-        };
-        let excluded = self.union(&self.exclude)?;
-        Ok(Definition::Difference(
-            Box::new((included, excluded)),
-            Indirect::Eager,
-        ))
-    }
-
-    /// Arguments, each split at blanks, added up; `a,b` is what both select.
-    fn union(&self, arguments: &[String]) -> Result<Definition, Error> {
-        let parts = arguments
-            .iter()
-            .flat_map(|argument| argument.split_whitespace());
-        let each = parts.map(|part| {
-            let criteria = part
-                .split(',')
-                .map(|part| Ok(Definition::One(Box::new(Criteria::parse(part)?), None)))
-                .collect::<Result<_, Error>>()?;
-            Ok(Definition::Intersection(criteria, self.indirect))
-        });
-        Ok(Definition::Union(
-            each.collect::<Result<_, Error>>()?,
-            self.indirect,
-        ))
-    }
+        .collect();
+    let warning = |words: String| Warning {
+        event: NO_NODES_FOR_CRITERION,
+        text: format!("The selection criterion '{words}' does not match any enabled nodes"),
+    };
+    let unmatched = selection.unmatched.into_inner();
+    Ok(Selected {
+        ids,
+        warnings: unmatched.into_iter().map(warning).collect(),
+    })
 }
 
 struct Selection<'a> {
@@ -172,6 +125,8 @@ struct Selection<'a> {
     manifest: &'a Manifest,
     graph: &'a Graph,
     indirect: Indirect,
+    /// Words that meant nothing.
+    unmatched: RefCell<Vec<String>>,
 }
 
 /// How the sets of several parts become one.
@@ -211,6 +166,13 @@ impl Selection<'_> {
         Ok(match definition {
             Definition::One(criteria, indirect) => {
                 self.criterion(criteria, indirect.unwrap_or(self.indirect))?
+            }
+            Definition::Expected(one, words) => {
+                let bundle = self.of(one)?;
+                if bundle.direct.is_empty() {
+                    self.unmatched.borrow_mut().push(words.clone());
+                }
+                bundle
             }
             Definition::Union(parts, indirect) => self.combine(&all(parts)?, united, *indirect),
             Definition::Intersection(parts, indirect) => {

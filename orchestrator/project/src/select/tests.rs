@@ -57,7 +57,7 @@ fn ids(select: &[&str], exclude: &[&str], indirect: Indirect) -> String {
         indirect,
         ..Spec::default()
     };
-    let found = select_in(&manifest, &graph, &spec, None).unwrap();
+    let found = select_in(&manifest, &graph, &spec, None).unwrap().ids;
     found
         .iter()
         .map(|id| id.split_once('.').unwrap().1)
@@ -136,7 +136,7 @@ proptest! {
         let graph = Graph::of(&manifest).unwrap();
         let find = |select: &str, exclude: &str| {
             let list = |text: &str| if text.is_empty() { vec![] } else { vec![text.to_owned()] };
-            select_in(&manifest, &graph, &Spec { select: list(select), exclude: list(exclude), ..Spec::default() }, None).unwrap()
+            select_in(&manifest, &graph, &Spec { select: list(select), exclude: list(exclude), ..Spec::default() }, None).unwrap().ids
         };
         let (x, y) = (format!("+m{a}"), format!("m{b}+"));
         let (sx, sy) = (find(&x, ""), find(&y, ""));

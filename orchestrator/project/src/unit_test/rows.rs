@@ -26,14 +26,16 @@ pub(super) fn columns(
     input: &Input,
     adapter: &dyn Adapter,
 ) -> Result<Vec<Column>, Error> {
-    let found = match &input.relation {
-        Some(relation) => adapter.columns(relation).map_err(|source| Error::Adapter {
-            subject: format!("unit_test {}", test.name),
-            location: Location::file(&test.original_file_path),
-            source,
-        })?,
-        None => Vec::new(),
-    };
+    let mut found = Vec::new();
+    for relation in [&input.relation, &input.deferred].into_iter().flatten() {
+        if found.is_empty() {
+            found = adapter.columns(relation).map_err(|source| Error::Adapter {
+                subject: format!("unit_test {}", test.name),
+                location: Location::file(&test.original_file_path),
+                source,
+            })?;
+        }
+    }
     if found.is_empty() {
         let relation = input.relation.as_ref().map(ToString::to_string);
         return Err(Error::Template {

@@ -24,6 +24,8 @@ pub(super) struct Input {
     pub(super) cte: String,
     /// Where the types of its columns are looked up.
     pub(super) relation: Option<RelationName>,
+    /// And where, when it does not exist there.
+    pub(super) deferred: Option<RelationName>,
     /// Position among the test's inputs.
     pub(super) fixture: usize,
 }

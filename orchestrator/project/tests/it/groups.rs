@@ -19,7 +19,8 @@ fn told(cases: &[&str]) -> String {
             ]);
             let told = match files.load() {
                 Ok(project) => {
-                    let warnings = project.warnings.join("\n");
+                    let warnings = project.warnings.iter().map(ToString::to_string);
+                    let warnings = warnings.collect::<Vec<_>>().join("\n");
                     format!("it loads\n{warnings}")
                 }
                 Err(error) => files.told(&error),

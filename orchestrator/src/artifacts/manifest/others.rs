@@ -1,6 +1,8 @@
 //! Sources, exposures, docs blocks, groups, unit tests and what the semantic layer has, with every key dbt writes. Pure.
 
-use project::manifest::{DocBlock, Exposure, Fixture, Group, Semantic, Source, UnitTest};
+use project::manifest::{
+    DocBlock, Exposure, Fixture, Group, ResourceType, Semantic, Source, UnitTest,
+};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -207,6 +209,25 @@ fn rows(fixture: &Fixture) -> Json {
 /// A metric, semantic model or saved query: its properties as written, and where they stand.
 pub(super) fn semantic(thing: &Semantic, created: f64) -> Json {
     let mut value: Map<String, Json> = thing.properties.clone();
+    let mut config = json!({ "enabled": true, "group": null, "meta": {} });
+    if thing.resource_type == ResourceType::SavedQuery {
+        config["export_as"] = Json::Null;
+        config["schema"] = Json::Null;
+        config["cache"] = json!({ "enabled": false });
+    }
+    if let (Some(whole), Some(written)) = (config.as_object_mut(), json!(thing.config).as_object())
+    {
+        whole.extend(written.clone());
+    }
+    let tagged = matches!(
+        thing.resource_type,
+        ResourceType::SavedQuery | ResourceType::Metric
+    );
+    if tagged {
+        let tags = value.get("tags").or_else(|| config.get("tags"));
+        let tags = tags.cloned().unwrap_or_else(|| json!([]));
+        value.insert("tags".to_owned(), tags);
+    }
     let head = json!({
         "name": thing.name,
         "resource_type": crate::run::prepare::kind_word(thing.resource_type),
@@ -217,7 +238,7 @@ pub(super) fn semantic(thing: &Semantic, created: f64) -> Json {
         "fqn": thing.fqn,
         "description": thing.description,
         "group": thing.group,
-        "config": thing.config,
+        "config": config,
         "refs": thing.refs,
         "depends_on": { "macros": thing.depends_on.macros, "nodes": thing.depends_on.nodes },
         "created_at": created,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::words::{duration, kinds, lake_work, plural};
+use super::words::{duration, is_clone, kinds, lake_work, plural};
 use super::{Console, PARTIAL};
 use crate::cli::printer::Color;
 use crate::run::events::{Ending, Report, Tally};
@@ -20,15 +20,18 @@ impl Console {
         error: Option<&str>,
         took: Duration,
     ) {
-        self.line(at, "");
-        self.line(
-            at,
-            &format!(
-                "Finished running {} in {}.",
-                kinds(&self.nodes, self.hooks),
-                duration(took)
-            ),
-        );
+        let cloned = self.nodes.iter().any(is_clone);
+        if !cloned {
+            self.line(at, "");
+            self.line(
+                at,
+                &format!(
+                    "Finished running {} in {}.",
+                    kinds(&self.nodes, self.hooks),
+                    duration(took)
+                ),
+            );
+        }
         let is_freshness =
             |node: &PlannedNode| node.resource_type == "source" && lake_work(node).is_none();
         if self.nodes.iter().all(is_freshness) {
@@ -87,12 +90,13 @@ impl Console {
             warn,
             error,
             skip,
+            noop,
         } = self.tally;
         self.line(at, "");
         self.line(
             at,
             &format!(
-                "Done. PASS={pass} WARN={warn} ERROR={error} SKIP={skip} NO-OP=0 TOTAL={}",
+                "Done. PASS={pass} WARN={warn} ERROR={error} SKIP={skip} NO-OP={noop} TOTAL={}",
                 self.tally.total()
             ),
         );

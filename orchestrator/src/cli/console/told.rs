@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Said;
+use project::warnings::{NO_NODES_FOR_CRITERION, STATE_IS_TARGET, Warning};
 
 use super::Console;
 use super::words::relation;
@@ -37,10 +38,21 @@ impl Console {
         }
     }
 
+    /// Something to know. dbt marks most of these words, not all.
+    pub(super) fn warning(&self, at: DateTime<Utc>, warning: &Warning) {
+        if matches!(warning.event, NO_NODES_FOR_CRITERION | STATE_IS_TARGET) {
+            self.line(at, &warning.text);
+        } else {
+            let mark = self.printer.paint(Color::Yellow, "[WARNING]:");
+            self.line(at, &format!("{mark} {warning}"));
+        }
+    }
+
     /// What a template says. `print` is output and goes past `--quiet`.
     pub(super) fn said(&self, at: DateTime<Utc>, said: &Said) {
         match said {
-            Said::Print(text) => self.printer.line(text),
+            Said::Print(text) if self.prints => self.printer.line(text),
+            Said::Print(_) => {}
             Said::Log(text) => self.line(at, text),
             Said::Warning(text) => {
                 let mark = self.printer.paint(Color::Yellow, "[WARNING]:");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::run::prepare::PlannedNode;
+use crate::run::prepare::{CLONE, PlannedNode};
 use crate::run::request::LakeWork;
 
 /// `sql view model analytics.stg_orders`, `seed file analytics.raw_orders`, `test not_null_orders_id`.
@@ -19,6 +19,7 @@ pub fn label(node: &PlannedNode) -> String {
         "seed" => format!("seed file {relation}"),
         "snapshot" => format!("snapshot {relation}"),
         "source" => format!("freshness of {}", node.name),
+        "saved_query" => format!("saved query {}", node.name),
         kind => format!("{kind} {}", node.name),
     }
 }
@@ -33,6 +34,15 @@ pub(super) fn built(node: &PlannedNode) -> String {
 
 pub(super) fn relation(node: &PlannedNode) -> &str {
     node.relation.as_deref().unwrap_or(&node.name)
+}
+
+pub(super) fn is_clone(node: &PlannedNode) -> bool {
+    node.materialized.as_deref() == Some(CLONE)
+}
+
+/// Whether a line says that it starts: nothing does of which there is nothing to do.
+pub(super) fn starts(node: &PlannedNode) -> bool {
+    !is_clone(node) && !matches!(node.resource_type, "exposure" | "saved_query")
 }
 
 pub(super) fn lake_work(node: &PlannedNode) -> Option<LakeWork> {
@@ -61,7 +71,11 @@ pub(super) fn kinds(nodes: &[PlannedNode], hooks: usize) -> String {
     }
     let words: Vec<String> = counts
         .iter()
-        .map(|(kind, count)| plural(*count, declared(kind)).replace('_', " "))
+        .map(|(kind, count)| match (kind.as_str(), count) {
+            // dbt's word for one is not that for several
+            ("test", 1) => "1 test".to_owned(),
+            _ => plural(*count, &declared(kind).replace('_', " ")),
+        })
         .collect();
     words.join(", ")
 }

@@ -35,7 +35,7 @@ pub struct Worker {
     pub clock: SharedClock,
     /// `--full-refresh`.
     pub full_refresh: bool,
-    /// `--warn-error`.
+    /// `--warn-error`, of tests.
     pub warn_error: bool,
     /// Ties statements in the server's log to this invocation.
     pub invocation_id: Uuid,
@@ -78,8 +78,11 @@ impl Worker {
     #[must_use]
     pub fn touches_data(&self, node: NodeIx) -> bool {
         let planned = self.node(node);
-        let is_test = matches!(planned.resource_type, "test" | "unit_test");
-        !is_test
+        let only_looks = matches!(
+            planned.resource_type,
+            "test" | "unit_test" | "exposure" | "saved_query"
+        );
+        !only_looks
             || self
                 .manifest_node(planned)
                 .is_some_and(|node| node.relation_name.is_some())
@@ -161,6 +164,12 @@ async fn attempt(
         return cancelled();
     }
     let planned = worker.node(node);
+    if matches!(planned.resource_type, "exposure" | "saved_query") {
+        return Report {
+            failures: Some(0),
+            ..blank(Ending::NoOp, "NO-OP".to_owned())
+        };
+    }
     let (warehouse, adapter) = match &worker.engine {
         Engine::Warehouse { warehouse, adapter } => (warehouse, adapter),
         Engine::Lake(archiver) => return archiver.attempt(planned, &cancel).await,

@@ -58,7 +58,7 @@ impl Build<'_> {
                 .await?;
             let took = (worker.clock.now() - began).to_std().unwrap_or_default();
             let ended = match report.ending {
-                Ending::Success | Ending::Warned => Ok(report.message.clone()),
+                Ending::Success | Ending::NoOp | Ending::Warned => Ok(report.message.clone()),
                 Ending::Failed | Ending::Cancelled => Err(report.message.clone()),
             };
             let is_broken = ended.is_err();

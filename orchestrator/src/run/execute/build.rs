@@ -16,7 +16,7 @@ use crate::retry::FailureKind;
 use crate::run::events::{Ending, Report};
 use crate::run::failure::Failure;
 use crate::run::plan::NodeIx;
-use crate::run::prepare::PlannedNode;
+use crate::run::prepare::{CLONE, PlannedNode};
 
 /// What templates say while a node is built.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +57,9 @@ impl Build<'_> {
             return Err(Failure::unexpected(planned, message));
         };
         let project = &worker.prepared.project;
+        if planned.materialized.as_deref() == Some(CLONE) {
+            return self.clone_of(node, &options).await;
+        }
         let template = project
             .materialization(node)
             .map_err(|error| Failure::of_project(planned, &error))?;
@@ -99,6 +102,28 @@ impl Build<'_> {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
         }
+        Ok(report)
+    }
+
+    /// A view over what another environment has of the node.
+    async fn clone_of(&self, node: &Node, options: &RunOptions) -> Result<Report, Failure> {
+        let project = &self.worker.prepared.project;
+        let template = project
+            .clone_template(node)
+            .map_err(|error| Failure::of_project(self.planned, &error))?;
+        let compiled = project.clone_sql(node);
+        let began = self.worker.clock.now();
+        let done = self
+            .templated(node, template, &compiled, options, None)
+            .await?;
+        let mut report = match done {
+            // nothing is written where nothing is done
+            Ok(done) if done.run_sql.is_empty() => blank(Ending::Success, done.message),
+            done => self.report(done, &compiled),
+        };
+        report.said = self.said.take();
+        report.compile = Some((began, began));
+        report.execute = Some((began, self.worker.clock.now()));
         Ok(report)
     }
 

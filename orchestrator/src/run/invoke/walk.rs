@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use project::Project;
 use project::manifest::ResourceType;
+use project::warnings::OF_TEST;
 use serde_json::Map;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -116,18 +117,23 @@ impl Walk<'_> {
         let project = &self.prepared.project;
         let engine = match self.request.command {
             Command::Archive | Command::Maintain => Engine::Lake(Box::new(self.archiver().await?)),
-            Command::Build | Command::Run | Command::Test | Command::Seed | Command::Snapshot => {
-                self.warehouse(threads).await?
-            }
+            Command::Build
+            | Command::Run
+            | Command::Test
+            | Command::Seed
+            | Command::Snapshot
+            | Command::Clone => self.warehouse(threads).await?,
         };
+        // dbt clones without them
+        let with_hooks = self.request.command != Command::Clone;
         let mut done = match &engine {
-            Engine::Warehouse { warehouse, .. } => {
+            Engine::Warehouse { warehouse, .. } if with_hooks => {
                 let hooks = self.hooks(warehouse);
                 hooks
                     .run(&project.on_run_start, &Map::new(), renderer)
                     .await
             }
-            Engine::Lake(_) => Vec::new(),
+            Engine::Warehouse { .. } | Engine::Lake(_) => Vec::new(),
         };
         let (news, happening) = mpsc::unbounded_channel();
         let execution = Execution {
@@ -137,11 +143,12 @@ impl Walk<'_> {
                     project: Arc::clone(project),
                     nodes: Arc::clone(&self.prepared.nodes),
                     prerequisites: Vec::new(),
+                    warnings: Vec::new(),
                 },
                 engine: engine.clone(),
                 clock: Arc::clone(&self.context.clock),
                 full_refresh: self.request.full_refresh,
-                warn_error: self.request.warn_error,
+                warn_error: project.rules.errors(OF_TEST),
                 invocation_id: self.invocation_id,
                 started_at: self.request.started_at.unwrap_or(self.began),
                 window: self.request.window(),
@@ -165,6 +172,7 @@ impl Walk<'_> {
             .await
             .map_err(|e| Error::Bug(e.to_string()))?;
         if let Engine::Warehouse { warehouse, .. } = &engine
+            && with_hooks
             && !project.on_run_end.is_empty()
         {
             let names = hooks::names(project, &self.prepared.nodes, &executed);

@@ -58,7 +58,12 @@ impl Ledger {
             Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo => {
                 return;
             }
-            Event::Warning { text } => ("warning", None, None, json!({ "text": text })),
+            Event::Warning(warning) => (
+                "warning",
+                None,
+                None,
+                json!({ "text": warning.text, "event": warning.event }),
+            ),
             Event::Began {
                 nodes,
                 threads,
@@ -251,7 +256,8 @@ fn told(report: &Report) -> Json {
 
 fn word(ending: Ending) -> &'static str {
     match ending {
-        Ending::Success => "success",
+        // the store knows no word for it: nothing went wrong
+        Ending::Success | Ending::NoOp => "success",
         Ending::Warned => "warned",
         Ending::Failed => "failed",
         Ending::Cancelled => "cancelled",

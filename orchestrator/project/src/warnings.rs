@@ -1,0 +1,299 @@
+//! What a person should know that stops nothing, by the names dbt gives such events, and which of them the project or
+//! the command line takes for errors (`warn_error`, `warn_error_options`) or does not want to hear of.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use crate::error::Error;
+
+/// Names that options may hold: every event of dbt's, whether anything here causes it or not.
+const EVENTS: &str = include_str!("warnings/events.txt");
+
+/// The name that stands for every deprecation.
+const DEPRECATIONS: &str = "Deprecations";
+
+/// A property file describes what is not there.
+pub const NO_NODE_FOR_YAML_KEY: &str = "NoNodeForYamlKey";
+/// A test names what is not there, or is disabled.
+pub const NODE_NOT_FOUND: &str = "NodeNotFoundOrDisabled";
+/// A selector matches nothing.
+pub const NO_NODES_FOR_CRITERION: &str = "NoNodesForSelectionCriteria";
+/// `exceptions.warn`.
+pub const OF_TEMPLATE: &str = "JinjaLogWarning";
+/// A test that warns.
+pub const OF_TEST: &str = "LogTestResult";
+/// Older names in `warn_error_options`.
+pub const OLDER_OPTIONS: &str = "WEOIncludeExcludeDeprecation";
+/// `--state` is the folder that this run writes to.
+pub const STATE_IS_TARGET: &str = "WarnStateTargetEqual";
+
+/// Something a person should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// dbt's name of the event.
+    pub event: &'static str,
+    /// What.
+    pub text: String,
+}
+
+impl Warning {
+    /// The event's code in dbt's structured log.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.event {
+            NO_NODE_FOR_YAML_KEY => "I058",
+            NODE_NOT_FOUND => "I060",
+            OF_TEMPLATE => "I061",
+            STATE_IS_TARGET => "I072",
+            NO_NODES_FOR_CRITERION => "M030",
+            OLDER_OPTIONS => "D031",
+            _ => "Z050",
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What is made of warnings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    all: bool,
+    error: Vec<String>,
+    warn: Vec<String>,
+    silence: Vec<String>,
+    older: Option<Warning>,
+}
+
+impl Rules {
+    /// What the command line says, or what the project's `flags` say where it is silent.
+    ///
+    /// # Errors
+    /// The two options exclude each other, or one is malformed.
+    pub fn of(
+        warn_error: Option<bool>,
+        options: Option<&Map<String, Json>>,
+        flags: &IndexMap<String, Json>,
+    ) -> Result<Self, Error> {
+        let flag = flags.get("warn_error").and_then(Json::as_bool);
+        let of_flags = flags.get("warn_error_options").and_then(Json::as_object);
+        let (warn_error, options) = (warn_error.or(flag), options.or(of_flags));
+        if warn_error.is_some() && options.is_some() {
+            return Err(wrong(
+                "warn_error_options: not allowed with argument warn_error".to_owned(),
+            ));
+        }
+        match options {
+            Some(options) => Self::of_options(options),
+            None => Ok(Self {
+                all: warn_error == Some(true),
+                ..Self::default()
+            }),
+        }
+    }
+
+    /// `{error: all | [name], warn: [name], silence: [name]}`; `include` and `exclude` are older names of the first two.
+    fn of_options(options: &Map<String, Json>) -> Result<Self, Error> {
+        let (error, warn) = (
+            one_of(options, "error", "include")?,
+            one_of(options, "warn", "exclude")?,
+        );
+        let all = matches!(error, Some(Json::String(word)) if word == "all" || word == "*");
+        let rules = Self {
+            all,
+            error: if all {
+                Vec::new()
+            } else if matches!(error, Some(Json::String(_))) {
+                return Err(wrong(
+                    "error must be one of ('all', '*') or a list of strings".to_owned(),
+                ));
+            } else {
+                names(error)?
+            },
+            warn: names(warn)?,
+            silence: names(options.get("silence"))?,
+            older: older(options),
+        };
+        let named = |list: &[String]| list.iter().any(|name| name == DEPRECATIONS);
+        if !rules.warn.is_empty() && !(all || named(&rules.error) || named(&rules.silence)) {
+            return Err(wrong(format!(
+                "`warn` can only be specified if `error` is one of ('all', '*') or {DEPRECATIONS} is in `error` or \
+                 silence."
+            )));
+        }
+        Ok(rules)
+    }
+
+    /// Whether `event` is taken for an error.
+    #[must_use]
+    pub fn errors(&self, event: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == event);
+        let of_kind = |list: &[String]| {
+            event.ends_with("Deprecation") && list.iter().any(|name| name == DEPRECATIONS)
+        };
+        if named(&self.warn) || named(&self.silence) {
+            return false;
+        }
+        named(&self.error)
+            || (self.all || of_kind(&self.error)) && !of_kind(&self.warn) && !of_kind(&self.silence)
+    }
+
+    /// What there is to say of the options themselves.
+    #[must_use]
+    pub fn own_warning(&self) -> Option<Warning> {
+        self.older.clone()
+    }
+
+    /// Whether nobody wants to hear of `event`.
+    #[must_use]
+    pub fn silences(&self, event: &str) -> bool {
+        let is_deprecation = event.ends_with("Deprecation");
+        self.silence
+            .iter()
+            .any(|name| name == event || (is_deprecation && name == DEPRECATIONS))
+    }
+
+    /// The warning, when it is to be told.
+    ///
+    /// # Errors
+    /// It is taken for an error.
+    pub fn heed<'w>(&self, warning: &'w Warning) -> Result<Option<&'w Warning>, Error> {
+        // dbt only ever tells of this one
+        if self.errors(warning.event) && warning.event != STATE_IS_TARGET {
+            return Err(Error::Config {
+                location: None,
+                message: warning.text.clone(),
+                hint: Some(format!(
+                    "--warn-error or --warn-error-options takes {} for an error",
+                    warning.event
+                )),
+            });
+        }
+        Ok(Some(warning).filter(|_| !self.silences(warning.event)))
+    }
+}
+
+/// dbt tells whoever uses the older names.
+fn older(options: &Map<String, Json>) -> Option<Warning> {
+    let found: Vec<String> = [("include", "error"), ("exclude", "warn")]
+        .into_iter()
+        .filter(|(older, _)| options.contains_key(*older))
+        .map(|(older, name)| format!("'{older}' is now called '{name}'"))
+        .collect();
+    (!found.is_empty()).then(|| Warning {
+        event: OLDER_OPTIONS,
+        text: format!(
+            "[{OLDER_OPTIONS}] deprecated names in `warn_error_options`: {}",
+            found.join(", ")
+        ),
+    })
+}
+
+fn one_of<'o>(
+    options: &'o Map<String, Json>,
+    name: &str,
+    older: &str,
+) -> Result<Option<&'o Json>, Error> {
+    match (options.get(name), options.get(older)) {
+        (Some(_), Some(_)) => Err(wrong(format!(
+            "Only `{older}` or `{name}` can be specified in `warn_error_options`, not both"
+        ))),
+        (given, older) => Ok(given.or(older)),
+    }
+}
+
+fn names(list: Option<&Json>) -> Result<Vec<String>, Error> {
+    let list = match list {
+        None | Some(Json::Null) => return Ok(Vec::new()),
+        Some(Json::Array(list)) => list,
+        Some(other) => return Err(wrong(format!("a list of names is expected, not {other}"))),
+    };
+    let name = |value: &Json| {
+        let text = value.as_str().unwrap_or_default();
+        let known = text == DEPRECATIONS || EVENTS.lines().any(|name| name == text);
+        if known {
+            return Ok(text.to_owned());
+        }
+        let shown = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        Err(Error::Config {
+            location: None,
+            message: format!("{shown} is not a valid dbt error name."),
+            hint: crate::hint::closest(&shown, EVENTS.lines())
+                .map(|close| format!("did you mean '{close}'?")),
+        })
+    };
+    list.iter().map(name).collect()
+}
+
+fn wrong(message: String) -> Error {
+    Error::Config {
+        location: None,
+        message,
+        hint: Some(
+            "--warn-error-options takes '{error: all | [NAME], warn: [NAME], silence: [NAME]}'"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rules(options: Json) -> Result<Rules, String> {
+        let flags = IndexMap::new();
+        Rules::of(None, options.as_object(), &flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn named_beats_all_and_silence_beats_both() {
+        let all =
+            rules(json!({ "error": "all", "warn": [OF_TEST], "silence": [OF_TEMPLATE] })).unwrap();
+        assert!(all.errors(NODE_NOT_FOUND));
+        assert!(!all.errors(OF_TEST) && !all.silences(OF_TEST));
+        assert!(!all.errors(OF_TEMPLATE) && all.silences(OF_TEMPLATE));
+        let older = rules(json!({ "include": "*", "exclude": [OF_TEST] })).unwrap();
+        assert!(older.errors(OF_TEMPLATE) && !older.errors(OF_TEST));
+        // and then the older names are an error themselves, as in dbt
+        assert!(older.heed(&older.own_warning().unwrap()).is_err());
+        let mild = rules(json!({ "include": [OF_TEST], "silence": [DEPRECATIONS] })).unwrap();
+        assert_eq!(mild.heed(&mild.own_warning().unwrap()).unwrap(), None);
+        let one = rules(json!({ "error": [OF_TEST] })).unwrap();
+        assert!(one.errors(OF_TEST) && !one.errors(OF_TEMPLATE));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let refused = |options: Json| rules(options).unwrap_err();
+        assert_eq!(
+            refused(json!({ "error": ["LogTestResults"] })),
+            "LogTestResults is not a valid dbt error name."
+        );
+        assert!(refused(json!({ "error": "some" })).starts_with("error must be one of"));
+        assert!(refused(json!({ "warn": [OF_TEST] })).starts_with("`warn` can only"));
+        assert!(refused(json!({ "error": [], "include": [] })).starts_with("Only `include` or"));
+        let flags = IndexMap::new();
+        let both = Rules::of(Some(true), json!({}).as_object(), &flags);
+        assert!(both.is_err());
+    }
+
+    #[test]
+    fn the_project_speaks_where_the_command_line_does_not() {
+        let flags = IndexMap::from([("warn_error".to_owned(), json!(true))]);
+        assert!(Rules::of(None, None, &flags).unwrap().errors(OF_TEST));
+        assert!(
+            !Rules::of(Some(false), None, &flags)
+                .unwrap()
+                .errors(OF_TEST)
+        );
+    }
+}
