@@ -285,6 +285,8 @@ pub struct ExecutionArgs {
     #[arg(long, env = "DBT_EMPTY", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub empty: bool,
+    #[arg(long, hide = true)]
+    no_empty: bool,
     /// Build microbatch models from this date or time on [default: where each left off]
     #[arg(long, value_name = "TIME", env = "DBT_EVENT_TIME_START", hide_env = true,
           value_parser = instant)]
@@ -297,6 +299,8 @@ pub struct ExecutionArgs {
     #[arg(short = 'x', long, env = "DBT_FAIL_FAST", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub fail_fast: bool,
+    #[arg(long, hide = true)]
+    no_fail_fast: bool,
     /// Keep the rows that tests find in tables
     #[arg(long, env = "DBT_STORE_FAILURES", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
@@ -335,10 +339,10 @@ impl ExecutionArgs {
         Request {
             threads: self.threads.or(self.single_threaded.then_some(1)),
             full_refresh: self.full_refresh,
-            empty: self.empty,
+            empty: self.empty && !self.no_empty,
             event_time_start: self.event_time_start,
             event_time_end: self.event_time_end,
-            fail_fast: self.fail_fast,
+            fail_fast: self.fail_fast && !self.no_fail_fast,
             store_failures: self.store_failures,
             retries: self.retries,
             timeout_seconds: self.timeout,

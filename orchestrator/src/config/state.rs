@@ -14,24 +14,24 @@ pub struct StateArgs {
     #[arg(long, value_name = "DIR", env = "DBT_STATE", hide_env = true)]
     pub state: Option<PathBuf>,
     /// Read what is not selected and not in the database where the manifest of --state has it
-    #[arg(long, env = "DBT_DEFER", hide_env = true, overrides_with = "no_defer",
+    #[arg(long, env = "DBT_DEFER", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub defer: bool,
-    #[arg(long, hide = true, overrides_with = "defer")]
+    #[arg(long, hide = true)]
     no_defer: bool,
     /// Folder for --defer, where it is not that of --state
     #[arg(long, value_name = "DIR", env = "DBT_DEFER_STATE", hide_env = true)]
     pub defer_state: Option<PathBuf>,
     /// Read what is not selected there even when the database has it
-    #[arg(long, env = "DBT_FAVOR_STATE", hide_env = true, overrides_with = "no_favor_state",
+    #[arg(long, env = "DBT_FAVOR_STATE", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub favor_state: bool,
-    #[arg(long, hide = true, overrides_with = "favor_state")]
+    #[arg(long, hide = true)]
     no_favor_state: bool,
 }
 
 impl StateArgs {
-    /// Whether what is not here is read there.
+    /// Whether what is not here is read there; the variable is not heard where the flag says no.
     #[must_use]
     pub fn defers(&self) -> bool {
         self.defer && !self.no_defer

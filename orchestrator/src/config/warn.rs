@@ -10,11 +10,11 @@ use super::mapping;
 #[derive(Debug, Clone, Args)]
 pub struct WarnArgs {
     /// Take every warning for an error
-    #[arg(long, env = "DBT_WARN_ERROR", hide_env = true, overrides_with = "no_warn_error",
+    #[arg(long, env = "DBT_WARN_ERROR", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     warn_error: bool,
     /// Take no warning for an error, whatever the project says
-    #[arg(long, hide = true, overrides_with = "warn_error")]
+    #[arg(long, hide = true)]
     no_warn_error: bool,
     /// Which warnings are errors: '{error: all, warn: [NAME], silence: [NAME]}', by dbt's names of them
     #[arg(long, value_name = "YAML", env = "DBT_WARN_ERROR_OPTIONS", hide_env = true,

@@ -76,7 +76,7 @@ fn what_is_not_here_is_read_there() {
         compile(&["-s", "top", "--favor-state"]),
         here.replace("dev", "prod")
     );
-    // the last word counts, and a flag beats its variable
+    // no beats yes, and a flag beats its variable
     assert_eq!(
         compile(&["-s", "top", "--favor-state", "--no-favor-state"]),
         here

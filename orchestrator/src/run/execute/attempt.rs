@@ -165,8 +165,11 @@ async fn attempt(
     }
     let planned = worker.node(node);
     if matches!(planned.resource_type, "exposure" | "saved_query") {
+        let now = worker.clock.now();
         return Report {
             failures: Some(0),
+            compile: Some((now, now)),
+            execute: Some((now, now)),
             ..blank(Ending::NoOp, "NO-OP".to_owned())
         };
     }
