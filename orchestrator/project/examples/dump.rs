@@ -51,7 +51,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.join("manifest.json"),
         serde_json::to_string_pretty(&*project.manifest)?,
     )?;
-    fs::write(out.join("warnings.txt"), project.warnings.join("\n"))?;
+    fs::write(
+        out.join("warnings.txt"),
+        project
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )?;
     for id in project
         .manifest
         .nodes

@@ -213,7 +213,12 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         manifest: Arc::new(done.manifest),
         graph,
         target_path: options.project_dir.join(target_path),
-        warnings: shared.rules.own_warning().into_iter().chain(done.warnings).collect(),
+        warnings: shared
+            .rules
+            .own_warning()
+            .into_iter()
+            .chain(done.warnings)
+            .collect(),
         rules: shared.rules.clone(),
         on_run_start: done.on_run_start,
         on_run_end: done.on_run_end,

@@ -14,8 +14,8 @@ use crate::compile::{Compiled, Rendering};
 use crate::context::{Said, lock, node_value, relation};
 use crate::error::{Error, Location};
 use crate::load::Project;
-use crate::parse::nodes::compiled_path;
 use crate::manifest::{Hook, Node, ResourceType};
+use crate::parse::nodes::compiled_path;
 
 /// What running a materialization left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
