@@ -111,7 +111,8 @@ impl Mover<'_> {
         });
         let iceberg = &self.adopted.iceberg;
         let writing = write::write(iceberg, &self.lake.store, shape, stream, place);
-        let (written, told) = tokio::try_join!(writing, self.ask(one))?;
+        let both = async { tokio::try_join!(writing, self.ask(one)) };
+        let (written, told) = Box::pin(both).await?;
         fail::fail_point!("lake::files_written");
 
         let listed: Vec<files::File> = written
