@@ -19,9 +19,11 @@ use sha2::{Digest, Sha256};
 
 use crate::context::lock;
 
-/// Names whose values change from one invocation to the next without a key that says so.
-pub(crate) const VOLATILE: [&str; 6] = [
+/// Names whose values change from one invocation to the next without a key that says so, and those that say something
+/// to the person.
+pub(crate) const VOLATILE: [&str; 7] = [
     "env_var",
+    "exceptions",
     "flags",
     "invocation_id",
     "modules",
@@ -89,11 +91,11 @@ impl Cache {
         for line in text.split_inclusive('\n') {
             let whole = start..start + line.len();
             start = whole.end;
-            if let Some((key, value)) = line.trim_end().split_once(' ')
+            // a line that does not end was not written to its end
+            if let Some((key, value)) = line.strip_suffix('\n').and_then(|l| l.split_once(' '))
                 && let Ok(key) = u128::from_str_radix(key, 16)
             {
-                let begin =
-                    whole.start + line.len() - line.split_once(' ').map_or(0, |l| l.1.len());
+                let begin = whole.end - '\n'.len_utf8() - value.len();
                 let entry = Known {
                     value: begin..begin + value.len(),
                     line: whole,
