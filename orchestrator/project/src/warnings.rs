@@ -120,7 +120,7 @@ impl Rules {
             older: older(options),
         };
         let named = |list: &[String]| list.iter().any(|name| name == DEPRECATIONS);
-        if !rules.warn.is_empty() && !(all || named(&rules.error) || named(&rules.silence)) {
+        if !(rules.warn.is_empty() || all || named(&rules.error) || named(&rules.silence)) {
             return Err(wrong(format!(
                 "`warn` can only be specified if `error` is one of ('all', '*') or {DEPRECATIONS} is in `error` or \
                  silence."

@@ -3,8 +3,9 @@
 //! The target is Kafka's own end of each log when the wait begins. A task reports the offset
 //! behind a row only after the row can be queried in it, so positions at or past the target mean
 //! that the rows are in. What is left: segments of tasks that were ended before a historical had
-//! loaded them, which the coordinator counts, and a broker that learns of a segment within
-//! seconds; so the count of rows must also be the same twice in a row.
+//! loaded them, which the coordinator counts, and a broker that learns of a segment a moment after
+//! its task. Nothing tells when it has, so the count of rows must also stay the same for a while, or,
+//! where events keep coming, be looked at for a longer while.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,6 +17,12 @@ use super::error::Error;
 use super::session::{Session, until};
 use super::spec::Desired;
 use super::{Outcome, health, kafka, render};
+
+/// How long the count of rows stays the same once the broker knows every segment; busy machines were
+/// seen to take more than a second.
+const SETTLED: Duration = Duration::from_secs(5);
+/// After this long the broker knows, though the count still grows.
+const LONG_ENOUGH: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(
     session: &Session,
@@ -65,7 +72,8 @@ async fn caught_up<'a>(
     let target = kafka::logs(&session.brokers, &want.topic).await?;
     let what = format!("{} did not catch up with {}", want.name, want.topic);
     let hint = "`ridehail druid status` says where it stands";
-    let mut before = None;
+    let mut reached: Option<Instant> = None;
+    let mut count: Option<(i64, Instant)> = None;
     let rows = until(deadline, &what, hint, async || {
         let Some(payload) = session.client.supervisor_status(&want.datasource).await? else {
             return Ok(None);
@@ -74,12 +82,19 @@ async fn caught_up<'a>(
         if health::lag(&positions, &target) != Some(0)
             || session.client.segments_to_load(&want.datasource).await? > 0
         {
-            before = None;
+            (reached, count) = (None, None);
             return Ok(None);
         }
+        let now = Instant::now();
+        let reached = *reached.get_or_insert(now);
         let rows = rows(session, &want.datasource).await?;
-        let same = before.replace(rows) == Some(rows);
-        Ok(same.then_some(rows))
+        let since = match count {
+            Some((same, since)) if same == rows => since,
+            _ => now,
+        };
+        count = Some((rows, since));
+        let is_done = since.elapsed() >= SETTLED || reached.elapsed() >= LONG_ENOUGH;
+        Ok(is_done.then_some(rows))
     })
     .await?;
     Ok((&want.name, rows))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use iceberg::spec::{Schema, TableMetadataBuilder};
@@ -137,10 +138,17 @@ impl Bed {
             .expect("deletes");
         let mut control = server().connect().await.expect("the server answers");
         let sql = format!("drop database {} with (force)", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql))
+        // an autovacuum worker in it is nobody's to end: it ends by itself
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
             .execute(&mut control)
             .await
-            .expect("drops");
+        {
+            let code = error.as_database_error().and_then(|error| error.code());
+            let is_held = code.as_deref() == Some("42501");
+            assert!(is_held && Instant::now() < deadline, "{sql}: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
