@@ -53,12 +53,9 @@ def run(command: list[str], **env: str) -> float:
     return seconds
 
 
-def psql(*arguments: str, database: str = DATABASE) -> float:
-    return run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", *arguments, url(database)])
-
-
-def url(database: str) -> str:
-    return re.sub(r"/[^/?]+(\?|$)", rf"/{database}\1", os.environ["RIDEHAIL_DATABASE_URL"])
+def psql(*arguments: str) -> float:
+    url = re.sub(r"/[^/?]+(\?|$)", rf"/{DATABASE}\1", os.environ["RIDEHAIL_DATABASE_URL"])
+    return run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", *arguments, url])
 
 
 def ours(verb: str, folder: Path, *more: str) -> float:
@@ -149,7 +146,7 @@ def in_order(manifest: dict, kind: str) -> list[dict]:
     return order
 
 
-def floor(folder: Path, kind: str, again: bool) -> Path:
+def floor(folder: Path, kind: str) -> Path:
     """What a build sends, as one script: each model made aside and swapped in, each test's question."""
     out = work / "ours" / folder.name
     manifest = json.loads((out / "manifest.json").read_text())
@@ -165,12 +162,8 @@ def floor(folder: Path, kind: str, again: bool) -> Path:
             continue
         name, what = f'"floor"."{node["alias"]}', node["config"]["materialized"]
         lines.append(f'begin;\ncreate {what} {name}__dbt_tmp" as (\n{sql}\n);')
-        if again:
-            lines.append(f'alter {what} {name}" rename to "{node["alias"]}__dbt_backup";')
         lines.append(f'alter {what} {name}__dbt_tmp" rename to "{node["alias"]}";\ncommit;')
-        if again:
-            lines.append(f'drop {what} if exists {name}__dbt_backup" cascade;')
-    script = work / f"floor_{kind}_{again}.sql"
+    script = work / f"floor_{kind}.sql"
     script.write_text("\n".join(lines) + "\n")
     return script
 
@@ -193,7 +186,7 @@ def jaffle() -> None:
 def models() -> None:
     folder = big(MODELS)
     own = medians(lambda: ours("run", folder), lambda: dropped("ours"))
-    script = floor(folder, "model", again=False)
+    script = floor(folder, "model")
     base = medians(lambda: psql("-o", os.devnull, "-f", str(script)), lambda: dropped("floor"))
     say(f"{MODELS} models, first run", own, psql=base, **peer(lambda: dbt("run", folder), lambda: dropped("dbt")))
 
@@ -202,8 +195,9 @@ def tests() -> None:
     folder = big(MODELS)
     ours("run", folder)
     own = medians(lambda: ours("test", folder))
-    psql("-o", os.devnull, "-f", str(floor(folder, "model", again=False)), "-v", "ON_ERROR_STOP=0")
-    script = floor(folder, "test", again=False)
+    dropped("floor")
+    psql("-o", os.devnull, "-f", str(floor(folder, "model")))
+    script = floor(folder, "test")
     base = medians(lambda: psql("-o", os.devnull, "-f", str(script)))
     if WITH_DBT:
         dbt("run", folder)
