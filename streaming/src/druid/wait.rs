@@ -18,9 +18,9 @@ use super::session::{Session, until};
 use super::spec::Desired;
 use super::{Outcome, health, kafka, render};
 
-/// How long the count of rows stays the same once the broker knows every segment; busy machines were
-/// seen to take more than a second.
-const SETTLED: Duration = Duration::from_secs(5);
+/// How long the count of rows stays the same once the broker knows every segment; it learns of one
+/// within milliseconds, or after a second or two on a busy machine.
+const SETTLED: Duration = Duration::from_secs(3);
 /// After this long the broker knows, though the count still grows.
 const LONG_ENOUGH: Duration = Duration::from_secs(15);
 
