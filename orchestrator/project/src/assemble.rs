@@ -14,7 +14,6 @@ use crate::lookup::Lookup;
 use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
 use crate::parallel;
 use crate::parse::generic::{Target, Tests};
-use crate::parse::hooks::add_references;
 use crate::parse::names::Names;
 use crate::parse::properties::{Patch, Patches, read as read_properties};
 use crate::parse::{
@@ -108,9 +107,7 @@ pub(crate) fn assemble(
 }
 
 impl Assembly<'_> {
-    fn keep(&mut self, mut node: Node) -> Result<(), Error> {
-        self.names.assign(&mut node)?;
-        add_references(self.shared, &mut node);
+    fn keep(&mut self, node: Node) -> Result<(), Error> {
         let nodes = &mut self.done.manifest.nodes;
         if !node.config.enabled {
             self.done
@@ -137,10 +134,11 @@ impl Assembly<'_> {
     /// Models, seeds and the like, sources, exposures and docs of one package.
     fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
         let patches = read_properties(package, &self.shared.engine, &self.shared.cache, self.yaml)?;
-        for node in nodes::parse(self.shared, package, &patches)? {
+        for node in nodes::parse(self.shared, &self.names, package, &patches)? {
             self.keep(node)?;
         }
-        for node in snapshots::parse(self.shared, package, &patches)? {
+        for mut node in snapshots::parse(self.shared, package, &patches)? {
+            self.names.settle(&mut node)?;
             self.keep(node)?;
         }
         self.unused(&patches);
@@ -281,7 +279,11 @@ impl Assembly<'_> {
         });
         let tested: Vec<(&Patch, Target<'_>, &[String])> = nodes.chain(tables).collect();
         let found = parallel::map(&tested, &|(patch, target, tags)| {
-            tests.of(patch, *target, tags)
+            let mut found = tests.of(patch, *target, tags)?;
+            for node in &mut found {
+                self.names.settle(node)?;
+            }
+            Ok(found)
         })?;
         for node in found.into_iter().flatten() {
             self.keep(node)?;
@@ -303,7 +305,7 @@ impl Assembly<'_> {
                 node.original_file_path = "./dbt_project.yml".into();
                 node.fqn = vec![package.name().to_owned(), "hooks".into(), name];
                 node.raw_code.clone_from(sql);
-                let found = nodes::references(self.shared, node.clone())?;
+                let found = nodes::references(self.shared, &node)?;
                 node.tags = vec![label.to_owned()];
                 nodes::finish(package, &mut node, None, &found)?;
                 let list = match label {

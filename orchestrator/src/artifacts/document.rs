@@ -1,12 +1,14 @@
 //! A JSON object written part by part: a project of ten thousand models has sixty megabytes of
 //! manifest, which would be a gigabyte as one value.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::thread;
 
+use indexmap::IndexMap;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 /// Entries a thread renders at a time.
 const PORTION: usize = 256;
@@ -44,26 +46,51 @@ impl<'w> Document<'w> {
         Ok(serde_json::to_writer(&mut self.out, value)?)
     }
 
+    /// Writes `json` under `key`.
+    pub(super) fn rendered(&mut self, key: &str, json: &[u8]) -> io::Result<()> {
+        self.key(key)?;
+        self.out.write_all(json)
+    }
+
     /// Writes an object under `key`, what `of` makes of each entry by its id. Entries are rendered
     /// on every core, and written in their order.
-    pub(super) fn entries<'t, T: Sync + 't>(
+    pub(super) fn entries<'t, T: Sync + 't, S: Serialize>(
         &mut self,
         key: &str,
-        entries: impl IntoIterator<Item = (&'t String, &'t T)>,
-        of: impl Fn(&T) -> Json + Sync,
+        entries: &'t IndexMap<String, T>,
+        of: impl Fn(&'t T) -> S + Sync,
     ) -> io::Result<()> {
         self.key(key)?;
         self.out.write_all(b"{")?;
-        let entries: Vec<(&String, &T)> = entries.into_iter().collect();
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let mut is_first = true;
-        for turn in entries.chunks(threads * PORTION) {
-            for portion in rendered(turn, &of)? {
-                if !std::mem::replace(&mut is_first, false) {
-                    self.out.write_all(b",")?;
-                }
-                self.out.write_all(&portion)?;
+        let entries: Vec<(&String, &T)> = entries.iter().collect();
+        let ahead = thread::available_parallelism().map_or(1, NonZero::get);
+        let mut portions = entries.chunks(PORTION).enumerate();
+        let out = &mut *self.out;
+        let mut write = |index: usize, text: &[u8]| -> io::Result<()> {
+            if index > 0 {
+                out.write_all(b",")?;
             }
+            out.write_all(text)
+        };
+        if entries.len() <= PORTION {
+            for (index, entries) in portions {
+                write(index, &rendered(entries, &of)?)?;
+            }
+        } else {
+            // as many are rendered as there are cores, while the oldest is waited for and written
+            thread::scope(|scope| -> io::Result<()> {
+                let mut begun = VecDeque::new();
+                loop {
+                    for (index, entries) in portions.by_ref().take(ahead + 1 - begun.len()) {
+                        begun.push_back((index, scope.spawn(|| rendered(entries, &of))));
+                    }
+                    let Some((index, oldest)) = begun.pop_front() else {
+                        return Ok(());
+                    };
+                    let text = oldest.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                    write(index, &text)?;
+                }
+            })?;
         }
         self.out.write_all(b"}")
     }
@@ -74,57 +101,37 @@ impl<'w> Document<'w> {
     }
 }
 
-/// The entries as text, `"id":{…}` with commas between, a portion each thread.
-fn rendered<T: Sync>(
-    entries: &[(&String, &T)],
-    of: &(impl Fn(&T) -> Json + Sync),
-) -> io::Result<Vec<Vec<u8>>> {
-    let portion = |entries: &[(&String, &T)]| -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        for (at, (id, entry)) in entries.iter().enumerate() {
-            if at > 0 {
-                text.push(b',');
-            }
-            serde_json::to_writer(&mut text, id)?;
-            text.push(b':');
-            serde_json::to_writer(&mut text, &of(entry))?;
+/// Entries as text, `"id":{…}` with commas between.
+fn rendered<'t, T, S: Serialize>(
+    entries: &[(&'t String, &'t T)],
+    of: &impl Fn(&'t T) -> S,
+) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for (at, (id, entry)) in entries.iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
         }
-        Ok(text)
-    };
-    if entries.len() <= PORTION {
-        return Ok(vec![portion(entries)?]);
+        serde_json::to_writer(&mut text, id)?;
+        text.push(b':');
+        serde_json::to_writer(&mut text, &of(entry))?;
     }
-    thread::scope(|scope| {
-        let workers: Vec<_> = entries
-            .chunks(PORTION)
-            .map(|entries| scope.spawn(|| portion(entries)))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    })
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
+    use indexmap::IndexMap;
     use serde_json::{Value as Json, json};
 
     use super::{Document, PORTION};
 
     #[test]
     fn parts_make_one_object_in_order() {
-        let many: BTreeMap<String, usize> = (0..PORTION * 9 + 5)
+        let many: IndexMap<String, usize> = (0..PORTION * 9 + 5)
             .map(|n| (format!("\"{n:06}"), n))
             .collect();
-        let few = BTreeMap::from([("a".to_owned(), 1)]);
-        let none = BTreeMap::<String, usize>::new();
+        let few = IndexMap::from([("a".to_owned(), 1)]);
+        let none = IndexMap::<String, usize>::new();
         let mut text = Vec::new();
         let mut document = Document::begin(&mut text).unwrap();
         let of = |n: &usize| json!({ "n": n });

@@ -6,15 +6,19 @@ mod macros;
 mod node;
 mod others;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
+use std::thread;
 
+use indexmap::IndexMap;
 use project::Project;
 use project::manifest::{Node, Semantic};
 use serde_json::{Value as Json, json};
 
 pub use others::freshness;
 
+use self::node::Rendered;
 use super::document::Document;
 use super::{Invocation, metadata};
 
@@ -43,36 +47,61 @@ pub fn write(
     let created = about.generated_at.timestamp_micros() as f64 / 1e6;
     let primary_keys = keys::primary(manifest);
     let schema = &project.profile.target.schema;
-    let of_node = |node: &Node| node::render(project, node, made, &primary_keys, created);
+    let of_node = |node| rendered(project, node, made, &primary_keys, created);
     let semantic = |thing: &Semantic| others::semantic(thing, created);
-    let mut document = Document::begin(out)?;
-    document.value("metadata", &head(about, project))?;
-    document.entries("nodes", &manifest.nodes, of_node)?;
-    document.entries("sources", &manifest.sources, |source| {
-        others::source(source, created)
-    })?;
-    document.value("macros", &macros::render(manifest, created))?;
-    document.entries("docs", &manifest.docs, others::doc)?;
-    document.entries("exposures", &manifest.exposures, |exposure| {
-        others::exposure(exposure, created)
-    })?;
-    document.entries("metrics", &manifest.metrics, semantic)?;
-    document.entries("groups", &manifest.groups, others::group)?;
-    document.value("selectors", &manifest.selectors)?;
-    document.entries("disabled", &manifest.disabled, |node| {
-        json!([of_node(node)])
-    })?;
-    let (parents, children) = edges(project);
-    document.value("parent_map", &parents)?;
-    document.value("child_map", &children)?;
-    document.value("group_map", &group_map(project))?;
-    document.entries("saved_queries", &manifest.saved_queries, semantic)?;
-    document.entries("semantic_models", &manifest.semantic_models, semantic)?;
-    document.entries("unit_tests", &manifest.unit_tests, |test| {
-        others::unit_test(test, schema, created)
-    })?;
-    document.value("functions", &json!({}))?;
-    document.end()
+    thread::scope(|scope| {
+        // rendered beside the nodes
+        let maps = scope.spawn(|| -> io::Result<_> {
+            let (parents, children) = edges(project);
+            Ok((
+                serde_json::to_vec(&parents)?,
+                serde_json::to_vec(&children)?,
+            ))
+        });
+        let mut document = Document::begin(out)?;
+        document.value("metadata", &head(about, project))?;
+        document.entries("nodes", &manifest.nodes, of_node)?;
+        document.entries("sources", &manifest.sources, |source| {
+            others::source(source, created)
+        })?;
+        document.value("macros", &macros::render(manifest, created))?;
+        document.entries("docs", &manifest.docs, others::doc)?;
+        document.entries("exposures", &manifest.exposures, |exposure| {
+            others::exposure(exposure, created)
+        })?;
+        document.entries("metrics", &manifest.metrics, semantic)?;
+        document.entries("groups", &manifest.groups, others::group)?;
+        document.value("selectors", &manifest.selectors)?;
+        document.entries("disabled", &manifest.disabled, |node| [of_node(node)])?;
+        let (parents, children) = maps.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        document.rendered("parent_map", &parents)?;
+        document.rendered("child_map", &children)?;
+        document.value("group_map", &group_map(project))?;
+        document.entries("saved_queries", &manifest.saved_queries, semantic)?;
+        document.entries("semantic_models", &manifest.semantic_models, semantic)?;
+        document.entries("unit_tests", &manifest.unit_tests, |test| {
+            others::unit_test(test, schema, created)
+        })?;
+        document.value("functions", &json!({}))?;
+        document.end()
+    })
+}
+
+fn rendered<'a>(
+    project: &'a Project,
+    node: &'a Node,
+    made: &'a HashMap<String, Made>,
+    primary_keys: &'a HashMap<&str, Vec<String>>,
+    created: f64,
+) -> Rendered<'a> {
+    let key = primary_keys.get(node.unique_id.as_str());
+    Rendered {
+        project,
+        node,
+        made: made.get(&node.unique_id),
+        primary_key: key.map_or(&[], Vec::as_slice),
+        created,
+    }
 }
 
 /// One node, source, exposure, unit test, … as the manifest holds it.
@@ -83,7 +112,7 @@ pub fn thing(project: &Project, id: &str) -> Option<Json> {
     let node = manifest
         .nodes
         .get(id)
-        .map(|node| node::render(project, node, &made, &keys, 0.0));
+        .and_then(|node| serde_json::to_value(rendered(project, node, &made, &keys, 0.0)).ok());
     node.or_else(|| {
         manifest
             .sources
@@ -127,7 +156,7 @@ fn head(about: &Invocation, project: &Project) -> Json {
     head
 }
 
-type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+type Edges<'a> = IndexMap<&'a str, Vec<&'a str>>;
 
 /// Parents and children by id, each list sorted.
 fn edges(project: &Project) -> (Edges<'_>, Edges<'_>) {

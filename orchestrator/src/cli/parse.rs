@@ -46,6 +46,8 @@ pub(super) async fn execute(
     if !log.quiet {
         printer.line(&found(&project));
     }
+    // the process ends here: giving back tens of thousands of nodes one by one would take longer than naming them did
+    std::mem::forget(project);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn foreign_keys(
     node.original_file_path.clone_from(&patch.file.path);
     node.line = patch.location().line.max(1);
     node.raw_code = calls.concat();
-    references(shared, node)
+    references(shared, &node)
 }
 
 fn kind(constraint: &Json) -> Option<&str> {

@@ -40,7 +40,7 @@ pub(crate) fn parse(
                 .iter()
                 .map(|call| format!("{{{{ {call} }}}}\n"))
                 .collect();
-            let named = references(shared, node)?;
+            let named = references(shared, &node)?;
             let config = entry.mapping("config")?;
             let mut tags = texts(entry.map.get("tags"));
             tags.extend(texts(config.get("tags")));

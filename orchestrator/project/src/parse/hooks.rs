@@ -20,7 +20,7 @@ pub(crate) fn add_references(shared: &Arc<Shared>, node: &mut Node) {
     for sql in hooks {
         let mut draft = node.clone();
         draft.raw_code = sql;
-        let Ok(found) = references(shared, draft) else {
+        let Ok(found) = references(shared, &draft) else {
             continue;
         };
         add(&mut node.refs, found.refs);

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use crate::context::{Capture, Mode, NodeScope, Shared, node_value};
 use crate::error::Error;
 use crate::manifest::{Node, ResourceType, version_text};
+use crate::parse::hooks::add_references;
 use crate::parse::template_error;
 use crate::relation::RelationName;
 
@@ -26,20 +27,19 @@ impl Names {
         }
     }
 
-    /// The text that macro `generate_<what>_name` gives, or `None` when it is the built-in one.
+    /// The text that macro `name` gives, or `None` when it is the built-in one.
     fn overridden(
         &self,
-        what: &str,
+        name: &str,
         custom: Option<&str>,
         node: &Node,
     ) -> Result<Option<String>, Error> {
         let macros = self.shared.engine.macros();
-        let name = format!("generate_{what}_name");
+        let of_root = |name: &str| macros.in_package(&self.shared.project_name, name).cloned();
         // as dbt: a dependency's macro is for its own nodes, the root project's for all others
-        let own = macros.in_package(&node.package_name, &name);
-        let found = own.or_else(|| macros.in_package(&self.shared.project_name, &name));
-        let fallback = macros.in_package(&self.shared.project_name, &format!("default__{name}"));
-        let Some(found) = found.or(fallback) else {
+        let own = macros.in_package(&node.package_name, name).cloned();
+        let found = own.or_else(|| of_root(name));
+        let Some(found) = found.or_else(|| of_root(&format!("default__{name}"))) else {
             return Ok(None);
         };
         if found.package == INTERNAL_PACKAGE {
@@ -62,13 +62,20 @@ impl Names {
         let value = self
             .shared
             .engine
-            .call(&request, found, &arguments)
+            .call(&request, &found, &arguments)
             .map_err(|error| template_error(&self.shared, node, error))?;
         Ok(Some(jinja::format::text(&value).trim().to_owned()))
     }
 
+    /// Names `node`, and adds what its hooks refer to.
+    pub(crate) fn settle(&self, node: &mut Node) -> Result<(), Error> {
+        self.assign(node)?;
+        add_references(&self.shared, node);
+        Ok(())
+    }
+
     /// Sets `alias` and `relation_name` of `node` from its configuration.
-    pub(crate) fn assign(&self, node: &mut Node) -> Result<(), Error> {
+    fn assign(&self, node: &mut Node) -> Result<(), Error> {
         let custom = |key: &str| {
             node.config
                 .raw
@@ -80,14 +87,14 @@ impl Names {
             (node.resource_type == ResourceType::Test).then_some("dbt_test__audit");
         let custom_schema = custom("schema").or(default_schema);
         let target = &self.shared.target;
-        let mut schema = match self.overridden("schema", custom_schema, node)? {
+        let mut schema = match self.overridden("generate_schema_name", custom_schema, node)? {
             Some(schema) => schema,
             None => match custom_schema {
                 Some(custom) => format!("{}_{}", target.schema, custom.trim()),
                 None => target.schema.clone(),
             },
         };
-        let alias = match self.overridden("alias", custom("alias"), node)? {
+        let alias = match self.overridden("generate_alias_name", custom("alias"), node)? {
             Some(alias) => alias,
             None => match (custom("alias"), &node.version) {
                 (Some(alias), _) => alias.trim().to_owned(),
@@ -97,13 +104,14 @@ impl Names {
                 (None, None) => node.name.clone(),
             },
         };
-        let mut database = match self.overridden("database", custom("database"), node)? {
-            Some(database) => database,
-            None => custom("database").map_or_else(
-                || target.dbname.clone(),
-                |database| database.trim().to_owned(),
-            ),
-        };
+        let mut database =
+            match self.overridden("generate_database_name", custom("database"), node)? {
+                Some(database) => database,
+                None => custom("database").map_or_else(
+                    || target.dbname.clone(),
+                    |database| database.trim().to_owned(),
+                ),
+            };
         // names of an older dbt: what the macros say of a snapshot is asked for, then set aside
         if node.resource_type == ResourceType::Snapshot {
             if let Some(fixed) = custom("target_database") {

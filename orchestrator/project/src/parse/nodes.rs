@@ -12,6 +12,7 @@ use crate::error::{Error, Location};
 use crate::files::{self, SourceFile};
 use crate::manifest::{Node, ResourceType, version_text};
 use crate::parallel;
+use crate::parse::names::Names;
 use crate::parse::properties::{Patch, Patches};
 use crate::parse::{Found, Package, capture, constraints, literal, template_error};
 use crate::yaml::texts;
@@ -103,6 +104,7 @@ fn patch_of_model<'a>(
 /// Parses every SQL and CSV file of `package`.
 pub(crate) fn parse(
     shared: &Arc<Shared>,
+    names: &Names,
     package: &Package,
     patches: &Patches,
 ) -> Result<Vec<Node>, Error> {
@@ -131,7 +133,9 @@ pub(crate) fn parse(
             }
             other => patch_of(patches, *other, &file.stem()),
         };
-        node(shared, package, patch, *kind, file)
+        let mut node = node(shared, package, patch, *kind, file)?;
+        names.settle(&mut node)?;
+        Ok(node)
     })
 }
 
@@ -170,7 +174,7 @@ fn node(
         let start = text.find(trimmed).unwrap_or(0);
         node.line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
         node.raw_code = trimmed.to_owned();
-        references(shared, node.clone())?
+        references(shared, &node)?
     };
     if let Some(patch) = patch.filter(|_| kind == ResourceType::Model) {
         let foreign = constraints::foreign_keys(shared, package, patch)?;
@@ -185,7 +189,7 @@ fn node(
 }
 
 /// What the node's text refers to and configures.
-pub(crate) fn references(shared: &Arc<Shared>, mut node: Node) -> Result<Found, Error> {
+pub(crate) fn references(shared: &Arc<Shared>, node: &Node) -> Result<Found, Error> {
     if !node.raw_code.contains("{{") && !node.raw_code.contains("{%") {
         return Ok(Found::default());
     }
@@ -197,6 +201,7 @@ pub(crate) fn references(shared: &Arc<Shared>, mut node: Node) -> Result<Found, 
     {
         return Ok(found);
     }
+    let mut node = node.clone();
     node.config.materialized = "view".into();
     let node = Arc::new(node);
     let (path, original) = (

@@ -124,12 +124,43 @@ pub(crate) fn read(
     }
     let mut patches = Patches::default();
     let found = files::find(&file.root, &searched, &["yml", "yaml"])?;
-    for read in parallel::map(&found, &|found| read_file(found, engine, cache, scope))? {
-        let read = Arc::new(read);
-        patches.add(&read)?;
-        patches.files.push(read);
+    let read = parallel::map(&found, &|found| {
+        let file = Arc::new(read_file(found, engine, cache, scope)?);
+        let described = described(&file)?;
+        Ok((file, described))
+    })?;
+    for (file, described) in read {
+        patches.add(described)?;
+        patches.files.push(file);
     }
     Ok(patches)
+}
+
+/// One entry of a property file.
+struct Described {
+    /// The list it stands in.
+    key: &'static str,
+    patch: Patch,
+    /// Of a model with versions: what is said of each, by file.
+    versions: Option<IndexMap<String, Patch>>,
+}
+
+/// What `file` says of nodes, in its order.
+fn described(file: &Arc<PropertyFile>) -> Result<Vec<Described>, Error> {
+    let mut all = Vec::new();
+    for key in ["models", "seeds", "snapshots", "analyses", "data_tests"] {
+        for entry in file.entries(key)? {
+            let patch = patch(&entry, file)?;
+            let is_versioned = key == "models" && entry.map.contains_key("versions");
+            let versions = is_versioned.then(|| versions::of(&entry, &patch));
+            all.push(Described {
+                key,
+                versions: versions.transpose()?,
+                patch,
+            });
+        }
+    }
+    Ok(all)
 }
 
 fn read_file(
@@ -180,31 +211,35 @@ impl PropertyFile {
 }
 
 impl Patches {
-    fn add(&mut self, file: &Arc<PropertyFile>) -> Result<(), Error> {
-        for (key, into) in [
-            ("models", &mut self.models),
-            ("seeds", &mut self.seeds),
-            ("snapshots", &mut self.snapshots),
-            ("analyses", &mut self.analyses),
-            ("data_tests", &mut self.tests),
-        ] {
-            for entry in file.entries(key)? {
-                let patch = patch(&entry, file)?;
+    fn add(&mut self, described: Vec<Described>) -> Result<(), Error> {
+        for Described {
+            key,
+            patch,
+            versions,
+        } in described
+        {
+            let into = match key {
+                "models" => &mut self.models,
+                "seeds" => &mut self.seeds,
+                "snapshots" => &mut self.snapshots,
+                "analyses" => &mut self.analyses,
+                _ => &mut self.tests,
+            };
+            let versioned = self.versions.values().find(|v| v.name == patch.name);
+            let first = into.get(&patch.name);
+            if let Some(first) = first.or(versioned.filter(|_| key == "models")) {
                 let singular = key.trim_end_matches('s');
-                let versioned = self.versions.values().find(|v| v.name == patch.name);
-                let first = into.get(&patch.name);
-                if let Some(first) = first.or(versioned.filter(|_| key == "models")) {
-                    return Err(Error::Duplicate {
-                        what: format!("the patch of {singular} '{}'", patch.name),
-                        first: first.location(),
-                        second: last_location(&patch),
-                    });
+                return Err(Error::Duplicate {
+                    what: format!("the patch of {singular} '{}'", patch.name),
+                    first: first.location(),
+                    second: last_location(&patch),
+                });
+            }
+            match versions {
+                Some(versions) => self.versions.extend(versions),
+                None => {
+                    into.insert(patch.name.clone(), patch);
                 }
-                if key == "models" && entry.map.contains_key("versions") {
-                    self.versions.extend(versions::of(&entry, &patch)?);
-                    continue;
-                }
-                into.insert(patch.name.clone(), patch);
             }
         }
         Ok(())

@@ -64,7 +64,7 @@ fn one(
         let model = entry.text("model")?.unwrap_or_default();
         node.raw_code = format!("{{{{ {model} }}}}");
     }
-    let named = references(shared, node)?;
+    let named = references(shared, &node)?;
     Ok(Some(Semantic {
         unique_id: format!("{}.{}.{name}", kind_name(kind), package.name()),
         resource_type: kind,

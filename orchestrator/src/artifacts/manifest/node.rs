@@ -1,153 +1,172 @@
 //! One node, with every key dbt writes.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use indexmap::IndexMap;
 use project::Project;
 use project::manifest::{ColumnInfo, Node, ResourceType};
-use serde_json::{Map, Value as Json, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::{Made, config};
 use crate::artifacts::hex;
 use crate::run::prepare::kind_word;
 
-/// `node` as the manifest holds it.
-pub(super) fn render(
-    project: &Project,
-    node: &Node,
-    made: &HashMap<String, Made>,
-    primary_keys: &HashMap<&str, Vec<String>>,
-    created: f64,
-) -> Json {
-    let mut value = common(project, node, created);
-    let mut add = |more: Json| {
-        if let Json::Object(more) = more {
-            value.extend(more);
-        }
-    };
-    match node.resource_type {
-        ResourceType::Seed => {
-            add(json!({
-                "root_path": std::path::absolute(project.root_of(node)).unwrap_or_default(),
-                "depends_on": { "macros": node.depends_on.macros },
-                "build_path": made.get(&node.unique_id).and_then(|made| made.build_path.as_ref()),
-            }));
-            return Json::Object(value);
-        }
-        ResourceType::Model => {
-            let key = primary_keys.get(node.unique_id.as_str());
-            add(json!({
-                "access": node.access.as_deref().unwrap_or("protected"),
-                "constraints": constraints(&node.constraints, true),
-                "version": node.version,
-                "latest_version": node.latest_version,
-                "deprecation_date": node.deprecation_date.as_ref().map(midnight),
-                "primary_key": key.map_or(&[][..], Vec::as_slice),
-                "time_spine": node.time_spine,
-            }));
-        }
-        ResourceType::Test => {
-            if let Some(about) = &node.test_metadata {
-                add(json!({
-                    "column_name": node.column_name,
-                    "file_key_name": file_key(project, node),
-                    "attached_node": node.attached_node,
-                    "test_metadata": about,
-                }));
-            }
-        }
-        ResourceType::Operation => add(json!({ "index": hook_index(project, node) })),
-        _ => {}
-    }
-    add(compiled(node, made.get(&node.unique_id)));
-    Json::Object(value)
+/// A node as the manifest holds it. Written key by key: a large project has tens of thousands of them, and a value
+/// of each would cost more than reading it did.
+pub(super) struct Rendered<'a> {
+    /// The project it belongs to.
+    pub(super) project: &'a Project,
+    /// The node.
+    pub(super) node: &'a Node,
+    /// What the invocation made of it.
+    pub(super) made: Option<&'a Made>,
+    /// Its primary key, as its tests tell it.
+    pub(super) primary_key: &'a [String],
+    /// Seconds since 1970.
+    pub(super) created: f64,
 }
 
-/// Keys of every kind.
-fn common(project: &Project, node: &Node, created: f64) -> Map<String, Json> {
-    let target = &project.profile.target;
-    let relation = node.relation_name.as_ref();
-    let (database, schema) = relation.map_or_else(
-        || {
-            (
-                target.dbname.clone(),
-                schema_without_relation(project, node),
-            )
-        },
-        |name| (name.database.clone(), name.schema.clone()),
-    );
-    let patch_path = node
-        .patch_path
-        .as_ref()
-        .filter(|_| node.test_metadata.is_none())
-        .map(|path| format!("{}://{}", node.package_name, path.display()));
-    let value = json!({
-        "database": database,
-        "schema": schema,
-        "name": node.name,
-        "resource_type": kind_word(node.resource_type),
-        "package_name": node.package_name,
-        "path": node.path,
-        "original_file_path": node.original_file_path,
-        "unique_id": node.unique_id,
-        "fqn": node.fqn,
-        "alias": node.alias,
-        "checksum": project.checksum(node),
-        "config": config::render(node),
-        "tags": node.tags,
-        "description": node.description,
-        "columns": columns(&node.columns),
-        "meta": node.config.meta,
-        "group": node.group,
-        "docs": config::docs(node),
-        "patch_path": patch_path,
-        "build_path": null,
-        "unrendered_config": node.unrendered_config,
-        "created_at": created,
-        "relation_name": relation.map(ToString::to_string),
-        "raw_code": node.raw_code,
-        "doc_blocks": node.doc_blocks,
-    });
-    match value {
-        Json::Object(map) => map,
-        _ => Map::new(),
+impl Serialize for Rendered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.common(&mut map)?;
+        self.of_kind(&mut map)?;
+        if self.node.resource_type == ResourceType::Seed {
+            map.serialize_entry("depends_on", &Macros::of(self.node))?;
+        } else {
+            map.serialize_entry("depends_on", &self.node.depends_on)?;
+            self.compiled(&mut map)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Macros<'a> {
+    macros: &'a [String],
+}
+
+impl<'a> Macros<'a> {
+    fn of(node: &'a Node) -> Self {
+        Self {
+            macros: &node.depends_on.macros,
+        }
+    }
+}
+
+impl Rendered<'_> {
+    /// Keys of every kind.
+    fn common<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let (node, project) = (self.node, self.project);
+        let target = &project.profile.target;
+        let relation = node.relation_name.as_ref();
+        let (database, schema) = relation.map_or_else(
+            || (&target.dbname, schema_without_relation(project, node)),
+            |name| (&name.database, Cow::Borrowed(name.schema.as_str())),
+        );
+        let patch_path = node
+            .patch_path
+            .as_ref()
+            .filter(|_| node.test_metadata.is_none())
+            .map(|path| format!("{}://{}", node.package_name, path.display()));
+        map.serialize_entry("database", database)?;
+        map.serialize_entry("schema", &schema)?;
+        map.serialize_entry("name", &node.name)?;
+        map.serialize_entry("resource_type", kind_word(node.resource_type))?;
+        map.serialize_entry("package_name", &node.package_name)?;
+        map.serialize_entry("path", &node.path)?;
+        map.serialize_entry("original_file_path", &node.original_file_path)?;
+        map.serialize_entry("unique_id", &node.unique_id)?;
+        map.serialize_entry("fqn", &node.fqn)?;
+        map.serialize_entry("alias", &node.alias)?;
+        map.serialize_entry("checksum", &project.checksum(node))?;
+        map.serialize_entry("config", &config::Config(node))?;
+        map.serialize_entry("tags", &node.tags)?;
+        map.serialize_entry("description", &node.description)?;
+        map.serialize_entry("columns", &columns(&node.columns))?;
+        map.serialize_entry("meta", &node.config.meta)?;
+        map.serialize_entry("group", &node.group)?;
+        map.serialize_entry("docs", &config::docs(node))?;
+        map.serialize_entry("patch_path", &patch_path)?;
+        let build_path = self.made.and_then(|made| made.build_path.as_ref());
+        map.serialize_entry("build_path", &build_path)?;
+        map.serialize_entry("unrendered_config", &node.unrendered_config)?;
+        map.serialize_entry("created_at", &self.created)?;
+        map.serialize_entry("relation_name", &relation.map(ToString::to_string))?;
+        map.serialize_entry("raw_code", &node.raw_code)?;
+        map.serialize_entry("doc_blocks", &node.doc_blocks)
+    }
+
+    /// Keys of the node's kind alone.
+    fn of_kind<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let (node, project) = (self.node, self.project);
+        match node.resource_type {
+            ResourceType::Seed => {
+                let root = std::path::absolute(project.root_of(node)).unwrap_or_default();
+                map.serialize_entry("root_path", &root)?;
+            }
+            ResourceType::Model => {
+                map.serialize_entry("access", node.access.as_deref().unwrap_or("protected"))?;
+                map.serialize_entry("constraints", &constraints(&node.constraints, true))?;
+                map.serialize_entry("version", &node.version)?;
+                map.serialize_entry("latest_version", &node.latest_version)?;
+                let deprecation = node.deprecation_date.as_ref().map(midnight);
+                map.serialize_entry("deprecation_date", &deprecation)?;
+                map.serialize_entry("primary_key", self.primary_key)?;
+                map.serialize_entry("time_spine", &node.time_spine)?;
+            }
+            ResourceType::Test => {
+                if let Some(about) = &node.test_metadata {
+                    map.serialize_entry("column_name", &node.column_name)?;
+                    map.serialize_entry("file_key_name", &file_key(project, node))?;
+                    map.serialize_entry("attached_node", &node.attached_node)?;
+                    map.serialize_entry("test_metadata", about)?;
+                }
+            }
+            ResourceType::Operation => {
+                map.serialize_entry("index", &hook_index(project, node))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keys of what has SQL.
+    fn compiled<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        const NONE: [(); 0] = [];
+        let node = self.node;
+        let contract = config::Contract {
+            written: config::contract(node),
+            checksum: contract_checksum(node),
+        };
+        let is_snapshot = node.resource_type == ResourceType::Snapshot;
+        let compiled_path = self.made.and_then(|made| made.compiled_path.as_ref());
+        map.serialize_entry("language", "sql")?;
+        map.serialize_entry("refs", &node.refs)?;
+        map.serialize_entry("sources", &node.source_refs)?;
+        map.serialize_entry("metrics", &NONE)?;
+        map.serialize_entry("functions", &NONE)?;
+        map.serialize_entry("compiled_path", &compiled_path.filter(|_| !is_snapshot))?;
+        map.serialize_entry("contract", &contract)?;
+        if let Some(made) = self.made {
+            map.serialize_entry("compiled", &true)?;
+            map.serialize_entry("compiled_code", &made.compiled_code)?;
+            map.serialize_entry("extra_ctes_injected", &true)?;
+            map.serialize_entry("extra_ctes", &NONE)?;
+        }
+        Ok(())
     }
 }
 
 /// The schema of a node that builds nothing: what it would be built in.
-fn schema_without_relation(project: &Project, node: &Node) -> String {
+fn schema_without_relation<'a>(project: &'a Project, node: &Node) -> Cow<'a, str> {
     let target = &project.profile.target.schema;
     match node.resource_type {
-        ResourceType::Test => format!("{target}_dbt_test__audit"),
-        _ => target.clone(),
+        ResourceType::Test => Cow::Owned(format!("{target}_dbt_test__audit")),
+        _ => Cow::Borrowed(target),
     }
-}
-
-/// Keys of what has SQL.
-fn compiled(node: &Node, made: Option<&Made>) -> Json {
-    let mut contract = config::contract(node);
-    contract["checksum"] = json!(contract_checksum(node));
-    let mut value = json!({
-        "language": "sql",
-        "refs": node.refs,
-        "sources": node.source_refs,
-        "metrics": [],
-        "functions": [],
-        "depends_on": { "macros": node.depends_on.macros, "nodes": node.depends_on.nodes },
-        "compiled_path": null,
-        "contract": contract,
-    });
-    if let Some(made) = made {
-        let snapshot = node.resource_type == ResourceType::Snapshot;
-        value["compiled_path"] = json!(made.compiled_path.as_ref().filter(|_| !snapshot));
-        value["build_path"] = json!(made.build_path);
-        value["compiled"] = json!(true);
-        value["compiled_code"] = json!(made.compiled_code);
-        value["extra_ctes_injected"] = json!(true);
-        value["extra_ctes"] = json!([]);
-    }
-    value
 }
 
 /// A day as the instant dbt makes of it.
@@ -160,7 +179,7 @@ fn midnight(written: &Json) -> Json {
 
 /// SHA-256 of a contract in dbt's own notation, which readers compare: that of Python's objects.
 fn contract_checksum(node: &Node) -> Option<String> {
-    if config::contract(node)["enforced"] != Json::Bool(true) {
+    if !config::is_enforced(node) {
         return None;
     }
     let mut columns: Vec<&ColumnInfo> = node.columns.values().collect();
@@ -233,23 +252,47 @@ fn notation(constraints: &Json, class: &str) -> String {
 }
 
 /// Columns by name.
-pub(super) fn columns(columns: &IndexMap<String, ColumnInfo>) -> Json {
-    let of = |(name, column): (&String, &ColumnInfo)| {
-        let value = json!({
-            "name": column.name,
-            "description": column.description,
-            "meta": column.meta,
-            "data_type": column.data_type,
-            "constraints": constraints(&column.constraints, false),
-            "quote": column.quote,
-            "config": { "meta": column.meta, "tags": column.tags },
-            "tags": column.tags,
-            "granularity": column.granularity,
-            "doc_blocks": column.doc_blocks,
-        });
-        (name.clone(), value)
-    };
-    Json::Object(columns.iter().map(of).collect())
+pub(super) struct Columns<'a>(&'a IndexMap<String, ColumnInfo>);
+
+/// `columns` as the manifest holds them.
+pub(super) fn columns(columns: &IndexMap<String, ColumnInfo>) -> Columns<'_> {
+    Columns(columns)
+}
+
+impl Serialize for Columns<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, column)| (name, Column(column))))
+    }
+}
+
+struct Column<'a>(&'a ColumnInfo);
+
+#[derive(serde::Serialize)]
+struct ColumnConfig<'a> {
+    meta: &'a IndexMap<String, Json>,
+    tags: &'a [String],
+}
+
+impl Serialize for Column<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let column = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &column.name)?;
+        map.serialize_entry("description", &column.description)?;
+        map.serialize_entry("meta", &column.meta)?;
+        map.serialize_entry("data_type", &column.data_type)?;
+        map.serialize_entry("constraints", &constraints(&column.constraints, false))?;
+        map.serialize_entry("quote", &column.quote)?;
+        let config = ColumnConfig {
+            meta: &column.meta,
+            tags: &column.tags,
+        };
+        map.serialize_entry("config", &config)?;
+        map.serialize_entry("tags", &column.tags)?;
+        map.serialize_entry("granularity", &column.granularity)?;
+        map.serialize_entry("doc_blocks", &column.doc_blocks)?;
+        map.end()
+    }
 }
 
 /// Constraints with every key; those of a model name their columns.
