@@ -93,6 +93,12 @@ impl Printer {
         self.line(&serde_json::to_string(value).unwrap_or_default());
     }
 
+    /// Whether the reader of standard output has gone, so that nothing written arrives any more.
+    #[must_use]
+    pub fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed)
+    }
+
     /// Writes `text` as it is.
     pub fn write(&self, text: &str) {
         if let Some(captured) = &self.captured {

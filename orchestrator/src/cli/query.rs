@@ -65,6 +65,8 @@ enum Ended {
     },
     /// Enough rows were seen.
     Enough { rows: u64 },
+    /// Whoever read the answer has gone.
+    HungUp,
     /// Ctrl-C.
     Cancelled,
 }
@@ -115,6 +117,7 @@ pub(super) async fn execute(
                 note("hint: --max-rows N shows more of them, --output csv or json all");
             }
         }
+        Ended::HungUp => {}
         Ended::Cancelled => {
             note("cancelled; Trino was told to stop the statement");
             return Ok(ExitCode::from(2));
@@ -188,6 +191,10 @@ async fn run(
         for row in page.data.into_iter().take(most - rows) {
             rows += 1;
             out.row(query.columns(), row);
+        }
+        if printer.is_hung_up() {
+            stop(query).await;
+            return Ok(Ended::HungUp);
         }
     }
     if update.is_none() {

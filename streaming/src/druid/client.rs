@@ -20,6 +20,18 @@ const SHOWN: usize = 400;
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    /// The URL as people may see it: a password in it is for the server alone.
+    shown: String,
+}
+
+fn shown(url: &str) -> String {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else {
+        return url.to_owned();
+    };
+    let _ = parsed
+        .set_username("")
+        .and_then(|()| parsed.set_password(None));
+    parsed.as_str().trim_end_matches('/').to_owned()
 }
 
 impl Client {
@@ -29,22 +41,23 @@ impl Client {
     /// The HTTP client could not be built.
     pub fn new(url: &str) -> Result<Self, Error> {
         let url = url.trim_end_matches('/').to_owned();
+        let shown = shown(&url);
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             .no_proxy()
             .build()
             .map_err(|source| Error::Unreachable {
-                url: url.clone(),
+                url: shown.clone(),
                 source,
             })?;
-        Ok(Self { http, url })
+        Ok(Self { http, url, shown })
     }
 
-    /// The router's base URL.
+    /// The router's base URL, without a password.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.shown
     }
 
     async fn send(
@@ -61,9 +74,9 @@ impl Client {
                 .header("X-Druid-Comment", "applied from a spec file")
                 .json(body);
         }
-        let unreachable = |source| Error::Unreachable {
-            url: self.url.clone(),
-            source,
+        let unreachable = |source: reqwest::Error| Error::Unreachable {
+            url: self.shown.clone(),
+            source: source.without_url(),
         };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
@@ -75,7 +88,7 @@ impl Client {
             let message = sentence(&text);
             return Err(match status {
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => Error::NotReady {
-                    url: self.url.clone(),
+                    url: self.shown.clone(),
                     message,
                 },
                 _ => Error::Refused {

@@ -195,9 +195,18 @@ impl Trino {
         Ok(info.get("starting") == Some(&Value::Bool(false)))
     }
 
+    /// Where it is, as people may see it: a password in an address is for the server alone.
+    fn shown(&self) -> String {
+        let Ok(mut url) = reqwest::Url::parse(&self.url) else {
+            return self.url.clone();
+        };
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+
     fn unreachable(&self, source: reqwest::Error) -> Error {
         Error::Unreachable {
-            url: self.url.clone(),
+            url: self.shown(),
             source: source.without_url(),
         }
     }
@@ -209,7 +218,7 @@ impl Trino {
             .await
             .map_err(|source| self.unreachable(source))?;
         let refused = |words: &str| Error::Refused {
-            url: self.url.clone(),
+            url: self.shown(),
             status: status.as_u16(),
             body: words.chars().take(300).collect(),
         };
@@ -293,5 +302,20 @@ impl Query {
             .await
             .map_err(|source| self.trino.unreachable(source))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Trino;
+
+    #[tokio::test]
+    async fn errors_name_the_server_without_its_password() {
+        let trino = Trino::new("http://someone:secret@127.0.0.1:1/", "ridehail");
+        let error = trino.start("select 1").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot reach Trino at http://127.0.0.1:1"
+        );
     }
 }

@@ -87,10 +87,18 @@ fn cell(value: &Json) -> Option<String> {
     }
 }
 
-/// A row as one JSON object, in a line.
+/// A row as one JSON object, in a line. Of two columns of one name the second is `name_2`.
 pub(super) fn object(columns: &[Column], row: Vec<Json>) -> String {
-    let names = columns.iter().map(|column| column.name.clone());
-    let object: Map<String, Json> = names.zip(row).collect();
+    let mut object = Map::new();
+    for (column, value) in columns.iter().zip(row) {
+        let names = (1..).map(|nth| match nth {
+            1 => column.name.clone(),
+            nth => format!("{}_{nth}", column.name),
+        });
+        if let Some(name) = names.into_iter().find(|name| !object.contains_key(name)) {
+            object.insert(name, value);
+        }
+    }
     format!("{}\n", Json::Object(object))
 }
 
@@ -149,6 +157,16 @@ mod tests {
         NULL       |        NULL
                    |     1234567
         ");
+    }
+
+    #[test]
+    fn columns_of_one_name_all_stay() {
+        let [column, _] = <[Column; 2]>::try_from(columns()).unwrap();
+        let line = object(
+            &[column.clone(), column.clone(), column],
+            vec![json!(1), json!(2), json!(3)],
+        );
+        assert_eq!(line, "{\"city\":1,\"city_2\":2,\"city_3\":3}\n");
     }
 
     #[test]
