@@ -83,9 +83,11 @@ impl Engine {
         };
         let mut native = environment(UndefinedBehavior::Lenient);
         functions::install_native(&mut native);
+        let mut forgiving = environment(UndefinedBehavior::Chainable);
+        forgiving.set_unknown_method_callback(functions::forgiving_methods);
         Self {
             strict: environment(UndefinedBehavior::Lenient),
-            forgiving: environment(UndefinedBehavior::Chainable),
+            forgiving,
             native,
             macros,
             by_id,

@@ -161,6 +161,8 @@ fn install_functions(env: &mut Environment<'static>) {
             ))
         }),
     );
+    env.add_function("joiner", minijinja_contrib::globals::joiner);
+    env.add_function("cycler", minijinja_contrib::globals::cycler);
     env.add_function("local_md5", |text: &str| hex(&Md5::digest(text.as_bytes())));
     env.add_global(
         "diff_of_two_dicts",
@@ -253,6 +255,16 @@ fn install_filters(env: &mut Environment<'static>) {
     env.add_filter("tojson", |value: Value| {
         json::from_value(&value).map(|found| json::text(&found, false))
     });
+    env.add_filter("truncate", minijinja_contrib::filters::truncate);
+    env.add_filter("striptags", minijinja_contrib::filters::striptags);
+    env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
+    env.add_filter("wordcount", |value: Value| {
+        format::text(&value).split_whitespace().count()
+    });
+    env.add_filter("center", |value: Value, width: Option<usize>| {
+        let width = [Value::from(width.unwrap_or(80))];
+        operators::text_method(&format::text(&value), "center", &width).unwrap_or(Ok(value))
+    });
     env.add_filter("pprint", |value: Value| format::repr(&value));
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(
@@ -310,6 +322,19 @@ fn join(value: &Value, args: &[Value]) -> Result<Value, Error> {
         out.push_str(&format::text(&item));
     }
     Ok(out.into())
+}
+
+/// The same while a node is only parsed: whatever is asked of a name that is not there has some answer.
+pub(crate) fn forgiving_methods(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Ok(crate::scope::anything());
+    }
+    methods(state, value, method, args)
 }
 
 /// Methods of Python's built-in types, on values minijinja made.

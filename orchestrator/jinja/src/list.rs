@@ -237,6 +237,16 @@ impl Object for Dict {
                         Error::new(ErrorKind::InvalidOperation, format!("key not found: {key}"))
                     })?
             }
+            "popitem" => {
+                let last = self.with(indexmap::IndexMap::pop);
+                let (key, value) = last.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::InvalidOperation,
+                        "popitem(): dictionary is empty",
+                    )
+                })?;
+                Tuple::from([key, value]).into()
+            }
             "setdefault" => {
                 let (key, value) = (key()?, fallback().unwrap_or(Value::from(())));
                 self.with(|pairs| pairs.entry(key).or_insert(value).clone())

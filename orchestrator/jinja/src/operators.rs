@@ -258,6 +258,13 @@ pub(crate) fn text_method(
         }),
         "ljust" => width().map(|w| Value::from(format!("{text}{}", pad().repeat(missing(w))))),
         "rjust" => width().map(|w| Value::from(format!("{}{text}", pad().repeat(missing(w))))),
+        "center" => width().map(|w| {
+            // where the blanks do not divide evenly, Python puts the odd one by the width's parity
+            let missing = missing(w);
+            let left = missing / 2 + (missing & w & 1);
+            let (left, right) = (pad().repeat(left), pad().repeat(missing - left));
+            Value::from(format!("{left}{text}{right}"))
+        }),
         "partition" => arguments.text(0, "sep").map(|separator| {
             let (a, s, b) = match text.split_once(separator.as_str()) {
                 Some((a, b)) => (a, separator.as_str(), b),

@@ -110,6 +110,16 @@ pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
                     continue;
                 }
             }
+            Some("do") if !is_call(&tag.tokens[1..]) => {
+                let span = tag.tokens[0].1;
+                let (from, to) = (span.start_offset as usize, span.end_offset as usize);
+                edits.push(Edit {
+                    at: from,
+                    remove: to - from,
+                    text: "set __done =".to_owned(),
+                    rank: 0,
+                });
+            }
             Some("endmacro") if tag.tokens.len() > 1 => {
                 let from = tag.tokens[1].1.start_offset as usize;
                 let to = tag.tokens[tag.tokens.len() - 1].1.end_offset as usize;
@@ -144,6 +154,31 @@ fn apply(text: &str, offset: usize, mut edits: Vec<Edit>) -> Cow<'_, str> {
     }
     out.push_str(&text[done..]);
     Cow::Owned(out)
+}
+
+/// Whether an expression is a call and nothing else, which is all that minijinja's `do` takes: names, members and
+/// arguments in a row, arguments last.
+fn is_call(tokens: &[(Token<'_>, Span)]) -> bool {
+    let mut depth = 0_usize;
+    for (at, (token, _)) in tokens.iter().enumerate() {
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                depth = depth.saturating_sub(1);
+            }
+            _ if depth > 0 => {}
+            Token::Dot => {}
+            Token::Ident(word) => {
+                let joined = at == 0 || matches!(tokens[at - 1].0, Token::Dot);
+                if !joined || *word == "not" {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+    matches!(tokens.last(), Some((Token::ParenClose, _)))
+        && matches!(tokens.first(), Some((Token::Ident(_), _)))
 }
 
 /// Replaces the call block that opens at `tags[at]`; gives the index of its `endcall`.
@@ -314,6 +349,22 @@ mod tests {
             "{% call f() %}{% call g([]) %}\"{% endcall %}{% endcall %}",
             "{{ f(caller=__caller(\"\", \"{{ g(__list([]), caller=__caller(\\\"\\\", \\\"\\\\\\\"\\\")) }}\")) }}",
         );
+    }
+
+    #[test]
+    fn do_takes_any_expression() {
+        for call in ["{% do f(1 if a else b) %}", "{%- do a['x'].b(c)(d) -%}"] {
+            check(call, call);
+        }
+        check("{% do f(1) if a %}", "{% set __done = f(1) if a %}");
+        check("{%- do a and b() %}", "{%- set __done = a and b() %}");
+        check("{% do not f() %}", "{% set __done = not f() %}");
+        check(
+            "{% do f([]) ~ g() %}",
+            "{% set __done = __concat(f(__list([])) , g()) %}",
+        );
+        check("{% do (f(1)) %}", "{% set __done = (f(1)) %}");
+        check("{% do x | f(1) %}", "{% set __done = x | f(1) %}");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The names a template sees: macros first, then the host's variables.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
+use crate::arguments::Arguments;
+use crate::list;
 use crate::macros::{INTERNAL_PACKAGE, Macro, MacroValue, Macros, Trail};
 
 /// The host's variables of one rendering: `ref`, `config`, `this`, ….
@@ -17,6 +20,11 @@ pub trait Scope: fmt::Debug + Send + Sync {
     fn replaces(&self, _name: &str) -> Option<Value> {
         None
     }
+
+    /// Whether the variable `name` is one of dbt's own macros, so that `dbt.name()` means it too.
+    fn is_macro(&self, _name: &str) -> bool {
+        false
+    }
 }
 
 /// The top of one rendering; `context` in templates.
@@ -27,6 +35,8 @@ pub struct Root {
     scope: Arc<dyn Scope>,
     trail: Trail,
     forgiving: Vec<String>,
+    /// What `context.update` added.
+    added: Mutex<BTreeMap<String, Value>>,
 }
 
 impl Root {
@@ -42,6 +52,7 @@ impl Root {
             scope,
             trail: Trail::default(),
             forgiving,
+            added: Mutex::default(),
         }
     }
 
@@ -69,6 +80,9 @@ impl Root {
     /// What `name` means.
     #[must_use]
     pub fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some(value) = self.added().get(name) {
+            return Some(value.clone());
+        }
         if let Some(found) = self.macros.resolve(&self.package, name) {
             let replaced = self.scope.replaces(name);
             let of_package = || self.scope.replaces(&format!("{}.{name}", found.package));
@@ -92,6 +106,25 @@ impl Root {
             .iter()
             .any(|f| f == name)
             .then(|| Value::from_object(Anything))
+    }
+
+    fn added(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `context.update(pairs, name=value)`: names for the rest of the rendering.
+    fn update(&self, args: &[Value]) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
+        let mut pairs = match arguments.positional(0) {
+            Some(from) => list::pairs_of(&from)?,
+            None => Vec::new(),
+        };
+        pairs.extend(arguments.keywords().map(|(k, v)| (Value::from(k), v)));
+        let pairs = pairs
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value)));
+        self.added().extend(pairs);
+        Ok(Value::from(()))
     }
 
     pub(crate) fn enter(&self, called: &Macro) -> usize {
@@ -127,6 +160,7 @@ impl Object for Root {
                 let fallback = || args.get(1).cloned().unwrap_or(Value::from(()));
                 Ok(self.lookup(name).unwrap_or_else(fallback))
             }
+            ("update", _) => self.update(args),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -152,7 +186,14 @@ impl Package {
         if let Some(value) = replaced.or_else(bare) {
             return Some(value);
         }
-        found.map(|found| self.root.macro_value(found))
+        let host = || {
+            let scope = &self.root.scope;
+            let is_macro = is_own && scope.is_macro(name);
+            is_macro.then(|| scope.variable(&self.root, name)).flatten()
+        };
+        found
+            .map(|found| self.root.macro_value(found))
+            .or_else(host)
     }
 }
 

@@ -9,6 +9,8 @@ use crate::relation::{RelationKind, RelationName};
 pub struct Table {
     /// Column names in order.
     pub columns: Vec<String>,
+    /// Postgres' names of their types, `INT4`, `TEXT[]`, …; none where there is no row.
+    pub types: Vec<String>,
     /// Rows; each as long as `columns`.
     pub rows: Vec<Vec<serde_json::Value>>,
 }

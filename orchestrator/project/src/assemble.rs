@@ -304,6 +304,8 @@ impl Assembly<'_> {
                 node.path = format!("hooks/{name}.sql").into();
                 node.original_file_path = "./dbt_project.yml".into();
                 node.fqn = vec![package.name().to_owned(), "hooks".into(), name];
+                node.database.clone_from(&self.shared.target.dbname);
+                node.schema.clone_from(&self.shared.target.schema);
                 node.raw_code.clone_from(sql);
                 let found = nodes::references(self.shared, &node)?;
                 node.tags = vec![label.to_owned()];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use indexmap::IndexSet;
 use jinja::functions::hex;
@@ -113,7 +113,8 @@ impl<'a> Rendering<'a> {
             batch,
             deferral: project.deferral.clone(),
             selected: Arc::clone(&project.selected),
-            graph: OnceLock::new(),
+            graph: Arc::clone(&project.shown),
+            created: project.shared.created,
         });
         let scope = Arc::new(NodeScope {
             shared: Arc::clone(&project.shared),

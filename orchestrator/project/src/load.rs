@@ -10,6 +10,7 @@ use jinja::{Engine, Macros};
 use serde_json::{Value as Json, json};
 
 use crate::assemble::assemble;
+use crate::context::graph::Shown;
 use crate::context::yaml_scope::YamlScope;
 use crate::context::{self, Shared};
 use crate::deferral::Deferral;
@@ -122,6 +123,8 @@ pub struct Project {
     pub deferral: Option<Arc<Deferral>>,
     /// The nodes a verb is about: `selected_resources` of templates.
     pub(crate) selected: Arc<OnceLock<IndexSet<UniqueId>>>,
+    /// `graph` of templates.
+    pub(crate) shown: Arc<Shown>,
     /// The folder of each package.
     pub(crate) package_roots: HashMap<String, PathBuf>,
     pub(crate) shared: Arc<Shared>,
@@ -246,6 +249,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             &options.flags,
         ),
         run_started_at: jinja::modules::timestamp(options.started_at),
+        created: options.started_at.timestamp_micros() as f64 / 1e6,
         invocation_id: options.invocation_id.clone(),
         dispatch: root.dispatch.clone(),
         packages: packages
@@ -279,6 +283,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         previous: None,
         deferral: None,
         selected: Arc::default(),
+        shown: Arc::default(),
         package_roots: packages
             .iter()
             .map(|package| (package.name().to_owned(), package.file.root.clone()))

@@ -108,6 +108,10 @@ pub struct Node {
     pub description: String,
     /// Column properties, in order.
     pub columns: IndexMap<String, ColumnInfo>,
+    /// Database that it is built in, or would be.
+    pub database: String,
+    /// Schema that it is built in, or would be.
+    pub schema: String,
     /// Where it is built; `None` for ephemeral models and tests that store nothing.
     pub relation_name: Option<RelationName>,
     /// Arguments of every `ref`, in order.

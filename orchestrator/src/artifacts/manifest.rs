@@ -4,7 +4,6 @@ mod config;
 mod keys;
 mod macros;
 mod node;
-mod others;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -14,9 +13,8 @@ use std::thread;
 use indexmap::IndexMap;
 use project::Project;
 use project::manifest::{Node, Semantic};
+use project::rendered;
 use serde_json::{Value as Json, json};
-
-pub use others::freshness;
 
 use self::node::Rendered;
 use super::document::Document;
@@ -47,8 +45,8 @@ pub fn write(
     let created = about.generated_at.timestamp_micros() as f64 / 1e6;
     let primary_keys = keys::primary(manifest);
     let schema = &project.profile.target.schema;
-    let of_node = |node| rendered(project, node, made, &primary_keys, created);
-    let semantic = |thing: &Semantic| others::semantic(thing, created);
+    let render = |node| of_node(project, node, made, &primary_keys, created);
+    let semantic = |thing: &Semantic| rendered::semantic(thing, created);
     thread::scope(|scope| {
         // rendered beside the nodes
         let maps = scope.spawn(|| -> io::Result<_> {
@@ -60,19 +58,19 @@ pub fn write(
         });
         let mut document = Document::begin(out)?;
         document.value("metadata", &head(about, project))?;
-        document.entries("nodes", &manifest.nodes, of_node)?;
+        document.entries("nodes", &manifest.nodes, render)?;
         document.entries("sources", &manifest.sources, |source| {
-            others::source(source, created)
+            rendered::source(source, created)
         })?;
         document.value("macros", &macros::render(manifest, created))?;
-        document.entries("docs", &manifest.docs, others::doc)?;
+        document.entries("docs", &manifest.docs, rendered::doc)?;
         document.entries("exposures", &manifest.exposures, |exposure| {
-            others::exposure(exposure, created)
+            rendered::exposure(exposure, created)
         })?;
         document.entries("metrics", &manifest.metrics, semantic)?;
-        document.entries("groups", &manifest.groups, others::group)?;
+        document.entries("groups", &manifest.groups, rendered::group)?;
         document.value("selectors", &manifest.selectors)?;
-        document.entries("disabled", &manifest.disabled, |node| [of_node(node)])?;
+        document.entries("disabled", &manifest.disabled, |node| [render(node)])?;
         let (parents, children) = maps.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         document.rendered("parent_map", &parents)?;
         document.rendered("child_map", &children)?;
@@ -80,14 +78,14 @@ pub fn write(
         document.entries("saved_queries", &manifest.saved_queries, semantic)?;
         document.entries("semantic_models", &manifest.semantic_models, semantic)?;
         document.entries("unit_tests", &manifest.unit_tests, |test| {
-            others::unit_test(test, schema, created)
+            rendered::unit_test(test, schema, created)
         })?;
         document.value("functions", &json!({}))?;
         document.end()
     })
 }
 
-fn rendered<'a>(
+fn of_node<'a>(
     project: &'a Project,
     node: &'a Node,
     made: &'a HashMap<String, Made>,
@@ -112,23 +110,23 @@ pub fn thing(project: &Project, id: &str) -> Option<Json> {
     let node = manifest
         .nodes
         .get(id)
-        .and_then(|node| serde_json::to_value(rendered(project, node, &made, &keys, 0.0)).ok());
+        .and_then(|node| serde_json::to_value(of_node(project, node, &made, &keys, 0.0)).ok());
     node.or_else(|| {
         manifest
             .sources
             .get(id)
-            .map(|source| others::source(source, 0.0))
+            .map(|source| rendered::source(source, 0.0))
     })
     .or_else(|| {
         manifest
             .exposures
             .get(id)
-            .map(|exposure| others::exposure(exposure, 0.0))
+            .map(|exposure| rendered::exposure(exposure, 0.0))
     })
     .or_else(|| {
         let schema = &project.profile.target.schema;
         let test = manifest.unit_tests.get(id)?;
-        Some(others::unit_test(test, schema, 0.0))
+        Some(rendered::unit_test(test, schema, 0.0))
     })
     .or_else(|| {
         let semantics = [
@@ -137,7 +135,7 @@ pub fn thing(project: &Project, id: &str) -> Option<Json> {
             &manifest.saved_queries,
         ];
         let thing = semantics.iter().find_map(|things| things.get(id))?;
-        Some(others::semantic(thing, 0.0))
+        Some(rendered::semantic(thing, 0.0))
     })
 }
 

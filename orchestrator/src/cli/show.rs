@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use project::adapter::{Adapter, Table};
+use project::layout::layout;
 use project::manifest::ResourceType;
 use project::select::{Spec, selected};
 use project::{Compiled, Project};
@@ -192,7 +193,6 @@ fn object(name: Option<&str>, table: &Table) -> Json {
     }
 }
 
-/// dbt's layout: bars, a rule of dashes, numbers to the right.
 fn text(table: &Table) -> String {
     let cell = |value: &Json| match value {
         Json::Null => String::new(),
@@ -205,36 +205,9 @@ fn text(table: &Table) -> String {
         .iter()
         .map(|row| row.iter().map(cell).collect())
         .collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells
-            .chain([table.columns[column].chars().count()])
-            .max()
-            .unwrap_or(0)
-    };
     let columns = 0..table.columns.len();
-    let widths: Vec<usize> = columns.clone().map(width).collect();
     let is_number: Vec<bool> = columns
         .map(|column| table.rows.iter().any(|row| row[column].is_number()))
         .collect();
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let pad = |text: &str, column: usize, right: bool| {
-        let width = widths[column];
-        if right {
-            format!("{text:>width$}")
-        } else {
-            format!("{text:<width$}")
-        }
-    };
-    let named = |(column, name): (usize, &String)| pad(name, column, is_number[column]);
-    let mut shown = line(table.columns.iter().enumerate().map(named).collect());
-    shown.push_str(&line(
-        widths.iter().map(|&width| "-".repeat(width)).collect(),
-    ));
-    for row in &rows {
-        let cells = row.iter().enumerate();
-        let cells = cells.map(|(column, text)| pad(text, column, is_number[column]));
-        shown.push_str(&line(cells.collect()));
-    }
-    shown
+    layout(&table.columns, &rows, &is_number)
 }

@@ -234,7 +234,7 @@ fn check(project: &Project, source: &Source, adapter: &BlockingAdapter) -> Check
 }
 
 fn criteria(source: &Source) -> Json {
-    artifacts::manifest::freshness(source.freshness.as_ref())
+    project::rendered::freshness(source.freshness.as_ref())
 }
 
 /// When rows last came in.

@@ -48,10 +48,15 @@ pub(crate) fn table(rows: &[PgRow]) -> Result<Table, Error> {
                 .collect()
         })
         .collect::<Result<_, Error>>()?;
-    Ok(Table { columns, rows })
+    let types = types.iter().map(|kind| kind.name().to_owned()).collect();
+    Ok(Table {
+        columns,
+        types,
+        rows,
+    })
 }
 
-/// Numbers that JSON holds exactly become numbers, the others stay text.
+/// Numbers that JSON holds exactly become numbers (zeros at the end of a fraction say nothing), the others stay text.
 fn json(type_name: &str, text: String) -> Value {
     match type_name {
         "BOOL" => Value::Bool(text == "t"),
@@ -74,7 +79,12 @@ fn exact(text: &str) -> Option<Number> {
         return Some(integer.into());
     }
     let number = Number::from_f64(text.parse().ok()?)?;
-    (number.to_string() == text).then_some(number)
+    let shortest = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => text,
+    };
+    let shown = number.to_string();
+    (shown == shortest || shown.strip_suffix(".0") == Some(shortest)).then_some(number)
 }
 
 /// `…+00` -> `…+00:00`, so that the text is ISO 8601 apart from its blank.
@@ -104,7 +114,8 @@ mod tests {
         check("BOOL", "t", json!(true));
         check("INT8", "9007199254740993", json!(9_007_199_254_740_993_i64));
         check("NUMERIC", "1.5", json!(1.5));
-        check("NUMERIC", "1.10", json!("1.10"));
+        check("NUMERIC", "1.10", json!(1.1));
+        check("NUMERIC", "20.00", json!(20.0));
         check(
             "NUMERIC",
             "12345678901234567890.5",

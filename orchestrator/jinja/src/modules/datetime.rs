@@ -46,6 +46,36 @@ pub fn timestamp(at: DateTime<Utc>) -> Value {
     })
 }
 
+/// A date, or a time of day on a date, as Postgres prints it (`2026-11-22`, `2026-11-22 23:24:12.5+00:00`); `None` for
+/// what Python has no value for, `infinity` say.
+#[must_use]
+pub fn moment(text: &str) -> Option<Value> {
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(Value::from_object(Moment {
+            local: date.and_time(NaiveTime::MIN),
+            zone: None,
+            date_only: true,
+        }));
+    }
+    const LOCAL: &str = "%Y-%m-%d %H:%M:%S%.f";
+    if let Ok(local) = NaiveDateTime::parse_from_str(text, LOCAL) {
+        return Some(Value::from_object(Moment::naive(local)));
+    }
+    let at = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%:z").ok()?;
+    let hours = at.offset().local_minus_utc() / 3600;
+    // the zones of whole hours count westward
+    let zone = match hours {
+        0 => "UTC".to_owned(),
+        _ => format!("Etc/GMT{:+}", -hours),
+    };
+    (at.offset().local_minus_utc() % 3600 == 0).then_some(())?;
+    Some(Value::from_object(Moment {
+        local: at.naive_local(),
+        zone: Some(zone.parse().ok()?),
+        date_only: false,
+    }))
+}
+
 impl Moment {
     fn naive(local: NaiveDateTime) -> Self {
         Self {

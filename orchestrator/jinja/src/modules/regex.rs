@@ -191,8 +191,58 @@ fn split(regex: &Regex, text: &str, limit: usize) -> Result<Vec<Value>, fancy_re
     Ok(parts)
 }
 
+/// What `re.compile` gives: the module's functions with the pattern filled in.
+#[derive(Debug)]
+struct Pattern {
+    pattern: String,
+    functions: Value,
+}
+
+impl Object for Pattern {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("pattern")).then(|| Value::from(self.pattern.as_str()))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let known = ["match", "fullmatch", "search", "findall", "split", "sub"];
+        if !known.contains(&method) {
+            return Err(Error::from(ErrorKind::UnknownMethod));
+        }
+        let mut all = vec![Value::from(self.pattern.as_str())];
+        all.extend_from_slice(args);
+        self.functions.get_attr(method)?.call(state, &all)
+    }
+}
+
 /// `modules.re`.
 pub(crate) fn module() -> Value {
+    let functions = functions();
+    let of_pattern = functions.clone();
+    let compiled = function("compile", move |_, a| {
+        let pattern = a.text(0, "pattern")?;
+        compile(&pattern)?;
+        Ok(Value::from_object(Pattern {
+            pattern,
+            functions: of_pattern.clone(),
+        }))
+    });
+    let pairs = functions.try_iter().into_iter().flatten().map(|name| {
+        let found = functions.get_item(&name).unwrap_or_default();
+        (name, found)
+    });
+    dict(pairs.chain([(Value::from("compile"), compiled)]))
+}
+
+fn functions() -> Value {
     let text = |arguments: &Arguments<'_>| arguments.text(1, "string");
     let pattern = |arguments: &Arguments<'_>| arguments.text(0, "pattern");
     dict([

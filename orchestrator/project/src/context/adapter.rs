@@ -12,7 +12,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use crate::adapter::Transaction;
 use crate::context::query::{self, refused};
-use crate::context::{NodeScope, column, contract, relation, table};
+use crate::context::{NodeScope, column, contract, refs, relation, table};
 use crate::relation::RelationName;
 
 /// Macros with this prefix are preferred to `default__` ones.
@@ -124,7 +124,7 @@ impl Object for AdapterValue {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "Relation" => relation::api(&self.scope).get_attr("Relation").ok(),
+            "Relation" => relation::api().get_attr("Relation").ok(),
             "Column" => Some(column::class()),
             _ => None,
         }
@@ -172,12 +172,19 @@ impl Object for AdapterValue {
             }
             "verify_database" => self.verify_database(&arguments.required(0, "database")?)?,
             "render_raw_columns_constraints" => {
-                let columns = contract::columns(&arguments.required(0, "raw_columns")?)?;
+                let columns = contract::columns(&arguments.required(0, "raw_columns")?, &|to| {
+                    refs::named(&self.scope, to)
+                })?;
                 list(columns.into_iter().map(Value::from))
             }
             "render_raw_model_constraints" => {
                 let given = arguments.get(0, "raw_constraints").unwrap_or_default();
-                list(contract::model(&given)?.into_iter().map(Value::from))
+                let place = |to: &str| refs::named(&self.scope, to);
+                list(
+                    contract::model(&given, &place)?
+                        .into_iter()
+                        .map(Value::from),
+                )
             }
             "is_replaceable" => Value::from(true),
             "nice_connection_name" => Value::from(self.scope.node.unique_id.as_str()),
@@ -186,7 +193,7 @@ impl Object for AdapterValue {
                 let answer = self.scope.execute(&sql, Transaction::Implicit)?;
                 let answer = answer.unwrap_or_default();
                 let response = Value::from_object(query::Response::from(&answer));
-                Tuple::from([response, table::value(&answer.table)]).into()
+                Tuple::from([response, table::value(&answer.table, &self.scope)]).into()
             }
             "build_catalog_relation" => Value::from(()),
             "config" => dict([]),

@@ -21,8 +21,11 @@ fn names(map: &Map<String, Json>, key: &str) -> Vec<String> {
     crate::yaml::texts(map.get(key))
 }
 
+/// The relation that a foreign key's `to` means: `ref('orders')` or a name as SQL has it.
+pub(crate) type Place<'p> = dyn Fn(&str) -> Result<String, Error> + 'p;
+
 /// A constraint's words; `None` for one that says nothing (a `check` without its expression).
-fn constraint(given: &Json, level: Level) -> Result<Option<String>, Error> {
+fn constraint(given: &Json, level: Level, place: &Place<'_>) -> Result<Option<String>, Error> {
     let unknown = || jinja::raise(format!("Could not parse constraint: {given}"));
     let map = given.as_object().ok_or_else(unknown)?;
     let kind = text(map, "type").ok_or_else(unknown)?;
@@ -34,7 +37,11 @@ fn constraint(given: &Json, level: Level) -> Result<Option<String>, Error> {
         Level::Model => format!("{words} {expression} ({columns})"),
     };
     let references = match text(map, "to") {
-        Some(to) => Some(format!("{to} ({})", names(map, "to_columns").join(", "))),
+        Some(to) => Some(format!(
+            "{} ({})",
+            place(to)?,
+            names(map, "to_columns").join(", ")
+        )),
         None => Some(expression.to_owned()).filter(|words| !words.is_empty()),
     };
     let words = match kind {
@@ -58,14 +65,18 @@ fn constraint(given: &Json, level: Level) -> Result<Option<String>, Error> {
     }))
 }
 
-fn constraints(given: Option<&Json>, level: Level) -> Result<Vec<String>, Error> {
+fn constraints(
+    given: Option<&Json>,
+    level: Level,
+    place: &Place<'_>,
+) -> Result<Vec<String>, Error> {
     let all = given.and_then(Json::as_array).into_iter().flatten();
-    all.filter_map(|one| constraint(one, level).transpose())
+    all.filter_map(|one| constraint(one, level, place).transpose())
         .collect()
 }
 
 /// `render_raw_columns_constraints(raw_columns)`: `name type constraint…`, one text a column.
-pub(crate) fn columns(given: &Value) -> Result<Vec<String>, Error> {
+pub(crate) fn columns(given: &Value, place: &Place<'_>) -> Result<Vec<String>, Error> {
     let columns = json::from_value(given).unwrap_or_default();
     let columns = columns.as_object().cloned().unwrap_or_default();
     let one = |column: &Json| {
@@ -79,15 +90,15 @@ pub(crate) fn columns(given: &Value) -> Result<Vec<String>, Error> {
         };
         let mut parts = vec![shown];
         parts.push(text(map, "data_type").unwrap_or_default().to_owned());
-        parts.extend(constraints(map.get("constraints"), Level::Column)?);
+        parts.extend(constraints(map.get("constraints"), Level::Column, place)?);
         Ok(parts.join(" "))
     };
     columns.values().map(one).collect()
 }
 
 /// `render_raw_model_constraints(raw_constraints)`.
-pub(crate) fn model(given: &Value) -> Result<Vec<String>, Error> {
-    constraints(json::from_value(given).as_ref(), Level::Model)
+pub(crate) fn model(given: &Value, place: &Place<'_>) -> Result<Vec<String>, Error> {
+    constraints(json::from_value(given).as_ref(), Level::Model, place)
 }
 
 /// `raise_contract_error(yaml_columns, sql_columns)`: a table of what differs.
@@ -198,7 +209,12 @@ mod tests {
 
     #[test]
     fn constraints_are_ddl() {
-        let words = |given, level| constraint(&given, level).unwrap().unwrap_or_default();
+        let place = |to: &str| Ok(to.replace("ref('t')", "s.t"));
+        let words = |given, level| {
+            constraint(&given, level, &place)
+                .unwrap()
+                .unwrap_or_default()
+        };
         assert_eq!(
             words(json!({"type": "not_null"}), Level::Column),
             "not null"
@@ -226,12 +242,12 @@ mod tests {
         );
         assert_eq!(
             words(
-                json!({"type": "foreign_key", "columns": ["a"], "to": "s.t", "to_columns": ["id"]}),
+                json!({"type": "foreign_key", "columns": ["a"], "to": "ref('t')", "to_columns": ["id"]}),
                 Level::Model
             ),
             "foreign key (a) references s.t (id)"
         );
-        assert!(constraint(&json!({"type": "odd"}), Level::Model).is_err());
+        assert!(constraint(&json!({"type": "odd"}), Level::Model, &place).is_err());
     }
 
     #[test]

@@ -47,6 +47,16 @@ pub(crate) fn value(scope: &NodeScope) -> Value {
     dict(pairs)
 }
 
+/// `try_or_compiler_error(message, function, …)`: the function's value, or the message where it fails.
+pub(crate) fn attempt() -> Value {
+    function("try_or_compiler_error", |state, arguments| {
+        let message = arguments.text(0, "message_if_exception")?;
+        let called = arguments.required(1, "func")?;
+        let rest = arguments.all().get(2..).unwrap_or_default();
+        called.call(state, rest).map_err(|_| jinja::raise(message))
+    })
+}
+
 /// `relation_wrong_type(relation, expected_type)`.
 fn wrong_type(scope: &NodeScope) -> Value {
     let model = scope.node.name.clone();

@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     /// `--sample`: inputs with an event time are narrowed to it.
     pub(crate) sample: Option<Sample>,
     pub(crate) run_started_at: Value,
+    /// The same in seconds since 1970.
+    pub(crate) created: f64,
     pub(crate) invocation_id: String,
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,
     pub(crate) packages: IndexSet<String>,
@@ -109,8 +111,10 @@ pub(crate) struct Run {
     pub(crate) deferral: Option<Arc<Deferral>>,
     /// The nodes the verb is about.
     pub(crate) selected: Arc<OnceLock<IndexSet<UniqueId>>>,
-    /// `graph`, once it was asked for.
-    pub(crate) graph: OnceLock<Value>,
+    /// `graph`, which all nodes share.
+    pub(crate) graph: Arc<graph::Shown>,
+    /// Seconds since 1970: when the invocation began, which is when its nodes were made.
+    pub(crate) created: f64,
 }
 
 /// What a template says to the person.
@@ -226,6 +230,8 @@ impl NodeScope {
             "target" => Some(shared.target_value.clone()),
             "execute" => Some(Value::from(self.run().is_some())),
             "flags" => Some(shared.flags.clone()),
+            "invocation_args_dict" => Some(arguments_of(&shared.flags)),
+            "try_or_compiler_error" => Some(exceptions::attempt()),
             "schema" => text(
                 self.node
                     .relation_name
@@ -241,7 +247,7 @@ impl NodeScope {
             "exceptions" => Some(exceptions::value(self)),
             "builtins" => Some(self.builtins()),
             "graph" => Some(graph::value(self.run().map(AsRef::as_ref))),
-            "api" => Some(relation::api(self)),
+            "api" => Some(relation::api()),
             "selected_resources" => Some(refs::selected(self)),
             "defer_relation" => Some(refs::defer_relation(self)),
             "dbt_metadata_envs" => Some(jinja::list::dict([])),
@@ -285,6 +291,20 @@ impl Scope for NodeScope {
             _ => self.plain(name),
         }
     }
+
+    fn is_macro(&self, name: &str) -> bool {
+        matches!(name, "run_query" | "statement")
+    }
+}
+
+/// `invocation_args_dict`: the same as `flags`, names in small letters.
+fn arguments_of(flags: &Value) -> Value {
+    let names = flags.try_iter().into_iter().flatten();
+    jinja::list::dict(names.map(|name| {
+        let value = flags.get_item(&name).unwrap_or_default();
+        let name = name.as_str().unwrap_or_default().to_lowercase();
+        (Value::from(name), value)
+    }))
 }
 
 /// `flags` of templates: dbt's names in capitals.

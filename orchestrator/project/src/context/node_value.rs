@@ -4,10 +4,12 @@ use jinja::json::to_value;
 use jinja::list::{dict, list};
 use minijinja::value::Value;
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::manifest::Node;
+use crate::manifest::{Node, ResourceType};
 use crate::parse::nodes::kind_name;
+use crate::rendered;
 
 /// `node` as a dict with dbt's keys.
 pub(crate) fn value(node: &Node) -> Value {
@@ -35,10 +37,31 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
     let texts = |items: &[String]| list(items.iter().map(|item| Value::from(item.as_str())));
     let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
     let relation = node.relation_name.as_ref();
-    let columns = node.columns.iter().map(|(name, column)| {
-        let column = serde_json::to_value(column).unwrap_or(Json::Null);
-        (Value::from(name.as_str()), to_value(&column))
-    });
+    let columns = serde_json::to_value(rendered::columns(&node.columns)).unwrap_or_default();
+    let raw = &node.config.raw;
+    let docs = over(
+        &[("show", true.into()), ("node_color", ().into())],
+        raw.get("docs"),
+    );
+    let contract = over(
+        &[
+            ("enforced", false.into()),
+            ("alias_types", true.into()),
+            ("checksum", ().into()),
+        ],
+        raw.get("contract"),
+    );
+    let patch_path = node
+        .patch_path
+        .as_ref()
+        .filter(|_| node.test_metadata.is_none());
+    let patch_path = patch_path.map(|path| format!("{}://{}", node.package_name, path.display()));
+    let unrendered = node.unrendered_config.iter();
+    let unrendered = unrendered.map(|(key, value)| (Value::from(key.as_str()), to_value(value)));
+    let test_metadata = node
+        .test_metadata
+        .as_ref()
+        .and_then(|about| serde_json::to_value(about).ok());
     let refs = node.refs.iter().map(|found| {
         let version = found.version.as_ref().map(to_value);
         dict([
@@ -66,11 +89,8 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("path", path(&node.path)),
         ("original_file_path", path(&node.original_file_path)),
         ("fqn", texts(&node.fqn)),
-        (
-            "database",
-            Value::from(relation.map(|r| r.database.as_str())),
-        ),
-        ("schema", Value::from(relation.map(|r| r.schema.as_str()))),
+        ("database", node.database.as_str().into()),
+        ("schema", node.schema.as_str().into()),
         (
             "relation_name",
             Value::from(relation.map(ToString::to_string)),
@@ -78,7 +98,22 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("raw_code", node.raw_code.as_str().into()),
         ("language", "sql".into()),
         ("description", node.description.as_str().into()),
-        ("columns", dict(columns)),
+        ("columns", to_value(&columns)),
+        ("docs", docs),
+        ("contract", contract),
+        ("checksum", checksum(node)),
+        ("patch_path", Value::from(patch_path)),
+        ("build_path", ().into()),
+        ("compiled_path", ().into()),
+        ("unrendered_config", dict(unrendered)),
+        ("doc_blocks", texts(&node.doc_blocks)),
+        ("deprecation_date", or_none(&node.deprecation_date)),
+        ("time_spine", or_none(&node.time_spine)),
+        ("test_metadata", or_none(&test_metadata)),
+        ("metrics", list([])),
+        ("functions", list([])),
+        ("extra_ctes", list([])),
+        ("extra_ctes_injected", false.into()),
         ("tags", texts(&node.tags)),
         ("meta", to_value(&meta)),
         ("config", config_value(node)),
@@ -99,6 +134,28 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
     pairs
         .into_iter()
         .map(|(key, value)| (Value::from(key), value))
+}
+
+/// `defaults` with the keys of `written` on top.
+fn over(defaults: &[(&str, Value)], written: Option<&Json>) -> Value {
+    let written = written.and_then(Json::as_object).into_iter().flatten();
+    let written = written.map(|(key, value)| (Value::from(key.as_str()), to_value(value)));
+    let defaults = defaults
+        .iter()
+        .map(|(key, value)| (Value::from(*key), value.clone()));
+    dict(defaults.chain(written))
+}
+
+/// That of the text; of files that are not templates the manifest alone has one.
+fn checksum(node: &Node) -> Value {
+    let (name, text) = match node.resource_type {
+        ResourceType::Seed => ("none", String::new()),
+        _ => {
+            let digest = Sha256::digest(node.raw_code.trim().as_bytes());
+            ("sha256", jinja::functions::hex(&digest))
+        }
+    };
+    over(&[("name", name.into()), ("checksum", text.into())], None)
 }
 
 /// The node's configuration with dbt's defaults filled in.

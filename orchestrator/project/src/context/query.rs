@@ -105,7 +105,7 @@ pub(crate) fn run_query(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("run_query", move |_, arguments| {
         let found = scope.execute(&arguments.text(0, "sql")?, Transaction::Implicit)?;
-        Ok(found.map_or_else(anything, |found| table::value(&found.table)))
+        Ok(found.map_or_else(anything, |found| table::value(&found.table, &scope)))
     })
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn statement(scope: &NodeScope) -> Value {
         if let Some(name) = name {
             let fetch = arguments.flag(1, "fetch_result");
             let empty = Table::default();
-            let rows = table::value(if fetch { &answer.table } else { &empty });
+            let rows = table::value(if fetch { &answer.table } else { &empty }, &scope);
             scope.keep(&name, Response::from(&answer), rows);
         }
         Ok(Value::from(""))
@@ -171,7 +171,7 @@ pub(crate) fn store(scope: &NodeScope, raw: bool) -> Value {
             };
             (response, present(arguments.get(2, "agate_table")))
         };
-        let rows = rows.unwrap_or_else(|| table::value(&Table::default()));
+        let rows = rows.unwrap_or_else(|| table::value(&Table::default(), &scope));
         scope.keep(&name, response, rows);
         Ok(Value::from(""))
     })

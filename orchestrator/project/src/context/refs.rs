@@ -12,6 +12,7 @@ use crate::context::relation::Part;
 use crate::context::{Mode, NodeScope, Run, lock, relation};
 use crate::lookup::Found;
 use crate::manifest::{Node, RefArgs, ResourceType, version_text};
+use crate::parse::literal;
 use crate::relation::{RelationKind, RelationName};
 
 pub(crate) fn wanted(arguments: &Arguments<'_>) -> Result<RefArgs, Error> {
@@ -212,22 +213,38 @@ pub(crate) fn source_function(scope: &NodeScope) -> Value {
                 lock(&capture.sources).push(wanted);
                 Ok(scope.plain("this").unwrap_or_default())
             }
-            Mode::Compile(run) => {
-                let (package, node) = (&scope.shared.project_name, &scope.node);
-                match run.lookup.find_source(package, &node.package_name, &wanted) {
-                    Some(id) => {
-                        let source = &run.manifest.sources[&id];
-                        let name = source.relation_name.clone();
-                        let event_time = source.event_time.as_deref();
-                        Ok(wanted_part(&scope, run, name, None, event_time))
-                    }
-                    None => Err(raise(format!(
-                        "'{}' depends on a source named '{}' which was not found",
-                        node.unique_id,
-                        wanted.join(".")
-                    ))),
-                }
-            }
+            Mode::Compile(run) => resolve_source(&scope, run, &wanted),
         }
     })
+}
+
+fn resolve_source(scope: &NodeScope, run: &Run, wanted: &[String]) -> Result<Value, Error> {
+    let (package, node) = (&scope.shared.project_name, &scope.node);
+    match run.lookup.find_source(package, &node.package_name, wanted) {
+        Some(id) => {
+            let source = &run.manifest.sources[&id];
+            let name = source.relation_name.clone();
+            let event_time = source.event_time.as_deref();
+            Ok(wanted_part(scope, run, name, None, event_time))
+        }
+        None => Err(raise(format!(
+            "'{}' depends on a source named '{}' which was not found",
+            node.unique_id,
+            wanted.join(".")
+        ))),
+    }
+}
+
+/// The relation that a foreign key's `to` means: `ref('orders')`, `source('shop', 'orders')`, or a name as SQL has it.
+pub(crate) fn named(scope: &NodeScope, to: &str) -> Result<String, Error> {
+    let found = literal::read(&format!("{{{{ {to} }}}}"));
+    let (Some(found), Some(run)) = (found, scope.run()) else {
+        return Ok(to.to_owned());
+    };
+    let value = match (found.refs.first(), found.sources.first()) {
+        (Some(wanted), _) => resolve_ref(scope, run, wanted)?,
+        (None, Some(wanted)) => resolve_source(scope, run, wanted)?,
+        (None, None) => return Ok(to.to_owned()),
+    };
+    Ok(jinja::format::text(&value).into_owned())
 }

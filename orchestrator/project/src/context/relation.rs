@@ -9,7 +9,7 @@ use jinja::list::dict;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
-use crate::context::{NodeScope, column};
+use crate::context::column;
 use crate::relation::{RelationKind, RelationName};
 
 /// A relation in a template; prints as its quoted name.
@@ -210,6 +210,7 @@ impl Object for Relation {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let is = |kind: Kind| Value::from(self.kind == Some(kind));
         Some(match key.as_str()? {
+            "database" if self.name.database.is_empty() => Value::from(()),
             "database" => self.name.database.as_str().into(),
             "schema" => self.name.schema.as_str().into(),
             "identifier" | "table" | "name" => self.name.identifier.as_str().into(),
@@ -314,8 +315,7 @@ fn this_value(relation: &Arc<Relation>, key: &Value) -> Option<Value> {
 const EPHEMERAL: &str = "__dbt__cte__";
 
 /// `api`: `Relation.create(…)`, `Column.create(…)`.
-pub(crate) fn api(scope: &NodeScope) -> Value {
-    let target = scope.shared.target.clone();
+pub(crate) fn api() -> Value {
     let create = function("create", move |_, arguments| {
         let part = |at: usize, name: &str, default: &str| {
             arguments
@@ -327,7 +327,7 @@ pub(crate) fn api(scope: &NodeScope) -> Value {
                 )
         };
         let name = RelationName {
-            database: part(0, "database", &target.dbname),
+            database: part(0, "database", ""),
             schema: part(1, "schema", ""),
             identifier: part(2, "identifier", ""),
         };

@@ -3,18 +3,27 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jinja::json;
+use jinja::arguments::Arguments;
 use jinja::list::{dict, list};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
+use serde_json::Value as Json;
 
 use crate::adapter::Table;
+use crate::context::NodeScope;
+
+mod methods;
+mod values;
 
 /// A result set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct TableValue {
     names: Vec<String>,
+    /// agate's names of the columns' types: `Integer`, `Number`, `Text`, ….
+    types: Vec<&'static str>,
     rows: Vec<Vec<Value>>,
+    /// Where `print_table` prints.
+    out: Option<NodeScope>,
 }
 
 /// A row: by position or column name.
@@ -28,18 +37,28 @@ struct Row {
 #[derive(Debug)]
 struct Values {
     name: String,
+    index: usize,
+    data_type: &'static str,
     values: Vec<Value>,
 }
 
-/// `table` as a value.
-pub(crate) fn value(table: &Table) -> Value {
+/// `table` as a value of `scope`.
+pub(crate) fn value(table: &Table, scope: &NodeScope) -> Value {
+    let server_type = |column: usize| table.types.get(column).map_or("TEXT", String::as_str);
+    let row = |row: &Vec<Json>| {
+        let cells = row.iter().enumerate();
+        cells
+            .map(|(column, cell)| values::of(cell, server_type(column)))
+            .collect()
+    };
+    let columns = 0..table.columns.len();
     Value::from_object(TableValue {
         names: table.columns.clone(),
-        rows: table
-            .rows
-            .iter()
-            .map(|row| row.iter().map(json::to_value).collect())
+        types: columns
+            .map(|column| values::kind(server_type(column)))
             .collect(),
+        rows: table.rows.iter().map(row).collect(),
+        out: Some(scope.clone()),
     })
 }
 
@@ -69,10 +88,12 @@ impl TableValue {
     }
 
     fn columns(&self) -> Vec<Value> {
-        let column = |(i, name): (usize, &String)| {
-            let values = self.rows.iter().map(|row| row[i].clone()).collect();
+        let column = |(index, name): (usize, &String)| {
+            let values = self.rows.iter().map(|row| row[index].clone()).collect();
             Value::from_object(Values {
                 name: name.clone(),
+                index,
+                data_type: self.types[index],
                 values,
             })
         };
@@ -90,16 +111,16 @@ impl Object for TableValue {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let texts = |texts: &[&str]| {
+            let texts = texts.iter().map(|text| Value::from(*text));
+            Value::from(Tuple::new(texts.collect()))
+        };
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         Some(match key.as_str()? {
             "rows" => list(self.rows()),
             "columns" => Value::from_object(Columns(self.columns(), self.names.clone())),
-            "column_names" => Tuple::new(
-                self.names
-                    .iter()
-                    .map(|name| Value::from(name.as_str()))
-                    .collect(),
-            )
-            .into(),
+            "column_names" => texts(&names),
+            "column_types" => texts(&self.types),
             _ => return None,
         })
     }
@@ -108,12 +129,9 @@ impl Object for TableValue {
         self: &Arc<Self>,
         _state: &mut State<'_, '_>,
         method: &str,
-        _args: &[Value],
+        args: &[Value],
     ) -> Result<Value, Error> {
-        match method {
-            "print_table" | "print_csv" | "print_json" => Ok(Value::from("")),
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
+        self.method(method, &Arguments::of(args))
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,6 +201,8 @@ impl Object for Values {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str() {
             Some("name") => Some(self.name.as_str().into()),
+            Some("index") => Some(self.index.into()),
+            Some("data_type") => Some(self.data_type.into()),
             Some(_) => None,
             None => self.values.get(key.as_usize()?).cloned(),
         }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use jinja::functions::function as host;
+use jinja::arguments::Arguments;
 use jinja::{Request, Scope, json};
-use minijinja::value::Value;
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
 use crate::context::{NodeScope, Shared};
@@ -33,34 +34,62 @@ pub(crate) fn find<'a>(shared: &'a Shared, package: &str, name: &str) -> Option<
 
 /// The callable `var`, with `var.has_var`.
 pub(crate) fn function(scope: &NodeScope) -> Value {
-    let scope = scope.clone();
-    host("var", move |_, arguments| {
+    Value::from_object(Var(scope.clone()))
+}
+
+#[derive(Debug)]
+struct Var(NodeScope);
+
+impl Object for Var {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let arguments = Arguments::of(args);
         let name = arguments.text(0, "var_name")?;
-        let package = &scope.node.package_name;
-        match (
-            find(&scope.shared, package, &name),
-            arguments.get(1, "default"),
-        ) {
+        self.0.var(&name, arguments.get(1, "default"))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        if method != "has_var" {
+            return Err(Error::from(ErrorKind::UnknownMethod));
+        }
+        let name = Arguments::of(args).text(0, "var_name")?;
+        let found = find(&self.0.shared, &self.0.node.package_name, &name);
+        Ok(Value::from(found.is_some()))
+    }
+}
+
+impl NodeScope {
+    fn var(&self, name: &str, default: Option<Value>) -> Result<Value, Error> {
+        let package = &self.node.package_name;
+        match (find(&self.shared, package, name), default) {
             (Some(Json::String(text)), _) if text.contains("{{") => {
                 let request = Request {
                     name: "var",
                     source: text,
                     package,
-                    scope: Arc::new(scope.clone()) as Arc<dyn Scope>,
-                    forgiving: scope.run().is_none(),
+                    scope: Arc::new(self.clone()) as Arc<dyn Scope>,
+                    forgiving: self.run().is_none(),
                 };
-                let rendered = scope.shared.engine.render(&request);
+                let rendered = self.shared.engine.render(&request);
                 rendered
-                    .map(|r| Value::from(r.text))
-                    .map_err(|e| jinja::raise(e.message))
+                    .map(|rendered| Value::from(rendered.text))
+                    .map_err(|error| jinja::raise(error.message))
             }
             (Some(value), _) => Ok(json::to_value(value)),
             (None, Some(default)) => Ok(default),
-            (None, None) if scope.run().is_none() => Ok(Value::from(())),
+            (None, None) if self.run().is_none() => Ok(Value::from(())),
             (None, None) => Err(jinja::raise(format!(
                 "Required var '{name}' not found in config. Set it under vars: in \
                  dbt_project.yml or with --vars"
             ))),
         }
-    })
+    }
 }

@@ -21,10 +21,11 @@ use crate::context::lock;
 
 /// Names whose values change from one invocation to the next without a key that says so, and those that say something
 /// to the person.
-pub(crate) const VOLATILE: [&str; 7] = [
+pub(crate) const VOLATILE: [&str; 8] = [
     "env_var",
     "exceptions",
     "flags",
+    "invocation_args_dict",
     "invocation_id",
     "modules",
     "run_started_at",

@@ -237,23 +237,10 @@ impl Tests<'_> {
             Some(package) => macros.in_package(package, &name),
             None => macros.resolve(&node.package_name, &name),
         };
+        // told when the test is run, as dbt does: a project may be built without it
         let Some(called) = called else {
-            let known = macros
-                .iter()
-                .filter_map(|found| found.name.strip_prefix("test_"));
-            let hint = crate::hint::closest(&metadata.name, known);
-            return Err(Error::Config {
-                location: Some(patch.location()),
-                message: format!(
-                    "'{}' has a test '{}', but no macro '{name}' exists{}",
-                    patch.name,
-                    metadata.name,
-                    package
-                        .map(|p| format!(" in package '{p}'"))
-                        .unwrap_or_default()
-                ),
-                hint: hint.map(|found| format!("did you mean '{found}'?")),
-            });
+            let known = known_target(node, Vec::new());
+            return Ok(Found { config, ..known });
         };
         known_arguments(metadata, called, patch)?;
         // the two commonest tests refer to nothing but their node

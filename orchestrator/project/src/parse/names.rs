@@ -122,6 +122,8 @@ impl Names {
             }
         }
         node.alias = alias;
+        node.database.clone_from(&database);
+        node.schema.clone_from(&schema);
         let name = RelationName {
             database,
             schema,

@@ -94,6 +94,10 @@ fn late(path: &[&str]) -> bool {
     }) || matches!(
         path,
         [_, .., "pre_hook" | "post_hook" | "pre-hook" | "post-hook"]
+            // conditions that the semantic layer renders, with names of its own
+            | ["metrics", .., "filter"]
+            | ["metrics", .., "filter", _]
+            | ["saved_queries", "query_params", "where", ..]
     )
 }
 

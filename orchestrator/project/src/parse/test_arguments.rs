@@ -83,6 +83,10 @@ impl Scope for WithArguments {
             _ => self.inner.variable(root, name),
         }
     }
+
+    fn is_macro(&self, name: &str) -> bool {
+        self.inner.is_macro(name)
+    }
 }
 
 /// `scope` in which `_dbt_generic_test_kwargs` is `arguments`.

@@ -142,6 +142,10 @@ impl Scope for UnitScope {
         }
     }
 
+    fn is_macro(&self, name: &str) -> bool {
+        self.inner.is_macro(name)
+    }
+
     fn replaces(&self, name: &str) -> Option<Value> {
         let macros = &self.test.overrides.as_ref()?.macros;
         let value = jinja::json::to_value(macros.get(name)?);

@@ -1,8 +1,5 @@
 //! One node, with every key dbt writes.
 
-use std::borrow::Cow;
-
-use indexmap::IndexMap;
 use project::Project;
 use project::manifest::{ColumnInfo, Node, ResourceType};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -10,6 +7,8 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::{Made, config};
+use project::rendered::{columns, constraints};
+
 use crate::artifacts::hex;
 use crate::run::prepare::kind_word;
 
@@ -60,19 +59,14 @@ impl Rendered<'_> {
     /// Keys of every kind.
     fn common<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let (node, project) = (self.node, self.project);
-        let target = &project.profile.target;
         let relation = node.relation_name.as_ref();
-        let (database, schema) = relation.map_or_else(
-            || (&target.dbname, schema_without_relation(project, node)),
-            |name| (&name.database, Cow::Borrowed(name.schema.as_str())),
-        );
         let patch_path = node
             .patch_path
             .as_ref()
             .filter(|_| node.test_metadata.is_none())
             .map(|path| format!("{}://{}", node.package_name, path.display()));
-        map.serialize_entry("database", database)?;
-        map.serialize_entry("schema", &schema)?;
+        map.serialize_entry("database", &node.database)?;
+        map.serialize_entry("schema", &node.schema)?;
         map.serialize_entry("name", &node.name)?;
         map.serialize_entry("resource_type", kind_word(node.resource_type))?;
         map.serialize_entry("package_name", &node.package_name)?;
@@ -160,15 +154,6 @@ impl Rendered<'_> {
     }
 }
 
-/// The schema of a node that builds nothing: what it would be built in.
-fn schema_without_relation<'a>(project: &'a Project, node: &Node) -> Cow<'a, str> {
-    let target = &project.profile.target.schema;
-    match node.resource_type {
-        ResourceType::Test => Cow::Owned(format!("{target}_dbt_test__audit")),
-        _ => Cow::Borrowed(target),
-    }
-}
-
 /// A day as the instant dbt makes of it.
 fn midnight(written: &Json) -> Json {
     match written.as_str() {
@@ -249,70 +234,6 @@ fn notation(constraints: &Json, class: &str) -> String {
         .map(one)
         .collect();
     format!("[{}]", all.join(", "))
-}
-
-/// Columns by name.
-pub(super) struct Columns<'a>(&'a IndexMap<String, ColumnInfo>);
-
-/// `columns` as the manifest holds them.
-pub(super) fn columns(columns: &IndexMap<String, ColumnInfo>) -> Columns<'_> {
-    Columns(columns)
-}
-
-impl Serialize for Columns<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, column)| (name, Column(column))))
-    }
-}
-
-struct Column<'a>(&'a ColumnInfo);
-
-#[derive(serde::Serialize)]
-struct ColumnConfig<'a> {
-    meta: &'a IndexMap<String, Json>,
-    tags: &'a [String],
-}
-
-impl Serialize for Column<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let column = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &column.name)?;
-        map.serialize_entry("description", &column.description)?;
-        map.serialize_entry("meta", &column.meta)?;
-        map.serialize_entry("data_type", &column.data_type)?;
-        map.serialize_entry("constraints", &constraints(&column.constraints, false))?;
-        map.serialize_entry("quote", &column.quote)?;
-        let config = ColumnConfig {
-            meta: &column.meta,
-            tags: &column.tags,
-        };
-        map.serialize_entry("config", &config)?;
-        map.serialize_entry("tags", &column.tags)?;
-        map.serialize_entry("granularity", &column.granularity)?;
-        map.serialize_entry("doc_blocks", &column.doc_blocks)?;
-        map.end()
-    }
-}
-
-/// Constraints with every key; those of a model name their columns.
-fn constraints(written: &[Json], of_model: bool) -> Json {
-    written
-        .iter()
-        .map(|constraint| {
-            let mut full = json!({
-                "type": null, "name": null, "expression": null, "warn_unenforced": true,
-                "warn_unsupported": true, "to": null, "to_columns": [],
-            });
-            if of_model {
-                full["columns"] = json!([]);
-            }
-            if let (Some(full), Json::Object(constraint)) = (full.as_object_mut(), constraint) {
-                full.extend(constraint.clone());
-            }
-            full
-        })
-        .collect()
 }
 
 /// `models.orders`: where in a property file the test stands.

@@ -113,7 +113,13 @@ fn flags(request: &Request) -> IndexMap<String, Json> {
     let sample = request
         .sample
         .and_then(|sample| Some(("SAMPLE".to_owned(), serde_json::to_value(sample).ok()?)));
+    let indirect = serde_json::to_value(request.indirect).unwrap_or_default();
+    let words = |name: &str, words: &[String]| Some((name.to_owned(), Json::from(words.to_vec())));
     [
+        Some(("INDIRECT_SELECTION".to_owned(), indirect)),
+        Some(("VARS".to_owned(), Json::Object(request.vars.clone()))),
+        words("SELECT", &request.select),
+        words("EXCLUDE", &request.exclude),
         on("EMPTY", request.empty),
         on("DEFER", request.defer),
         on("FAVOR_STATE", request.favor_state),

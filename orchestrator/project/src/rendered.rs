@@ -1,15 +1,20 @@
-//! Sources, exposures, docs blocks, groups, unit tests and what the semantic layer has, with every key dbt writes. Pure.
+//! What the manifest and `graph` hold of everything but nodes, with every key dbt writes. Pure.
 
-use project::manifest::{
+use crate::manifest::{
     DocBlock, Exposure, Fixture, Group, ResourceType, Semantic, Source, UnitTest,
 };
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::node::columns;
+use crate::parse::nodes::kind_name;
+
+mod columns;
+
+pub use columns::{Columns, columns, constraints};
 
 /// `source` as the manifest holds it.
-pub(super) fn source(source: &Source, created: f64) -> Json {
+#[must_use]
+pub fn source(source: &Source, created: f64) -> Json {
     let relation = &source.relation_name;
     let freshness = freshness(source.freshness.as_ref());
     json!({
@@ -89,7 +94,8 @@ pub fn freshness(written: Option<&Json>) -> Json {
 }
 
 /// `exposure` as the manifest holds it.
-pub(super) fn exposure(exposure: &Exposure, created: f64) -> Json {
+#[must_use]
+pub fn exposure(exposure: &Exposure, created: f64) -> Json {
     let mut owner = json!({ "email": null, "name": null });
     if let (Some(full), Some(written)) = (owner.as_object_mut(), exposure.owner.as_object()) {
         full.extend(written.clone());
@@ -121,7 +127,8 @@ pub(super) fn exposure(exposure: &Exposure, created: f64) -> Json {
 }
 
 /// A docs block as the manifest holds it.
-pub(super) fn doc(doc: &DocBlock) -> Json {
+#[must_use]
+pub fn doc(doc: &DocBlock) -> Json {
     json!({
         "name": doc.name,
         "resource_type": "doc",
@@ -143,7 +150,8 @@ fn below_first_folder(path: &std::path::Path) -> Json {
 }
 
 /// A group as the manifest holds it.
-pub(super) fn group(group: &Group) -> Json {
+#[must_use]
+pub fn group(group: &Group) -> Json {
     let mut owner = json!({ "email": null, "name": null });
     if let (Some(full), Some(written)) = (owner.as_object_mut(), group.owner.as_object()) {
         full.extend(written.clone());
@@ -166,7 +174,8 @@ pub(super) fn group(group: &Group) -> Json {
 }
 
 /// A unit test as the manifest holds it.
-pub(super) fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
+#[must_use]
+pub fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
     let given: Vec<Json> = test
         .given
         .iter()
@@ -194,7 +203,7 @@ pub(super) fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
         "overrides": test.overrides,
         "depends_on": { "macros": test.depends_on.macros, "nodes": test.depends_on.nodes },
         "config": { "tags": test.tags, "meta": test.meta, "enabled": test.enabled, "static_analysis": null },
-        "checksum": super::super::hex(&Sha256::digest(parts.to_string().as_bytes())),
+        "checksum": jinja::functions::hex(&Sha256::digest(parts.to_string().as_bytes())),
         "schema": schema,
         "created_at": created,
         "versions": test.versions,
@@ -207,7 +216,8 @@ fn rows(fixture: &Fixture) -> Json {
 }
 
 /// A metric, semantic model or saved query: its properties as written, and where they stand.
-pub(super) fn semantic(thing: &Semantic, created: f64) -> Json {
+#[must_use]
+pub fn semantic(thing: &Semantic, created: f64) -> Json {
     let mut value: Map<String, Json> = thing.properties.clone();
     let mut config = json!({ "enabled": true, "group": null, "meta": {} });
     if thing.resource_type == ResourceType::SavedQuery {
@@ -230,7 +240,7 @@ pub(super) fn semantic(thing: &Semantic, created: f64) -> Json {
     }
     let head = json!({
         "name": thing.name,
-        "resource_type": crate::run::prepare::kind_word(thing.resource_type),
+        "resource_type": kind_name(thing.resource_type),
         "package_name": thing.package_name,
         "path": thing.path,
         "original_file_path": thing.original_file_path,

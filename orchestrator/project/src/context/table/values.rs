@@ -1,0 +1,141 @@
+//! Cells as the values that dbt's Python has for them: dates and times are objects, numbers are numbers, lists and JSON
+//! are JSON text.
+
+use jinja::json;
+use jinja::modules::moment;
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+/// agate's name of the type of a column that Postgres calls `server_type`.
+pub(super) fn kind(server_type: &str) -> &'static str {
+    match server_type {
+        "INT2" | "INT4" | "INT8" | "OID" => "Integer",
+        "NUMERIC" | "FLOAT4" | "FLOAT8" => "Number",
+        "BOOL" => "Boolean",
+        "DATE" => "Date",
+        "TIMESTAMP" | "TIMESTAMPTZ" => "DateTime",
+        _ => "Text",
+    }
+}
+
+/// A cell of a column that Postgres calls `server_type`.
+pub(super) fn of(cell: &Json, server_type: &str) -> Value {
+    let Json::String(text) = cell else {
+        return json::to_value(cell);
+    };
+    let changed = match server_type {
+        "DATE" | "TIMESTAMP" | "TIMESTAMPTZ" => moment(text),
+        "JSON" | "JSONB" => serde_json::from_str(text)
+            .ok()
+            .map(|read| Value::from(json::text(&read, false))),
+        _ => server_type
+            .strip_suffix("[]")
+            .and_then(|member| array(text, member))
+            .map(|read| Value::from(json::text(&read, false))),
+    };
+    changed.unwrap_or_else(|| Value::from(text.as_str()))
+}
+
+/// An array as Postgres prints it (`{1,NULL,"a b"}`), its members of type `member`.
+fn array(text: &str, member: &str) -> Option<Json> {
+    let mut rest = text.strip_prefix('{')?;
+    let mut items = Vec::new();
+    while !rest.starts_with('}') {
+        let item;
+        (item, rest) = next(rest, member)?;
+        items.push(item);
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+    }
+    (rest == "}").then_some(Json::Array(items))
+}
+
+/// The first member, and what stands behind it.
+fn next<'t>(text: &'t str, member: &str) -> Option<(Json, &'t str)> {
+    if text.starts_with('{') {
+        let mut depth = 0_usize;
+        let mut quoted = false;
+        let mut escaped = false;
+        for (at, c) in text.char_indices() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '"' => quoted = !quoted,
+                '{' if !quoted => depth += 1,
+                '}' if !quoted => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Some((array(&text[..=at], member)?, &text[at + 1..]));
+            }
+        }
+        return None;
+    }
+    if let Some(inner) = text.strip_prefix('"') {
+        let mut out = String::new();
+        let mut chars = inner.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => return Some((Json::String(out), &inner[at + 1..])),
+                '\\' => out.push(chars.next()?.1),
+                c => out.push(c),
+            }
+        }
+        return None;
+    }
+    let end = text.find([',', '}'])?;
+    let word = &text[..end];
+    let value = match (word, kind(member)) {
+        ("NULL", _) => Json::Null,
+        (_, "Integer" | "Number") => serde_json::from_str(word).unwrap_or_else(|_| word.into()),
+        ("t" | "f", "Boolean") => (word == "t").into(),
+        _ => word.into(),
+    };
+    Some((value, &text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{array, of};
+
+    #[test]
+    fn arrays_are_lists() {
+        let check =
+            |text, member, expected| assert_eq!(array(text, member), Some(expected), "{text}");
+        check("{}", "INT4", json!([]));
+        check("{1,NULL,-3}", "INT4", json!([1, null, -3]));
+        check("{t,f}", "BOOL", json!([true, false]));
+        check(
+            r#"{a,"b c","d\"e\\,}",NULL,"NULL"}"#,
+            "TEXT",
+            json!(["a", "b c", "d\"e\\,}", null, "NULL"]),
+        );
+        check("{{1,2},{3,4}}", "INT8", json!([[1, 2], [3, 4]]));
+        assert_eq!(array("[0:1]={1,2}", "INT4"), None);
+        assert_eq!(array("{1", "INT4"), None);
+    }
+
+    #[test]
+    fn cells_are_what_python_has() {
+        let shown = |text: &str, kind| of(&json!(text), kind).to_string();
+        assert_eq!(shown("{1,2}", "INT4[]"), "[1, 2]");
+        assert_eq!(shown(r#"{"a":[1,null]}"#, "JSONB"), r#"{"a": [1, null]}"#);
+        assert_eq!(shown("2026-11-22", "DATE"), "2026-11-22");
+        assert_eq!(
+            shown("2026-11-22 01:02:03.5", "TIMESTAMP"),
+            "2026-11-22 01:02:03.500000"
+        );
+        assert_eq!(
+            shown("2026-11-22 01:02:03+00:00", "TIMESTAMPTZ"),
+            "2026-11-22 01:02:03+00:00"
+        );
+        assert_eq!(
+            shown("2026-11-22 01:02:03+05:00", "TIMESTAMPTZ"),
+            "2026-11-22 01:02:03+05:00"
+        );
+        assert_eq!(shown("infinity", "TIMESTAMPTZ"), "infinity");
+        let year = of(&json!("2026-11-22"), "DATE").get_attr("year").unwrap();
+        assert_eq!(year.as_i64(), Some(2026));
+    }
+}
