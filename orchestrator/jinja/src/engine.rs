@@ -12,7 +12,7 @@ use crate::format;
 use crate::functions;
 use crate::macros::{Macro, Macros};
 use crate::rewrite::{rewrite, syntax};
-use crate::scope::{Root, Scope};
+use crate::scope::{Added, Root, Scope};
 
 /// Templates of one project: built once, shared by every thread.
 #[derive(Debug)]
@@ -122,6 +122,18 @@ impl Engine {
     /// # Errors
     /// A syntax error, or the first failure while rendering, with the macros it passed through.
     pub fn render(&self, request: &Request<'_>) -> Result<Rendered, Error> {
+        self.render_with(request, Added::default())
+    }
+
+    /// Renders a template within the rendering of `above`: names that either adds to `context`, both see.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_below(&self, request: &Request<'_>, above: &Root) -> Result<Rendered, Error> {
+        self.render_with(request, above.shared())
+    }
+
+    fn render_with(&self, request: &Request<'_>, added: Added) -> Result<Rendered, Error> {
         if !request.source.contains("{{")
             && !request.source.contains("{%")
             && !request.source.contains("{#")
@@ -143,7 +155,7 @@ impl Engine {
         let template = env
             .template_from_named_str(request.name, &source)
             .map_err(|error| Error::syntax(request.name, &error))?;
-        self.run(request, |root| template.render(root))
+        self.run(request, &added, |root| template.render(root))
             .map(|(text, root)| Rendered {
                 text,
                 macros: root.trail().called(),
@@ -169,7 +181,7 @@ impl Engine {
         let expression = env
             .compile_expression_owned(inner)
             .map_err(|error| Error::syntax(request.name, &error))?;
-        self.run(request, |root| expression.eval(root))
+        self.run(request, &Added::default(), |root| expression.eval(root))
             .map(|(value, _)| value)
     }
 
@@ -188,7 +200,7 @@ impl Engine {
         } else {
             &self.strict
         };
-        self.run(request, |root| {
+        self.run(request, &Added::default(), |root| {
             let value = root
                 .downcast_object::<Root>()
                 .map(|root| root.macro_value(called))
@@ -202,6 +214,7 @@ impl Engine {
     fn run<T>(
         &self,
         request: &Request<'_>,
+        added: &Added,
         work: impl Fn(Value) -> Result<T, minijinja::Error>,
     ) -> Result<(T, Arc<Root>), Error> {
         let mut unknown: Vec<String> = Vec::new();
@@ -211,6 +224,7 @@ impl Engine {
                 request.package,
                 Arc::clone(&request.scope),
                 unknown.clone(),
+                Arc::clone(added),
             ));
             let error = match work(Value::from_dyn_object(Arc::clone(&root))) {
                 Ok(done) => return Ok((done, root)),

@@ -64,7 +64,6 @@ pub(crate) fn unknown_function(error: &Error) -> Option<&str> {
                 .and_then(|detail| detail.strip_suffix(" is unknown"))
         })
         .flatten()
-        .filter(|name| !name.contains('.'))
 }
 
 /// Adds everything to `env`.

@@ -348,3 +348,50 @@ fn modules_of_python() {
         "3[(1, 2), (1, 3)]",
     );
 }
+
+#[test]
+fn context_can_be_added_to() {
+    check(
+        "{% do context.update({'a': 1}, b=2) %}{{ a + b }}{{ context.get('a') }}",
+        "31",
+    );
+    check_macro(
+        "{% macro note(k, v) %}{% do context.update({k: v}) %}{% endmacro %}",
+        "{{ note('x', 5) }}{{ x }}",
+        "5",
+    );
+}
+
+#[test]
+fn what_a_package_lacks_is_forgiven_while_parsing_only() {
+    let engine = engine(&[("proj", ""), ("pkg", "{% macro m() %}x{% endmacro %}")]);
+    let source = "{{ pkg.m() }}{{ pkg.missing(1) }}{{ nothing.at_all(2) }}{{ gone(3) }}|";
+    let text = engine.render(&request(source, true)).unwrap().text;
+    assert_eq!(text, "x|");
+    let error = engine.render(&request(source, false)).unwrap_err();
+    assert!(
+        error.message.starts_with("'pkg.missing' is undefined."),
+        "{error}"
+    );
+}
+
+#[test]
+fn pythons_smaller_things() {
+    check(
+        "{% set d = {'a': 1, 'b': 2} %}{{ d.popitem() }}{{ d }}",
+        "('b', 2){'a': 1}",
+    );
+    check(
+        "{% set r = modules.re.compile('(a+)b') %}{{ r.match('aab').group(1) }}{{ r.sub('x', 'ab ab') }}{{ r.pattern }}",
+        "aax x(a+)b",
+    );
+    check("{{ 'ab'.center(5) }}|{{ 'a' | center(3) }}|", "  ab | a |");
+    check(
+        "{% set j = joiner(', ') %}{% for x in [1, 2] %}{{ j() }}{{ x }}{% endfor %}",
+        "1, 2",
+    );
+    check(
+        "{{ 'one two three' | truncate(length=7) }}|{{ 'a b' | wordcount }}",
+        "one...|2",
+    );
+}

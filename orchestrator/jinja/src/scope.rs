@@ -27,6 +27,9 @@ pub trait Scope: fmt::Debug + Send + Sync {
     }
 }
 
+/// Names that a template gave to the rendering it stands in.
+pub(crate) type Added = Arc<Mutex<BTreeMap<String, Value>>>;
+
 /// The top of one rendering; `context` in templates.
 #[derive(Debug)]
 pub struct Root {
@@ -36,7 +39,7 @@ pub struct Root {
     trail: Trail,
     forgiving: Vec<String>,
     /// What `context.update` added.
-    added: Mutex<BTreeMap<String, Value>>,
+    added: Added,
 }
 
 impl Root {
@@ -45,6 +48,7 @@ impl Root {
         package: &str,
         scope: Arc<dyn Scope>,
         forgiving: Vec<String>,
+        added: Added,
     ) -> Self {
         Self {
             macros,
@@ -52,7 +56,7 @@ impl Root {
             scope,
             trail: Trail::default(),
             forgiving,
-            added: Mutex::default(),
+            added,
         }
     }
 
@@ -106,6 +110,11 @@ impl Root {
             .iter()
             .any(|f| f == name)
             .then(|| Value::from_object(Anything))
+    }
+
+    /// What the rendering below, a template in a template, shares with this one.
+    pub(crate) fn shared(&self) -> Added {
+        Arc::clone(&self.added)
     }
 
     fn added(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
@@ -191,9 +200,14 @@ impl Package {
             let is_macro = is_own && scope.is_macro(name);
             is_macro.then(|| scope.variable(&self.root, name)).flatten()
         };
+        let forgiven = || {
+            let name = format!("{}.{name}", self.package);
+            self.root.forgiving.contains(&name).then(anything)
+        };
         found
             .map(|found| self.root.macro_value(found))
             .or_else(host)
+            .or_else(forgiven)
     }
 }
 

@@ -108,3 +108,51 @@ where parent.to_field is null
     {%- set wanted = config.get('store_failures') -%}
     {%- do return(flags.STORE_FAILURES if wanted is none else wanted) -%}
 {% endmacro %}
+
+{# The engine runs tests itself; these are for projects that put a materialization of their own around this one. #}
+
+{% macro get_limit_subquery_sql(sql, limit) %}
+  {{ adapter.dispatch('get_limit_subquery_sql', 'dbt')(sql, limit) }}
+{% endmacro %}
+
+{% macro default__get_limit_subquery_sql(sql, limit) %}
+    {{ sql }}
+  {{ "limit " ~ limit if limit is not none }}
+{% endmacro %}
+
+{% macro get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}
+  {{ adapter.dispatch('get_test_sql', 'dbt')(main_sql, fail_calc, warn_if, error_if, limit) }}
+{%- endmacro %}
+
+{% macro default__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}
+    select
+      {{ fail_calc }} as failures,
+      {{ fail_calc }} {{ warn_if }} as should_warn,
+      {{ fail_calc }} {{ error_if }} as should_error
+    from (
+      {{ main_sql }}
+      {{ "limit " ~ limit if limit != none }}
+    ) dbt_internal_test
+{%- endmacro %}
+
+{% materialization test, default %}
+  {% set relations = [] %}
+  {% set limited = get_limit_subquery_sql(sql, config.get('limit')) %}
+  {% if should_store_failures() %}
+    {% set kind = config.get('store_failures_as') or 'table' %}
+    {% if kind not in ['table', 'view'] %}
+      {{ exceptions.raise_compiler_error("'" ~ kind ~ "' is not a valid value for `store_failures_as`. Accepted values are: ['ephemeral', 'table', 'view']") }}
+    {% endif %}
+    {% set old = adapter.get_relation(database=database, schema=model.schema, identifier=model.alias) %}
+    {% set target = api.Relation.create(database=database, schema=model.schema, identifier=model.alias, type=kind) %}
+    {% if old %}{% do adapter.drop_relation(old) %}{% endif %}
+    {% call statement(auto_begin=true) %}{{ get_create_sql(target, limited) }}{% endcall %}
+    {% do relations.append(target) %}
+    {% do adapter.commit() %}
+    {% set limited = 'select * from ' ~ target %}
+  {% endif %}
+  {% call statement('main', fetch_result=true) %}
+    {{ get_test_sql(limited, config.get('fail_calc'), config.get('warn_if'), config.get('error_if'), limit=none) }}
+  {% endcall %}
+  {{ return({'relations': relations}) }}
+{% endmaterialization %}

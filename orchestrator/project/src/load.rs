@@ -256,6 +256,10 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             .iter()
             .map(|package| package.name().to_owned())
             .collect(),
+        versions: packages
+            .iter()
+            .map(|package| (package.name().to_owned(), package.file.version.clone()))
+            .collect(),
     });
     macros::check(&shared)?;
     let mut done = assemble(&shared, &packages, &yaml)?;

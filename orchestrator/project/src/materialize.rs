@@ -17,6 +17,10 @@ use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
 use crate::parse::nodes::compiled_path;
 
+mod verdict;
+
+pub use verdict::Verdict;
+
 /// What running a materialization left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Materialized {
@@ -28,6 +32,8 @@ pub struct Materialized {
     pub run_sql: String,
     /// What templates said.
     pub messages: Vec<Said>,
+    /// Of a test: what its main statement found.
+    pub verdict: Option<Verdict>,
 }
 
 /// A hook ready to be run.
@@ -286,7 +292,12 @@ impl Project {
                 )),
             });
         };
+        let verdict = match node.resource_type {
+            ResourceType::Test => Some(verdict::of(node, &main)?),
+            _ => None,
+        };
         Ok(Materialized {
+            verdict,
             message: main.response.message,
             rows: u64::try_from(main.response.rows.as_i64().unwrap_or(-1)).ok(),
             run_sql: lock(&rendering.run.written).take().unwrap_or_default(),

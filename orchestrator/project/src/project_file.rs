@@ -11,6 +11,7 @@ use crate::context::DBT_VERSION;
 use crate::context::yaml_scope::{YamlScope, render};
 use crate::error::{Error, Location};
 use crate::files;
+use crate::manifest::version_text;
 use crate::yaml::{self, Entry, kind, texts};
 
 /// What `dbt_project.yml` says, rendered, defaults filled in.
@@ -18,6 +19,8 @@ use crate::yaml::{self, Entry, kind, texts};
 pub(crate) struct ProjectFile {
     pub(crate) root: PathBuf,
     pub(crate) name: String,
+    /// `version` as written; empty where there is none.
+    pub(crate) version: String,
     pub(crate) model_paths: Vec<String>,
     pub(crate) seed_paths: Vec<String>,
     pub(crate) test_paths: Vec<String>,
@@ -249,6 +252,10 @@ impl ProjectFile {
             flags: entry.mapping("flags")?.into_iter().collect(),
             dispatch,
             restrict_access: entry.map.get("restrict-access") == Some(&Json::Bool(true)),
+            version: entry
+                .map
+                .get("version")
+                .map_or_else(String::new, version_text),
             required_version: texts(entry.map.get("require-dbt-version")),
         })
     }

@@ -127,7 +127,9 @@ fn failures(text: &str) -> Result<i64, Error> {
     })
 }
 
-fn judge(
+/// What a test that found `failures` is, by its severity.
+#[must_use]
+pub fn judge(
     config: &NodeConfig,
     failures: i64,
     should_warn: bool,

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) invocation_id: String,
     pub(crate) dispatch: BTreeMap<String, Vec<String>>,
     pub(crate) packages: IndexSet<String>,
+    /// The version of each package, the root project's too.
+    pub(crate) versions: BTreeMap<String, String>,
     /// What earlier invocations read of the same files.
     pub(crate) cache: Cache,
 }
@@ -191,8 +193,8 @@ impl NodeScope {
     }
 
     /// `render(text)`: a template in a template, with the same names.
-    fn render(&self) -> Value {
-        let scope = self.clone();
+    fn render(&self, root: &Arc<Root>) -> Value {
+        let (scope, root) = (self.clone(), Arc::clone(root));
         function("render", move |_, arguments| {
             let source = arguments.text(0, "string")?;
             let request = jinja::Request {
@@ -202,7 +204,7 @@ impl NodeScope {
                 scope: Arc::new(scope.clone()),
                 forgiving: scope.run().is_none(),
             };
-            let rendered = scope.shared.engine.render(&request);
+            let rendered = scope.shared.engine.render_below(&request, &root);
             rendered
                 .map(|rendered| Value::from(rendered.text))
                 .map_err(jinja::Error::into_template)
@@ -287,7 +289,7 @@ impl Scope for NodeScope {
         }
         match name {
             "adapter" => Some(adapter::value(self, root)),
-            "render" => Some(self.render()),
+            "render" => Some(self.render(root)),
             _ => self.plain(name),
         }
     }

@@ -63,7 +63,8 @@ impl Object for Response {
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) response: Response,
-    value: Value,
+    /// Its rows, as a table.
+    pub(crate) value: Value,
 }
 
 impl NodeScope {

@@ -1,15 +1,19 @@
 //! `ref` and `source`.
 
+use std::sync::Arc;
+
 use jinja::arguments::Arguments;
 use jinja::functions::function;
-use jinja::raise;
-use minijinja::Error;
-use minijinja::value::Value;
+use jinja::list::dict;
+use jinja::{json, raise};
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, State};
+use serde_json::{Map, Value as Json};
 
 use crate::batches;
 use crate::context::query::refused;
 use crate::context::relation::Part;
-use crate::context::{Mode, NodeScope, Run, lock, relation};
+use crate::context::{Mode, NodeScope, Run, Shared, lock, relation};
 use crate::lookup::Found;
 use crate::manifest::{Node, RefArgs, ResourceType, version_text};
 use crate::parse::literal;
@@ -51,17 +55,58 @@ fn shown(wanted: &RefArgs) -> String {
 
 /// The function `ref`.
 pub(crate) fn ref_function(scope: &NodeScope) -> Value {
-    let scope = scope.clone();
-    function("ref", move |_, arguments| {
-        let wanted = wanted(arguments)?;
+    Value::from_object(Ref(scope.clone()))
+}
+
+/// `ref`. Packages read the configuration of the invocation off it: `builtins.ref.config`.
+#[derive(Debug)]
+struct Ref(NodeScope);
+
+impl Object for Ref {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let scope = &self.0;
+        let wanted = wanted(&Arguments::of(args))?;
         match &scope.mode {
             Mode::Parse(capture) => {
                 lock(&capture.refs).push(wanted);
                 Ok(scope.plain("this").unwrap_or_default())
             }
-            Mode::Compile(run) => resolve_ref(&scope, run, &wanted),
+            Mode::Compile(run) => resolve_ref(scope, run, &wanted),
         }
-    })
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("config")).then(|| runtime(&self.0.shared))
+    }
+}
+
+/// What an invocation is about, by the names that dbt's `RuntimeConfig` has.
+fn runtime(shared: &Shared) -> Value {
+    let pairs = |pairs: &Map<String, Json>| json::to_value(&Json::Object(pairs.clone()));
+    let dependencies = shared.versions.iter().map(|(name, version)| {
+        let about = [("project_name", name), ("version", version)];
+        let about = about.map(|(key, text)| (Value::from(key), Value::from(text.as_str())));
+        (Value::from(name.as_str()), dict(about))
+    });
+    let vars = shared.package_vars.get(&shared.project_name);
+    let version = shared.versions.get(&shared.project_name);
+    let target = |key: &str| shared.target_value.get_attr(key).unwrap_or_default();
+    let found = [
+        ("project_name", shared.project_name.as_str().into()),
+        ("version", Value::from(version.map(String::as_str))),
+        ("dependencies", dict(dependencies)),
+        ("args", super::arguments_of(&shared.flags)),
+        ("cli_vars", pairs(&shared.cli_vars)),
+        ("vars", vars.map_or_else(|| dict([]), pairs)),
+        ("profile_name", target("profile_name")),
+        ("target_name", target("target_name")),
+        ("threads", target("threads")),
+    ];
+    dict(found.map(|(key, value)| (Value::from(key), value)))
 }
 
 fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, Error> {

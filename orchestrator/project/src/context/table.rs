@@ -120,7 +120,10 @@ impl Object for TableValue {
             "rows" => list(self.rows()),
             "columns" => Value::from_object(Columns(self.columns(), self.names.clone())),
             "column_names" => texts(&names),
-            "column_types" => texts(&self.types),
+            "column_types" => {
+                let types = self.types.iter().map(|kind| values::data_type(kind));
+                Tuple::new(types.collect()).into()
+            }
             _ => return None,
         })
     }
@@ -175,7 +178,7 @@ impl Object for Columns {
         self: &Arc<Self>,
         _state: &mut State<'_, '_>,
         method: &str,
-        _args: &[Value],
+        args: &[Value],
     ) -> Result<Value, Error> {
         let names = || self.1.iter().map(|name| Value::from(name.as_str()));
         let pairs = || {
@@ -184,6 +187,11 @@ impl Object for Columns {
                 .map(|(name, column)| [name, column])
         };
         match method {
+            "get" => {
+                let found = args.first().and_then(|key| self.get_value(key));
+                let fallback = || args.get(1).cloned().unwrap_or(Value::from(()));
+                Ok(found.unwrap_or_else(fallback))
+            }
             "keys" => Ok(list(names())),
             "values" => Ok(list(self.0.clone())),
             "items" => Ok(list(pairs().map(|pair| Tuple::from(pair).into()))),
@@ -202,7 +210,7 @@ impl Object for Values {
         match key.as_str() {
             Some("name") => Some(self.name.as_str().into()),
             Some("index") => Some(self.index.into()),
-            Some("data_type") => Some(self.data_type.into()),
+            Some("data_type") => Some(values::data_type(self.data_type)),
             Some(_) => None,
             None => self.values.get(key.as_usize()?).cloned(),
         }

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use project::batches::is_microbatch;
 use project::manifest::Node;
-use project::materialize::Step;
+use project::materialize::{Step, Verdict};
 use project::{Compiled, Macro, Said};
 use tokio::task::spawn_blocking;
 use warehouse::{
-    BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse,
+    BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse, judge,
 };
 
 use super::attempt::{Worker, blank, cancelled, compile, failed, write};
@@ -166,6 +166,16 @@ impl Build<'_> {
         Ok(match done {
             Ok(done) => {
                 self.said.add(done.messages);
+                if let Some(found) = done.verdict {
+                    let Verdict {
+                        failures,
+                        should_warn,
+                        should_error,
+                    } = found;
+                    let config = &node.config;
+                    let sql = done.run_sql;
+                    return Ok(Ok(judge(config, failures, should_warn, should_error, sql)));
+                }
                 Ok(Outcome {
                     kind: OutcomeKind::Success,
                     message: done.message,

@@ -1,9 +1,13 @@
 //! Cells as the values that dbt's Python has for them: dates and times are objects, numbers are numbers, lists and JSON
 //! are JSON text.
 
-use jinja::json;
+use std::fmt;
+use std::sync::Arc;
+
 use jinja::modules::moment;
-use minijinja::value::Value;
+use jinja::{format, json};
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
 use serde_json::Value as Json;
 
 /// agate's name of the type of a column that Postgres calls `server_type`.
@@ -15,6 +19,46 @@ pub(super) fn kind(server_type: &str) -> &'static str {
         "DATE" => "Date",
         "TIMESTAMP" | "TIMESTAMPTZ" => "DateTime",
         _ => "Text",
+    }
+}
+
+/// A column's type as a value.
+pub(super) fn data_type(kind: &'static str) -> Value {
+    Value::from_object(DataType(kind))
+}
+
+/// `agate.data_types.Number` and its like.
+#[derive(Debug)]
+struct DataType(&'static str);
+
+impl Object for DataType {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let cell = args.first().cloned().unwrap_or_default();
+        match method {
+            "cast" => Ok(cell),
+            // times as text, everything else as it is
+            "jsonify" => Ok(match self.0 {
+                "Date" | "DateTime" if !cell.is_none() => {
+                    let text = format::text(&cell).replace(' ', "T");
+                    Value::from(text)
+                }
+                _ => cell,
+            }),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<agate.data_types.{} object>", self.0)
     }
 }
 
