@@ -43,6 +43,7 @@ use clap::{Command, Parser, Subcommand};
 use crate::config::LogArgs;
 use crate::run::events::Event;
 use crate::run::failure::lake_hint;
+use crate::secrets::Secrets;
 use printer::Printer;
 
 /// Builds dbt projects on Postgres, on a schedule, feeds them from Kafka, and keeps their past in Iceberg.
@@ -264,9 +265,10 @@ pub fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
             told = format!("{told}{between}{words}");
         }
     }
-    eprintln!("error: {told}");
+    let secrets = Secrets::here();
+    eprintln!("error: {}", secrets.hide(&told));
     for hint in hints {
-        eprintln!("hint: {hint}");
+        eprintln!("hint: {}", secrets.hide(&hint));
     }
     ExitCode::from(code)
 }

@@ -9,6 +9,7 @@ mod docs;
 mod flags;
 mod packages;
 mod schedule;
+mod secrets;
 mod states;
 mod stopped;
 mod templated;

@@ -23,6 +23,7 @@ use crate::run::events::{Ending, Event, Report};
 use crate::run::failure::Failure;
 use crate::run::plan::NodeIx;
 use crate::run::prepare::{PlannedNode, Prepared};
+use crate::secrets::Secrets;
 
 /// What attempts share.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Worker {
     pub window: Window,
     /// Takes what happens within a node.
     pub news: mpsc::UnboundedSender<Event>,
+    /// What reports must not tell.
+    pub secrets: Secrets,
     /// Keep the compiled text of every node until the end, for run_results.json.
     pub artifacts: bool,
 }
@@ -140,6 +143,7 @@ pub(super) async fn run_attempt(
             }
         }
     };
+    worker.secrets.strip_report(&mut report);
     report.took = (worker.clock.now() - began).to_std().unwrap_or_default();
     if worker.warn_error && planned.resource_type == "test" && report.ending == Ending::Warned {
         report.ending = Ending::Failed;

@@ -19,6 +19,7 @@ use crate::run::events::{Event, Happened, Renderer};
 use crate::run::execute::Executed;
 use crate::run::prepare::PlannedNode;
 use crate::run::state::NodeState;
+use crate::secrets::Secrets;
 
 /// How a hook ended.
 #[derive(Debug, Clone)]
@@ -64,6 +65,8 @@ pub(super) struct Hooks<'a> {
     pub(super) warehouse: &'a Warehouse,
     pub(super) clock: &'a SharedClock,
     pub(super) cancel: &'a CancellationToken,
+    /// What results must not tell.
+    pub(super) secrets: Secrets,
 }
 
 impl Hooks<'_> {
@@ -91,7 +94,9 @@ impl Hooks<'_> {
                 total,
             });
             let began = self.clock.now();
-            let (message, said, compiled) = self.one(id, names).await;
+            let (mut message, said, compiled) = self.one(id, names).await;
+            let (Ok(text) | Err(text)) = &mut message;
+            self.secrets.strip(text);
             let result = HookResult {
                 unique_id: id.clone(),
                 name,

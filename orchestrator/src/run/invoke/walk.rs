@@ -153,6 +153,7 @@ impl Walk<'_> {
                 started_at: self.request.started_at.unwrap_or(self.began),
                 window: self.request.window(),
                 news,
+                secrets: self.context.place.secrets(),
                 artifacts: self.context.artifacts,
             }),
             news: happening,
@@ -189,6 +190,7 @@ impl Walk<'_> {
             warehouse,
             clock: &self.context.clock,
             cancel: &self.cancel,
+            secrets: self.context.place.secrets(),
         }
     }
 
