@@ -89,6 +89,10 @@ pub struct Step {
     pub batch: Batch,
     /// The table is there, so its rows are added to it.
     pub continues: bool,
+    /// Nothing of the model was built before it: what the model does first is done here.
+    pub first: bool,
+    /// Nothing follows: what the model does last is done here.
+    pub last: bool,
 }
 
 impl Step {
@@ -244,7 +248,7 @@ impl Project {
         batch: Option<&Step>,
     ) -> Result<Materialized, Error> {
         let node = self.node(id)?;
-        let mut extra = names(node, &compiled.sql);
+        let mut extra = names(node, &compiled.sql, batch);
         if let Some(step) = batch {
             extra.retain(|(name, _)| *name != "model");
             extra.extend(step.names(node, Some(&compiled.sql)));
@@ -324,7 +328,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<RenderedHook, Error> {
         let node = self.node(id)?;
-        let rendering = Rendering::with(self, node, adapter, names(node, sql));
+        let rendering = Rendering::with(self, node, adapter, names(node, sql, None));
         Ok(RenderedHook {
             text: rendering.render(hook)?,
             messages: std::mem::take(&mut lock(&rendering.run.messages)),
@@ -333,8 +337,11 @@ impl Project {
 }
 
 /// What a materialization and its hooks see beside what the node itself does.
-fn names(node: &Node, sql: &str) -> Vec<(&'static str, Value)> {
-    let hooks = |hooks: &[Hook]| {
+fn names(node: &Node, sql: &str, step: Option<&Step>) -> Vec<(&'static str, Value)> {
+    // the hooks are the model's, not each window's
+    let (first, last) = step.map_or((true, true), |step| (step.first, step.last));
+    let hooks = |hooks: &[Hook], due: bool| {
+        let hooks = if due { hooks } else { &[] };
         list(hooks.iter().enumerate().map(|(index, hook)| {
             dict([
                 (Value::from("sql"), Value::from(hook.sql.as_str())),
@@ -347,8 +354,8 @@ fn names(node: &Node, sql: &str) -> Vec<(&'static str, Value)> {
         ("sql", sql.into()),
         ("compiled_code", sql.into()),
         ("model", node_value::compiled(node, sql)),
-        ("pre_hooks", hooks(&node.config.pre_hook)),
-        ("post_hooks", hooks(&node.config.post_hook)),
+        ("pre_hooks", hooks(&node.config.pre_hook, first)),
+        ("post_hooks", hooks(&node.config.post_hook, last)),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Said;
+use project::batches::Windows;
 use project::warnings::Warning;
 
 use super::invoke::hooks::HookResult;
@@ -23,6 +24,8 @@ pub enum Ending {
     NoOp,
     /// A test found rows and only warns.
     Warned,
+    /// Some windows of a microbatch model were built, others failed: what needs it is skipped.
+    Partial,
     /// Failed for good.
     Failed,
     /// Its statement was cancelled.
@@ -56,8 +59,21 @@ pub struct Report {
     pub compile: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// When executing began and ended.
     pub execute: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// What became of the windows of a microbatch model.
+    pub windows: Option<Windows>,
     /// Whole duration.
     pub took: Duration,
+}
+
+/// How a window of a microbatch model ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchEnd {
+    /// Built, with the server's words.
+    Built(String),
+    /// Failed, with the failure in full.
+    Failed(String),
+    /// Not tried, since the first one failed.
+    Skipped,
 }
 
 /// Something happened.
@@ -125,7 +141,7 @@ pub enum Event {
         /// `2026-01-01`.
         label: String,
         /// How it ended and how long it took; `None` when it starts.
-        ended: Option<(Result<String, String>, Duration)>,
+        ended: Option<(BatchEnd, Duration)>,
     },
     /// An attempt failed and another will follow.
     NodeRetrying {
@@ -221,7 +237,7 @@ impl Tally {
             Ending::Success => self.pass += 1,
             Ending::NoOp => self.noop += 1,
             Ending::Warned => self.warn += 1,
-            Ending::Failed | Ending::Cancelled => self.error += 1,
+            Ending::Partial | Ending::Failed | Ending::Cancelled => self.error += 1,
         }
     }
 

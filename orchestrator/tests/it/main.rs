@@ -7,6 +7,7 @@ mod bed;
 mod compat;
 mod docs;
 mod flags;
+mod microbatch;
 mod packages;
 mod schedule;
 mod secrets;

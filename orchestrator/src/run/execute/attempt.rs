@@ -1,5 +1,6 @@
 //! One attempt at one node: wait for the mark, compile, run, report.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use project::Compiled;
-use project::batches::Window;
+use project::batches::{Window, Windows};
 use project::manifest::Node;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -40,10 +41,12 @@ pub struct Worker {
     pub warn_error: bool,
     /// Ties statements in the server's log to this invocation.
     pub invocation_id: Uuid,
-    /// `run_started_at`: what microbatch models take for now.
-    pub started_at: DateTime<Utc>,
-    /// `--event-time-start` and `--event-time-end`.
+    /// What microbatch models take for now.
+    pub now: DateTime<Utc>,
+    /// `--event-time-start` and `--event-time-end`, or those of `--sample`.
     pub window: Window,
+    /// What became of microbatch models' windows in the run that is tried again.
+    pub windows: BTreeMap<String, Windows>,
     /// Takes what happens within a node.
     pub news: mpsc::UnboundedSender<Event>,
     /// What reports must not tell.
@@ -262,6 +265,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         compiled_path: None,
         compile: None,
         execute: None,
+        windows: None,
         took: Duration::ZERO,
     }
 }

@@ -150,8 +150,9 @@ impl Walk<'_> {
                 full_refresh: self.request.full_refresh,
                 warn_error: project.rules.errors(OF_TEST),
                 invocation_id: self.invocation_id,
-                started_at: self.request.started_at.unwrap_or(self.began),
+                now: self.now(),
                 window: self.request.window(),
+                windows: self.request.windows.clone(),
                 news,
                 secrets: self.context.place.secrets(),
                 artifacts: self.context.artifacts,
@@ -182,6 +183,13 @@ impl Walk<'_> {
         }
         engine.close().await;
         Ok((executed, done))
+    }
+
+    /// What microbatch models take for now: a run that is tried again builds the windows it was asked for.
+    fn now(&self) -> DateTime<Utc> {
+        let request = self.request;
+        let first = request.retried_from.or(request.started_at);
+        first.unwrap_or(self.began)
     }
 
     fn hooks<'a>(&'a self, warehouse: &'a Warehouse) -> Hooks<'a> {
