@@ -175,16 +175,41 @@ impl Project {
     /// Whether the engine's own way of building `node` is what its templates would do.
     fn is_native(&self, node: &Node) -> bool {
         let config = &node.config;
-        let contracted = config
-            .raw
-            .get("contract")
-            .is_some_and(|contract| contract.get("enforced") == Some(&true.into()));
         let strategy = config.incremental_strategy.as_deref();
-        let partitioned = self.native_partitions() && config.partition_by.is_some();
         NATIVE.contains(&config.materialized.as_str())
-            && !contracted
             && strategy.is_none_or(|strategy| STRATEGIES.contains(&strategy))
-            && (partitioned || !self.replaces_pieces(node))
+            // no template knows of partitions
+            && (self.is_partitioned(node) || !config.enforces_contract() && !self.replaces_pieces(node))
+    }
+
+    /// Whether `node` is kept in native partitions.
+    fn is_partitioned(&self, node: &Node) -> bool {
+        let config = &node.config;
+        self.native_partitions()
+            && config.materialized == "incremental"
+            && config.partition_by.is_some()
+    }
+
+    /// What a natively partitioned table of node `id`, which was compiled to `sql`, is made with where its contract is
+    /// enforced: `(name type constraint, …)`. `None` where there is nothing to keep. Blocks.
+    ///
+    /// # Errors
+    /// The SQL does not keep the contract, or anything wrong with the templates that tell.
+    pub fn contract_of_partitions(
+        &self,
+        id: &str,
+        sql: &str,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<Option<String>, Error> {
+        let node = self.node(id)?;
+        if !(self.is_partitioned(node) && node.config.enforces_contract()) {
+            return Ok(None);
+        }
+        let kept = "{{ get_assert_columns_equivalent(sql) }}";
+        self.render_hook(id, kept, sql, Arc::clone(&adapter))?;
+        let made = "{{ get_table_columns_and_constraints() }}";
+        let made = self.render_hook(id, made, sql, adapter)?;
+        Ok(Some(made.text.trim().to_owned()))
     }
 
     /// Whether the root project or the node's package has a macro of its own in place of a built-in one.

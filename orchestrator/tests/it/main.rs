@@ -9,6 +9,7 @@ mod docs;
 mod flags;
 mod microbatch;
 mod packages;
+mod partitions;
 mod schedule;
 mod secrets;
 mod states;

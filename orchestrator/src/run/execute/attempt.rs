@@ -187,6 +187,7 @@ async fn attempt(
     let options = RunOptions {
         full_refresh: worker.full_refresh,
         native_partitions: worker.prepared.project.native_partitions(),
+        contract: None,
         cancel: cancel.clone(),
         query_comment: Some(comment(worker, planned)),
         project_root: worker.prepared.project.root.clone(),

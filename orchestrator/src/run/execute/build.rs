@@ -85,6 +85,7 @@ impl Build<'_> {
             }
             None => {
                 let options = RunOptions {
+                    contract: self.contract(&compiled).await?,
                     hooks: Some(self.hooks(&compiled)),
                     ..options
                 };
@@ -103,6 +104,16 @@ impl Build<'_> {
             report.compiled_sql = Some(Arc::from(compiled.sql));
         }
         Ok(report)
+    }
+
+    /// What a partitioned table is made with; an error tells how the SQL does not keep its contract.
+    async fn contract(&self, compiled: &Compiled) -> Result<Option<String>, Failure> {
+        let project = Arc::clone(&self.worker.prepared.project);
+        let (id, sql) = (self.planned.unique_id.clone(), compiled.sql.clone());
+        let adapter = Arc::new(self.adapter.clone());
+        let told = self.in_blocking(move || project.contract_of_partitions(&id, &sql, adapter));
+        told.await?
+            .map_err(|error| Failure::of_project(self.planned, &error))
     }
 
     /// A view over what another environment has of the node.
