@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::compile::{Compiled, Rendering};
-use crate::context::{Said, lock, node_value, relation};
+use crate::context::{Said, lock, node_value, relation, results};
 use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
@@ -334,11 +334,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<Compiled, Error> {
         let node = self.node(id)?;
-        let extra = ["results", "schemas", "database_schemas"]
-            .into_iter()
-            .filter_map(|name| Some((name, jinja::json::to_value(more.get(name)?))))
-            .collect();
-        Rendering::with(self, node, adapter, extra).compiled()
+        Rendering::with(self, node, adapter, results::names(more)).compiled()
     }
 
     /// The SQL of a hook of node `id`, which was compiled to `sql`. Blocks.

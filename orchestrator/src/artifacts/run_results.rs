@@ -111,7 +111,9 @@ pub fn entry(project: &Project, unique_id: &str, status: &str) -> Json {
     })
 }
 
-fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
+/// The entry of a node that ran.
+#[must_use]
+pub fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
     let timing: Vec<Json> = [("compile", report.compile), ("execute", report.execute)]
         .into_iter()
         .filter_map(|(name, span)| {

@@ -10,6 +10,7 @@ mod flags;
 mod microbatch;
 mod packages;
 mod partitions;
+mod results;
 mod schedule;
 mod secrets;
 mod states;

@@ -46,6 +46,12 @@ pub fn timestamp(at: DateTime<Utc>) -> Value {
     })
 }
 
+/// The same without its zone.
+#[must_use]
+pub fn naive_timestamp(at: DateTime<Utc>) -> Value {
+    Value::from_object(Moment::naive(at.naive_utc()))
+}
+
 impl Moment {
     fn naive(local: NaiveDateTime) -> Self {
         Self {

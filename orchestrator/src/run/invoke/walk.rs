@@ -177,7 +177,7 @@ impl Walk<'_> {
             && with_hooks
             && !project.on_run_end.is_empty()
         {
-            let names = hooks::names(project, &self.prepared.nodes, &executed);
+            let names = hooks::names(project, &self.prepared.nodes, &executed, &done);
             let hooks = self.hooks(warehouse);
             done.extend(hooks.run(&project.on_run_end, &names, renderer).await);
         }
