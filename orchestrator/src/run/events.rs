@@ -55,6 +55,8 @@ pub struct Report {
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
     pub compiled_path: Option<String>,
+    /// The relation that keeps the rows a test found, as SQL names it.
+    pub stored: Option<String>,
     /// When compiling began and ended.
     pub compile: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// When executing began and ended.

@@ -17,6 +17,7 @@ mod states;
 mod stopped;
 mod templated;
 mod tidy;
+mod told;
 mod transcripts;
 mod upkeep;
 mod web;

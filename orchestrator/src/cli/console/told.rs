@@ -124,5 +124,14 @@ impl Console {
             self.always(at, "");
             self.always(at, &format!("  compiled code at {path}"));
         }
+        if let Some(relation) = &report.stored {
+            let query = format!("select * from {relation}");
+            let rule = "-".repeat(query.chars().count());
+            self.always(at, "");
+            self.always(
+                at,
+                &format!("  See test failures:\n  {rule}\n  {query}\n  {rule}"),
+            );
+        }
     }
 }

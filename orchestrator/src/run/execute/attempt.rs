@@ -264,6 +264,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         said: Vec::new(),
         compiled_sql: None,
         compiled_path: None,
+        stored: None,
         compile: None,
         execute: None,
         windows: None,

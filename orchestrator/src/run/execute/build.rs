@@ -99,6 +99,9 @@ impl Build<'_> {
         report.said = self.said.take();
         report.compile = Some((compile_began, compile_ended));
         report.execute = Some((compile_ended, worker.clock.now()));
+        if planned.resource_type == "test" {
+            report.stored = node.relation_name.as_ref().map(ToString::to_string);
+        }
         if planned.resource_type != "seed" {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
