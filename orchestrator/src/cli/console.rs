@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::printer::{Color, Printer};
+use super::show::text;
 
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
@@ -42,6 +43,8 @@ pub struct Console {
     problems: Vec<(NodeIx, Report)>,
     /// Models of which some windows failed: those have been told of.
     partial: usize,
+    /// Rows of what was loaded, where that was asked for.
+    shown: Vec<(NodeIx, String)>,
     /// Statements around the nodes that ran, and what those that failed said.
     hooks: usize,
     broken_hooks: Vec<String>,
@@ -60,6 +63,7 @@ impl Console {
             tally: Tally::default(),
             problems: Vec::new(),
             partial: 0,
+            shown: Vec::new(),
             hooks: 0,
             broken_hooks: Vec::new(),
         }
@@ -247,6 +251,9 @@ impl Console {
                 let words = format!("{verb} {}", built(planned));
                 self.result(at, index, &words, Some(color), &report.message, took);
             }
+        }
+        if let Some(table) = &report.rows_shown {
+            self.shown.push((node, text(table)));
         }
         match report.ending {
             Ending::Failed | Ending::Warned => self.problems.push((node, report.clone())),

@@ -38,7 +38,7 @@ mod walk;
 
 use std::process::ExitCode;
 
-use clap::{Command, Parser, Subcommand};
+use clap::{ArgAction, Command, Parser, Subcommand};
 
 use crate::config::LogArgs;
 use crate::run::events::Event;
@@ -51,6 +51,7 @@ use printer::Printer;
 #[command(
     name = "ridehail",
     version,
+    disable_version_flag = true,
     max_term_width = 100,
     subcommand_value_name = "VERB"
 )]
@@ -61,6 +62,9 @@ pub struct Cli {
     /// Output.
     #[command(flatten)]
     pub log: LogArgs,
+    /// Print version
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
 }
 
 /// What to do. A new verb is a file, a line here, and a word in [`GROUPS`].

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 use project::batches::{self, Windows};
 use serde_json::{Map, Value as Json};
 
@@ -19,6 +20,10 @@ pub struct RetryArgs {
     /// Nodes at once [default: as in that run]
     #[arg(long, value_name = "N", env = "DBT_THREADS", hide_env = true)]
     threads: Option<usize>,
+    /// Rebuild incremental models from nothing [default: as in that run]
+    #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    full_refresh: bool,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
@@ -75,6 +80,11 @@ pub(super) async fn execute(
     }
     request.threads = args.threads.or(request.threads);
     request.warn_error = given.warn_error;
+    if args.full_refresh {
+        // nothing of an earlier run is kept then
+        request.full_refresh = true;
+        request.windows.clear();
+    }
     let options = WalkOptions {
         place,
         store: args.store,

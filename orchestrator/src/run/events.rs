@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Said;
+use project::adapter::Table;
 use project::batches::Windows;
 use project::warnings::Warning;
 
@@ -55,6 +56,8 @@ pub struct Report {
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
     pub compiled_path: Option<String>,
+    /// Some rows of what was loaded.
+    pub rows_shown: Option<Table>,
     /// The relation that keeps the rows a test found, as SQL names it.
     pub stored: Option<String>,
     /// When compiling began and ended.

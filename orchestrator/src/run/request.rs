@@ -116,6 +116,9 @@ pub struct Request {
     /// When the run began that is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retried_from: Option<DateTime<Utc>>,
+    /// Keep some rows of each seed for the end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub show: bool,
     /// Stop at the first failure.
     #[serde(default)]
     pub fail_fast: bool,
@@ -192,6 +195,7 @@ impl Request {
             event_time_end: None,
             windows: BTreeMap::new(),
             retried_from: None,
+            show: false,
             fail_fast: false,
             store_failures: false,
             warn_error: None,
@@ -307,7 +311,7 @@ mod tests {
         request.event_time_start = instant("2024-01-01");
         assert_eq!(request.window().start, instant("2024-01-01"));
         assert_eq!(request.window().end, None);
-        let now = Utc::now();
+        let now = instant("2024-03-01").unwrap();
         request.sample = Sample::parse("{start: 2024-02-01, end: 2024-02-02}", now).ok();
         let window = request.window();
         assert_eq!(window.start, instant("2024-02-01"));

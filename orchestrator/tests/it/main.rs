@@ -7,6 +7,7 @@ mod bed;
 mod compat;
 mod docs;
 mod flags;
+mod flags_of_verbs;
 mod microbatch;
 mod packages;
 mod partitions;

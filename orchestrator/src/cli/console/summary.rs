@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::Console;
-use super::words::{duration, is_clone, kinds, lake_work, plural};
+use super::words::{duration, is_clone, kinds, lake_work, plural, relation};
 use crate::cli::printer::Color;
 use crate::run::events::{Ending, Tally};
 use crate::run::prepare::PlannedNode;
@@ -43,6 +43,7 @@ impl Console {
             self.line(at, "Done.");
             return;
         }
+        self.rows(at);
         let errors = self.tally.error - self.partial;
         let partial = match self.partial {
             1 => "1 partial success".to_owned(),
@@ -96,5 +97,17 @@ impl Console {
                 self.tally.total()
             ),
         );
+    }
+
+    /// Rows of what was loaded.
+    fn rows(&self, at: DateTime<Utc>) {
+        for (node, table) in &self.shown {
+            let header = format!("Random sample of table: {}", relation(self.node(*node)));
+            self.line(at, "");
+            self.line(at, &header);
+            self.line(at, &"-".repeat(header.chars().count()));
+            self.printer.write(table);
+            self.line(at, "");
+        }
     }
 }

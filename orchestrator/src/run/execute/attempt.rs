@@ -49,6 +49,8 @@ pub struct Worker {
     pub windows: BTreeMap<String, Windows>,
     /// Takes what happens within a node.
     pub news: mpsc::UnboundedSender<Event>,
+    /// Keep some rows of each seed for the end.
+    pub show: bool,
     /// What reports must not tell.
     pub secrets: Secrets,
     /// Keep the compiled text of every node until the end, for run_results.json.
@@ -264,6 +266,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         said: Vec::new(),
         compiled_sql: None,
         compiled_path: None,
+        rows_shown: None,
         stored: None,
         compile: None,
         execute: None,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use project::adapter::{Adapter, Table};
 use project::batches::is_microbatch;
 use project::manifest::Node;
 use project::materialize::Step;
@@ -99,6 +100,9 @@ impl Build<'_> {
         report.said = self.said.take();
         report.compile = Some((compile_began, compile_ended));
         report.execute = Some((compile_ended, worker.clock.now()));
+        if worker.show && report.ending == Ending::Success {
+            report.rows_shown = self.some_rows(node).await?;
+        }
         if planned.resource_type == "test" {
             report.stored = node.relation_name.as_ref().map(ToString::to_string);
         }
@@ -107,6 +111,17 @@ impl Build<'_> {
             report.compiled_sql = Some(Arc::from(compiled.sql));
         }
         Ok(report)
+    }
+
+    /// Ten rows of what was loaded, chosen at random. Nothing fails because of them.
+    async fn some_rows(&self, node: &Node) -> Result<Option<Table>, Failure> {
+        let Some(relation) = &node.relation_name else {
+            return Ok(None);
+        };
+        let query = format!("select * from {relation} order by random() limit 10");
+        let adapter = self.adapter.clone();
+        let asked = self.in_blocking(move || adapter.query(&query)).await?;
+        Ok(asked.ok())
     }
 
     /// What a partitioned table is made with; an error tells how the SQL does not keep its contract.

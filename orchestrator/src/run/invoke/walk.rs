@@ -154,6 +154,7 @@ impl Walk<'_> {
                 window: self.request.window(),
                 windows: self.request.windows.clone(),
                 news,
+                show: self.request.show,
                 secrets: self.context.place.secrets(),
                 artifacts: self.context.artifacts,
             }),
