@@ -21,6 +21,7 @@ pub mod reconcile;
 pub mod retry;
 pub mod run;
 pub mod schedule;
+pub mod secrets;
 pub mod store;
 pub mod telemetry;
 pub mod web;

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogArgs, LogFormat};
+use crate::secrets::{Hiding, Secrets};
 
 /// Sets the log up. Verbs that stay (`serve`, `stream`) tell what they do; the others only warn. `RUST_LOG`
 /// goes before everything.
@@ -23,9 +24,13 @@ pub fn start(log: &LogArgs, stays: bool) {
     let ansi = !log.is_plain()
         && std::env::var_os("NO_COLOR").is_none()
         && std::io::stderr().is_terminal();
+    let secrets = Secrets::here();
     let log_lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(move || Hiding {
+            secrets: secrets.clone(),
+            to: std::io::stderr(),
+        });
     match log.log_format {
         LogFormat::Json => log_lines.json().init(),
         LogFormat::Text | LogFormat::Default | LogFormat::Debug => {

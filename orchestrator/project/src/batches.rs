@@ -1,6 +1,9 @@
 //! The windows of a microbatch model: time cut into hours, days, months or years (UTC), each built by itself. Pure.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, TimeDelta, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, Months, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::{Error, Location};
@@ -29,6 +32,59 @@ pub struct Batch {
     pub start: DateTime<Utc>,
     /// First instant that is no longer in it.
     pub end: DateTime<Utc>,
+}
+
+impl Batch {
+    fn of(size: Size, span: Span) -> Self {
+        let label = size.label(span.start);
+        Self {
+            id: label.replace('-', ""),
+            label,
+            start: span.start,
+            end: span.end,
+        }
+    }
+
+    /// Its place in time.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span {
+            start: self.start,
+            end: self.end,
+        }
+    }
+}
+
+/// From `start` on, up to but without `end`. Written as dbt writes it: `["2026-01-01T00:00:00+00:00", "…"]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(DateTime<Utc>, DateTime<Utc>)", into = "(String, String)")]
+pub struct Span {
+    /// First instant.
+    pub start: DateTime<Utc>,
+    /// First instant that is no longer in it.
+    pub end: DateTime<Utc>,
+}
+
+impl From<(DateTime<Utc>, DateTime<Utc>)> for Span {
+    fn from((start, end): (DateTime<Utc>, DateTime<Utc>)) -> Self {
+        Self { start, end }
+    }
+}
+
+impl From<Span> for (String, String) {
+    fn from(span: Span) -> Self {
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, false);
+        (text(span.start), text(span.end))
+    }
+}
+
+/// What became of the windows of a model. A later run that goes on from there builds those that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// They are in the table.
+    pub successful: Vec<Span>,
+    /// They are not: their statements failed, or were never sent.
+    pub failed: Vec<Span>,
 }
 
 impl Size {
@@ -154,19 +210,22 @@ pub fn batches(
             return Err(wrong(node, &format!("has more than {MOST} batches")));
         }
         let next = size.offset(at, 1);
-        let label = size.label(at);
-        found.push(Batch {
-            id: label.replace('-', ""),
-            label,
-            start: at,
-            end: next,
-        });
+        found.push(Batch::of(size, Span::from((at, next))));
         at = next;
     }
     if let Some(last) = found.last_mut() {
         last.end = last.end.min(end).max(last.start);
     }
     Ok(found)
+}
+
+/// The windows at `spans`, as an earlier run has cut them.
+///
+/// # Errors
+/// A configuration that is missing or not understood.
+pub fn again(node: &Node, spans: &[Span]) -> Result<Vec<Batch>, Error> {
+    let size = Size::of(node)?;
+    Ok(spans.iter().map(|span| Batch::of(size, *span)).collect())
 }
 
 /// A date or timestamp as configurations write them; UTC when it names no zone.
@@ -272,6 +331,31 @@ mod tests {
             labels(&node("day", 1), window, true, "2026-05-01"),
             ["2026-03-01", "2026-03-02"]
         );
+    }
+
+    #[test]
+    fn windows_are_written_as_dbt_writes_them() {
+        let node = node("day", 1);
+        let windows = Windows {
+            failed: vec![Span::from((
+                instant("2026-03-01").unwrap(),
+                instant("2026-03-02").unwrap(),
+            ))],
+            ..Windows::default()
+        };
+        let written = serde_json::to_value(&windows).unwrap();
+        assert_eq!(
+            written,
+            json!({ "successful": [], "failed": [["2026-03-01T00:00:00+00:00", "2026-03-02T00:00:00+00:00"]] })
+        );
+        let read: Windows = serde_json::from_value(written).unwrap();
+        let found = again(&node, &read.failed).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (&*found[0].id, &*found[0].label),
+            ("20260301", "2026-03-01")
+        );
+        assert_eq!(found[0].span(), windows.failed[0]);
     }
 
     #[test]

@@ -191,7 +191,8 @@ fn hook_of_text(sql: String) -> Hook {
     }
 }
 
-/// `{field, granularity}` and nothing else; any other shape belongs to other databases.
+/// A mapping with `field` and `granularity`; any other shape belongs to other databases. What else it holds, as
+/// `data_type`, is theirs too: the type is the column's own here.
 fn partition_by(raw: &Raw) -> Option<PartitionBy> {
     let map = raw.get("partition_by")?.as_object()?;
     Some(PartitionBy {

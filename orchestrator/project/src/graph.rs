@@ -295,7 +295,10 @@ fn add_test_edges(manifest: &Manifest, edges: &mut Edges) {
         node.is_some_and(|node| node.resource_type == ResourceType::Test)
     };
     let mut children: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (id, needs) in edges.iter().filter(|(id, _)| !is_test(id)) {
+    // who only uses the project is told of, whatever tests say
+    let is_built =
+        |id: &str| manifest.nodes.contains_key(id) || manifest.unit_tests.contains_key(id);
+    for (id, needs) in edges.iter().filter(|(id, _)| is_built(id) && !is_test(id)) {
         for parent in needs {
             children.entry(parent).or_default().push(id);
         }

@@ -36,6 +36,7 @@ pub mod sample;
 pub mod select;
 pub mod state;
 pub mod unit_test;
+mod unused;
 pub mod warnings;
 pub mod yaml;
 

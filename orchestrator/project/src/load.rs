@@ -264,6 +264,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     macros::check(&shared)?;
     let mut done = assemble(&shared, &packages, &yaml)?;
     done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
+    let unused = crate::unused::warning(&root.trees, &done.manifest);
     let graph = Graph::of(&done.manifest)?;
     Ok(Project {
         root: options.project_dir.clone(),
@@ -276,6 +277,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             .rules
             .own_warning()
             .into_iter()
+            .chain(unused)
             .chain(done.warnings)
             .collect(),
         rules: shared.rules.clone(),

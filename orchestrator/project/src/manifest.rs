@@ -167,7 +167,7 @@ pub struct NodeConfig {
     pub incremental_strategy: Option<String>,
     /// ignore, fail, append_new_columns, sync_all_columns.
     pub on_schema_change: String,
-    /// `{field, granularity}` when the project asks for native partitions.
+    /// `{field, granularity}`, of which native partitions are made when the project asks for them.
     pub partition_by: Option<PartitionBy>,
     /// `indexes=[{columns, unique, type}]`.
     pub indexes: Vec<IndexConfig>,
@@ -193,6 +193,15 @@ pub struct NodeConfig {
     pub store_failures: Option<bool>,
     /// Every key as the project wrote it (after inheritance), for templates and artifacts.
     pub raw: IndexMap<String, Json>,
+}
+
+impl NodeConfig {
+    /// `contract: {enforced: true}`: columns and constraints are as the property file has them.
+    #[must_use]
+    pub fn enforces_contract(&self) -> bool {
+        let contract = self.raw.get("contract");
+        contract.and_then(|contract| contract.get("enforced")) == Some(&Json::Bool(true))
+    }
 }
 
 /// Native partitioning of an incremental model.

@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::compile::{Compiled, Rendering};
-use crate::context::{Said, lock, node_value, relation};
+use crate::context::{Said, lock, node_value, relation, results};
 use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
@@ -95,6 +95,10 @@ pub struct Step {
     pub batch: Batch,
     /// The table is there, so its rows are added to it.
     pub continues: bool,
+    /// Nothing of the model was built before it: what the model does first is done here.
+    pub first: bool,
+    /// Nothing follows: what the model does last is done here.
+    pub last: bool,
 }
 
 impl Step {
@@ -177,16 +181,41 @@ impl Project {
     /// Whether the engine's own way of building `node` is what its templates would do.
     fn is_native(&self, node: &Node) -> bool {
         let config = &node.config;
-        let contracted = config
-            .raw
-            .get("contract")
-            .is_some_and(|contract| contract.get("enforced") == Some(&true.into()));
         let strategy = config.incremental_strategy.as_deref();
-        let partitioned = self.native_partitions() && config.partition_by.is_some();
         NATIVE.contains(&config.materialized.as_str())
-            && !contracted
             && strategy.is_none_or(|strategy| STRATEGIES.contains(&strategy))
-            && (partitioned || !self.replaces_pieces(node))
+            // no template knows of partitions
+            && (self.is_partitioned(node) || !config.enforces_contract() && !self.replaces_pieces(node))
+    }
+
+    /// Whether `node` is kept in native partitions.
+    fn is_partitioned(&self, node: &Node) -> bool {
+        let config = &node.config;
+        self.native_partitions()
+            && config.materialized == "incremental"
+            && config.partition_by.is_some()
+    }
+
+    /// What a natively partitioned table of node `id`, which was compiled to `sql`, is made with where its contract is
+    /// enforced: `(name type constraint, …)`. `None` where there is nothing to keep. Blocks.
+    ///
+    /// # Errors
+    /// The SQL does not keep the contract, or anything wrong with the templates that tell.
+    pub fn contract_of_partitions(
+        &self,
+        id: &str,
+        sql: &str,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<Option<String>, Error> {
+        let node = self.node(id)?;
+        if !(self.is_partitioned(node) && node.config.enforces_contract()) {
+            return Ok(None);
+        }
+        let kept = "{{ get_assert_columns_equivalent(sql) }}";
+        self.render_hook(id, kept, sql, Arc::clone(&adapter))?;
+        let made = "{{ get_table_columns_and_constraints() }}";
+        let made = self.render_hook(id, made, sql, adapter)?;
+        Ok(Some(made.text.trim().to_owned()))
     }
 
     /// Whether the root project or the node's package has a macro of its own in place of a built-in one.
@@ -250,7 +279,7 @@ impl Project {
         batch: Option<&Step>,
     ) -> Result<Materialized, Error> {
         let node = self.node(id)?;
-        let mut extra = names(node, &compiled.sql);
+        let mut extra = names(node, &compiled.sql, batch);
         if let Some(step) = batch {
             extra.retain(|(name, _)| *name != "model");
             extra.extend(step.names(node, Some(&compiled.sql)));
@@ -316,11 +345,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<Compiled, Error> {
         let node = self.node(id)?;
-        let extra = ["results", "schemas", "database_schemas"]
-            .into_iter()
-            .filter_map(|name| Some((name, jinja::json::to_value(more.get(name)?))))
-            .collect();
-        Rendering::with(self, node, adapter, extra).compiled()
+        Rendering::with(self, node, adapter, results::names(more)).compiled()
     }
 
     /// The SQL of a hook of node `id`, which was compiled to `sql`. Blocks.
@@ -335,7 +360,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<RenderedHook, Error> {
         let node = self.node(id)?;
-        let rendering = Rendering::with(self, node, adapter, names(node, sql));
+        let rendering = Rendering::with(self, node, adapter, names(node, sql, None));
         Ok(RenderedHook {
             text: rendering.render(hook)?,
             messages: std::mem::take(&mut lock(&rendering.run.messages)),
@@ -344,8 +369,11 @@ impl Project {
 }
 
 /// What a materialization and its hooks see beside what the node itself does.
-fn names(node: &Node, sql: &str) -> Vec<(&'static str, Value)> {
-    let hooks = |hooks: &[Hook]| {
+fn names(node: &Node, sql: &str, step: Option<&Step>) -> Vec<(&'static str, Value)> {
+    // the hooks are the model's, not each window's
+    let (first, last) = step.map_or((true, true), |step| (step.first, step.last));
+    let hooks = |hooks: &[Hook], due: bool| {
+        let hooks = if due { hooks } else { &[] };
         list(hooks.iter().enumerate().map(|(index, hook)| {
             dict([
                 (Value::from("sql"), Value::from(hook.sql.as_str())),
@@ -358,8 +386,8 @@ fn names(node: &Node, sql: &str) -> Vec<(&'static str, Value)> {
         ("sql", sql.into()),
         ("compiled_code", sql.into()),
         ("model", node_value::compiled(node, sql)),
-        ("pre_hooks", hooks(&node.config.pre_hook)),
-        ("post_hooks", hooks(&node.config.post_hook)),
+        ("pre_hooks", hooks(&node.config.pre_hook, first)),
+        ("post_hooks", hooks(&node.config.post_hook, last)),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! `profiles.yml`: which database a project is built in.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use crate::context::yaml_scope::{YamlScope, render};
 use crate::error::{Error, Location};
 use crate::files;
 use crate::hint::closest;
+use crate::load::LoadOptions;
 use crate::yaml;
 
 /// Text that is never printed.
@@ -113,24 +115,40 @@ fn wrong(path: &Path, message: String, hint: Option<String>) -> Error {
 }
 
 /// The folders a `profiles.yml` is looked for in, most wanted first.
-fn folders(wanted: &Wanted<'_>) -> Vec<PathBuf> {
-    let env = |name: &str| wanted.scope.env.get(name).filter(|value| !value.is_empty());
-    if let Some(dir) = wanted.profiles_dir {
+fn folders(
+    project_dir: &Path,
+    profiles_dir: Option<&Path>,
+    env: &BTreeMap<String, String>,
+) -> Vec<PathBuf> {
+    let env = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    if let Some(dir) = profiles_dir {
         return vec![dir.to_owned()];
     }
     if let Some(dir) = env("DBT_PROFILES_DIR") {
         return vec![PathBuf::from(dir)];
     }
     let home = env("HOME").map(|home| Path::new(home).join(".dbt"));
-    std::iter::once(wanted.project_dir.to_owned())
+    std::iter::once(project_dir.to_owned())
         .chain(home)
         .collect()
+}
+
+/// The folder whose `profiles.yml` is read, or the last one that is looked in.
+#[must_use]
+pub fn folder(options: &LoadOptions) -> PathBuf {
+    let (project, given) = (&options.project_dir, options.profiles_dir.as_deref());
+    let mut searched = folders(project, given, &options.env);
+    let found = searched
+        .iter()
+        .position(|dir| dir.join("profiles.yml").is_file());
+    let at = found.unwrap_or(searched.len().saturating_sub(1));
+    searched.swap_remove(at)
 }
 
 impl Profile {
     /// Reads the chosen output of the chosen profile.
     pub(crate) fn load(engine: &Engine, wanted: &Wanted<'_>) -> Result<Self, Error> {
-        let folders = folders(wanted);
+        let folders = folders(wanted.project_dir, wanted.profiles_dir, &wanted.scope.env);
         let Some(path) = folders
             .iter()
             .map(|dir| dir.join("profiles.yml"))

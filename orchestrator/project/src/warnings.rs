@@ -29,6 +29,9 @@ pub const OLDER_OPTIONS: &str = "WEOIncludeExcludeDeprecation";
 /// `--state` is the folder that this run writes to.
 pub const STATE_IS_TARGET: &str = "WarnStateTargetEqual";
 
+/// The project file configures what is not there.
+pub const UNUSED_CONFIG_PATH: &str = "UnusedResourceConfigPath";
+
 /// Something a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -43,6 +46,7 @@ impl Warning {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self.event {
+            UNUSED_CONFIG_PATH => "I051",
             NO_NODE_FOR_YAML_KEY => "I058",
             NODE_NOT_FOUND => "I060",
             OF_TEMPLATE => "I061",

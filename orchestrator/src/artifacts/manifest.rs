@@ -102,41 +102,56 @@ fn of_node<'a>(
     }
 }
 
-/// One node, source, exposure, unit test, … as the manifest holds it.
-#[must_use]
-pub fn thing(project: &Project, id: &str) -> Option<Json> {
-    let manifest = &project.manifest;
-    let (made, keys) = (HashMap::new(), keys::primary(manifest));
-    let node = manifest
-        .nodes
-        .get(id)
-        .and_then(|node| serde_json::to_value(of_node(project, node, &made, &keys, 0.0)).ok());
-    node.or_else(|| {
-        manifest
-            .sources
-            .get(id)
-            .map(|source| rendered::source(source, 0.0))
-    })
-    .or_else(|| {
-        manifest
-            .exposures
-            .get(id)
-            .map(|exposure| rendered::exposure(exposure, 0.0))
-    })
-    .or_else(|| {
-        let schema = &project.profile.target.schema;
-        let test = manifest.unit_tests.get(id)?;
-        Some(rendered::unit_test(test, schema, 0.0))
-    })
-    .or_else(|| {
+/// Whatever the manifest holds, one at a time.
+#[derive(Debug)]
+pub struct Things<'a> {
+    project: &'a Project,
+    keys: HashMap<&'a str, Vec<String>>,
+}
+
+impl<'a> Things<'a> {
+    /// Those of `project`.
+    #[must_use]
+    pub fn of(project: &'a Project) -> Self {
+        Self {
+            project,
+            keys: keys::primary(&project.manifest),
+        }
+    }
+
+    /// A node, source, exposure, unit test, … as manifest.json has it.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<Json> {
+        let manifest = &self.project.manifest;
+        let made = HashMap::new();
+        if let Some(node) = manifest.nodes.get(id) {
+            let node = of_node(self.project, node, &made, &self.keys, 0.0);
+            return serde_json::to_value(node).ok();
+        }
+        if let Some(source) = manifest.sources.get(id) {
+            return Some(rendered::source(source, 0.0));
+        }
+        if let Some(exposure) = manifest.exposures.get(id) {
+            return Some(rendered::exposure(exposure, 0.0));
+        }
+        if let Some(test) = manifest.unit_tests.get(id) {
+            let schema = &self.project.profile.target.schema;
+            return Some(rendered::unit_test(test, schema, 0.0));
+        }
         let semantics = [
             &manifest.metrics,
             &manifest.semantic_models,
             &manifest.saved_queries,
         ];
-        let thing = semantics.iter().find_map(|things| things.get(id))?;
-        Some(rendered::semantic(thing, 0.0))
-    })
+        let found = semantics.iter().find_map(|things| things.get(id))?;
+        Some(rendered::semantic(found, 0.0))
+    }
+}
+
+/// One of them, for who wants no other.
+#[must_use]
+pub fn thing(project: &Project, id: &str) -> Option<Json> {
+    Things::of(project).get(id)
 }
 
 fn head(about: &Invocation, project: &Project) -> Json {

@@ -74,6 +74,9 @@ fn args(about: &Invocation, request: &Request) -> Json {
         "defer": request.defer,
         "favor_state": request.favor_state,
         "sample": request.sample,
+        "event_time_start": request.event_time_start,
+        "event_time_end": request.event_time_end,
+        "retried_from": request.retried_from,
         "warn_error": request.warn_error,
         "warn_error_options": request.warn_error_options,
         "threads": request.threads,
@@ -108,7 +111,9 @@ pub fn entry(project: &Project, unique_id: &str, status: &str) -> Json {
     })
 }
 
-fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
+/// The entry of a node that ran.
+#[must_use]
+pub fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
     let timing: Vec<Json> = [("compile", report.compile), ("execute", report.execute)]
         .into_iter()
         .filter_map(|(name, span)| {
@@ -119,6 +124,8 @@ fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
     let is_test = matches!(node.resource_type, "test" | "unit_test");
     // a test that passes has nothing to say
     let message = match (&report.error, report.ending) {
+        // what went wrong is told of each window
+        (_, Ending::Partial) => Some(report.message.as_str()),
         (Some(error), _) => Some(error.as_str()),
         (None, Ending::Success) if is_test => None,
         (None, _) => Some(report.message.as_str()),
@@ -129,6 +136,7 @@ fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
     value["adapter_response"] = response(node, report);
     value["message"] = json!(message);
     value["failures"] = json!(report.failures);
+    value["batch_results"] = json!(report.windows);
     if let Some(sql) = &report.compiled_sql {
         value["compiled"] = json!(true);
         value["compiled_code"] = json!(sql);
@@ -145,6 +153,7 @@ pub fn status(node: &PlannedNode, report: &Report) -> &'static str {
         Ending::Success => "success",
         Ending::NoOp => "no-op",
         Ending::Warned => "warn",
+        Ending::Partial => "partial success",
         Ending::Failed if is_test && report.failures.is_some() => "fail",
         Ending::Failed | Ending::Cancelled => "error",
     }
@@ -158,6 +167,10 @@ fn response(node: &PlannedNode, report: &Report) -> Json {
             Some(_) => json!({ "_message": "SELECT 1", "code": "SELECT", "rows_affected": 1 }),
             None => json!({}),
         };
+    }
+    if report.windows.is_some() {
+        // each window has an answer of its own
+        return json!({});
     }
     if report.ending != Ending::Success || report.message == "No-op" {
         return json!({});

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::printer::{Color, Printer};
+use super::show::text;
 
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
@@ -23,9 +24,6 @@ use words::{built, declared, is_clone, lake_work, plural, relation, starts};
 
 /// Column that dots run to.
 const WIDTH: usize = 80;
-
-/// How the message of a microbatch model begins of which some batches failed.
-const PARTIAL: &str = "PARTIAL SUCCESS";
 
 /// The same on lines about one batch.
 const BATCH_WIDTH: usize = 86;
@@ -43,6 +41,10 @@ pub struct Console {
     tally: Tally,
     /// What the summary repeats: failures and warnings, in the order they happened.
     problems: Vec<(NodeIx, Report)>,
+    /// Models of which some windows failed: those have been told of.
+    partial: usize,
+    /// Rows of what was loaded, where that was asked for.
+    shown: Vec<(NodeIx, String)>,
     /// Statements around the nodes that ran, and what those that failed said.
     hooks: usize,
     broken_hooks: Vec<String>,
@@ -60,6 +62,8 @@ impl Console {
             nodes: Arc::from([]),
             tally: Tally::default(),
             problems: Vec::new(),
+            partial: 0,
+            shown: Vec::new(),
             hooks: 0,
             broken_hooks: Vec::new(),
         }
@@ -226,22 +230,34 @@ impl Console {
                 let words = format!("{verb} {}", built(planned));
                 self.result(at, index, &words, Some(Color::Green), &report.message, took);
             }
+            (_, Ending::Partial) => {
+                let words = format!("PARTIALLY created {}", built(planned));
+                self.result(
+                    at,
+                    index,
+                    &words,
+                    Some(Color::Yellow),
+                    &report.message,
+                    took,
+                );
+                self.partial += 1;
+            }
             (kind, Ending::Failed) => {
                 let (verb, color) = match kind {
                     "seed" => ("ERROR loading", Color::Red),
                     "snapshot" => ("ERROR snapshotting", Color::Red),
-                    _ if report.message.starts_with(PARTIAL) => {
-                        ("PARTIAL SUCCESS created", Color::Yellow)
-                    }
                     _ => ("ERROR creating", Color::Red),
                 };
                 let words = format!("{verb} {}", built(planned));
                 self.result(at, index, &words, Some(color), &report.message, took);
             }
         }
+        if let Some(table) = &report.rows_shown {
+            self.shown.push((node, text(table)));
+        }
         match report.ending {
             Ending::Failed | Ending::Warned => self.problems.push((node, report.clone())),
-            Ending::Success | Ending::NoOp | Ending::Cancelled => {}
+            Ending::Success | Ending::NoOp | Ending::Partial | Ending::Cancelled => {}
         }
     }
 }

@@ -19,10 +19,26 @@ pub struct DebugArgs {
     /// Check the connection only
     #[arg(long)]
     connection: bool,
+    /// Print the command that opens the folder of profiles.yml, and nothing else
+    #[arg(long)]
+    config_dir: bool,
 }
 
 pub(super) async fn execute(args: DebugArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
     let options = args.project.options();
+    if args.config_dir {
+        let folder = project::profile::folder(&options);
+        let open = if cfg!(target_os = "macos") {
+            "open"
+        } else {
+            "xdg-open"
+        };
+        let folder = folder.display();
+        printer.line(&format!(
+            "To view your profiles.yml file, run:\n\n{open} {folder}"
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
     let read = {
         let options = options.clone();
         spawn_blocking(move || read(&options)).await?

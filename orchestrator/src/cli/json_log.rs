@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::console::label;
 use super::printer::Printer;
 use crate::artifacts::run_results::status;
-use crate::run::events::{Event, Happened, Renderer, Tally};
+use crate::run::events::{BatchEnd, Event, Happened, Renderer, Tally};
 use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 
@@ -172,15 +172,19 @@ impl Renderer for JsonLog {
                         let message = format!("Batch {index} of {total} START batch {batch}");
                         ("Q045", "LogStartBatch", "info", message, data)
                     }
-                    Some((result, took)) => {
-                        let (level, status) = match result {
-                            Ok(message) => ("info", message),
-                            Err(message) => ("error", message),
+                    Some((end, took)) => {
+                        let (level, status) = match end {
+                            BatchEnd::Built(message) => ("info", message.as_str()),
+                            BatchEnd::Failed(error) => {
+                                data["error"] = json!(error);
+                                ("error", "error")
+                            }
+                            BatchEnd::Skipped => ("info", "skipped"),
                         };
                         data["status"] = json!(status);
                         data["execution_time"] = json!(took.as_secs_f64());
                         let message = format!("Batch {index} of {total} {status} batch {batch}");
-                        ("Q044", "LogBatchResult", level, message, data)
+                        ("Q046", "LogBatchResult", level, message, data)
                     }
                 }
             }

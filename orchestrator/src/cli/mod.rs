@@ -38,11 +38,12 @@ mod walk;
 
 use std::process::ExitCode;
 
-use clap::{Command, Parser, Subcommand};
+use clap::{ArgAction, Command, Parser, Subcommand};
 
 use crate::config::LogArgs;
 use crate::run::events::Event;
 use crate::run::failure::lake_hint;
+use crate::secrets::Secrets;
 use printer::Printer;
 
 /// Builds dbt projects on Postgres, on a schedule, feeds them from Kafka, and keeps their past in Iceberg.
@@ -50,6 +51,7 @@ use printer::Printer;
 #[command(
     name = "ridehail",
     version,
+    disable_version_flag = true,
     max_term_width = 100,
     subcommand_value_name = "VERB"
 )]
@@ -60,6 +62,9 @@ pub struct Cli {
     /// Output.
     #[command(flatten)]
     pub log: LogArgs,
+    /// Print version
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
 }
 
 /// What to do. A new verb is a file, a line here, and a word in [`GROUPS`].
@@ -264,9 +269,10 @@ pub fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
             told = format!("{told}{between}{words}");
         }
     }
-    eprintln!("error: {told}");
+    let secrets = Secrets::here();
+    eprintln!("error: {}", secrets.hide(&told));
     for hint in hints {
-        eprintln!("hint: {hint}");
+        eprintln!("hint: {}", secrets.hide(&hint));
     }
     ExitCode::from(code)
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::secrets::Secrets;
+
 /// Colours of status words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
@@ -28,6 +30,8 @@ pub struct Printer {
     captured: Option<Arc<Mutex<Vec<u8>>>>,
     /// A log file instead of standard output.
     file: Option<Arc<Mutex<File>>>,
+    /// What nobody is to read.
+    secrets: Secrets,
 }
 
 impl Printer {
@@ -40,6 +44,7 @@ impl Printer {
             hung_up: Arc::default(),
             captured: None,
             file: None,
+            secrets: Secrets::here(),
         }
     }
 
@@ -70,7 +75,14 @@ impl Printer {
             hung_up: Arc::default(),
             captured: Some(Arc::default()),
             file: None,
+            secrets: Secrets::default(),
         }
+    }
+
+    /// Hides these, whatever the environment holds.
+    #[must_use]
+    pub fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// What was printed so far, when capturing.
@@ -99,8 +111,9 @@ impl Printer {
         self.hung_up.load(Ordering::Relaxed)
     }
 
-    /// Writes `text` as it is.
+    /// Writes `text` as it is, but for secrets.
     pub fn write(&self, text: &str) {
+        let text = &*self.secrets.hide(text);
         if let Some(captured) = &self.captured {
             let mut bytes = captured.lock().unwrap_or_else(PoisonError::into_inner);
             bytes.extend_from_slice(text.as_bytes());
@@ -146,5 +159,22 @@ impl Printer {
         } else {
             text.to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed() {
+        let secrets = Secrets::among([("DBT_ENV_SECRET_S", "hush")]);
+        let printer = Printer::capturing().hiding(secrets);
+        printer.line("1 of 1 START sql view model hush.v");
+        printer.json(&serde_json::json!({ "schema": "hush" }));
+        assert_eq!(
+            printer.captured(),
+            "1 of 1 START sql view model *****.v\n{\"schema\":\"*****\"}\n"
+        );
     }
 }

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
+use project::batches::{self, Windows};
 use serde_json::{Map, Value as Json};
 
 use super::Advice;
@@ -18,6 +20,10 @@ pub struct RetryArgs {
     /// Nodes at once [default: as in that run]
     #[arg(long, value_name = "N", env = "DBT_THREADS", hide_env = true)]
     threads: Option<usize>,
+    /// Rebuild incremental models from nothing [default: as in that run]
+    #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    full_refresh: bool,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
@@ -74,6 +80,11 @@ pub(super) async fn execute(
     }
     request.threads = args.threads.or(request.threads);
     request.warn_error = given.warn_error;
+    if args.full_refresh {
+        // nothing of an earlier run is kept then
+        request.full_refresh = true;
+        request.windows.clear();
+    }
     let options = WalkOptions {
         place,
         store: args.store,
@@ -112,6 +123,23 @@ fn again(previous: &Json) -> Result<Request, Advice> {
         .filter(|id| !id.starts_with("operation."))
         .map(str::to_owned)
         .collect();
+    let instant = |value: &Json| value.as_str().and_then(batches::instant);
+    // a model of which nothing was built is built as it was asked for, from its first window
+    let windows = results
+        .iter()
+        .filter_map(|result| {
+            let id = result["unique_id"].as_str()?;
+            let windows: Windows = serde_json::from_value(result["batch_results"].clone()).ok()?;
+            let goes_on = !windows.successful.is_empty() && !windows.failed.is_empty();
+            goes_on.then(|| (id.to_owned(), windows))
+        })
+        .collect();
+    let began = &previous["metadata"];
+    let began = [
+        &args["retried_from"],
+        &began["invocation_started_at"],
+        &began["generated_at"],
+    ];
     let text = |key: &str| args[key].as_str().map(str::to_owned);
     let flag = |key: &str| args[key] == Json::Bool(true);
     let threads = args["threads"]
@@ -130,6 +158,10 @@ fn again(previous: &Json) -> Result<Request, Advice> {
         empty: flag("empty"),
         defer: flag("defer"),
         favor_state: flag("favor_state"),
+        event_time_start: instant(&args["event_time_start"]),
+        event_time_end: instant(&args["event_time_end"]),
+        windows,
+        retried_from: began.into_iter().find_map(instant),
         sample: serde_json::from_value(args["sample"].clone()).unwrap_or_default(),
         warn_error_options: args["warn_error_options"].as_object().cloned(),
         fail_fast: flag("fail_fast"),
@@ -165,6 +197,39 @@ mod tests {
         assert!(request.full_refresh);
         assert_eq!(request.threads, Some(3));
         assert_eq!(request.vars["a"], 1);
+    }
+
+    #[test]
+    fn windows_that_failed_are_tried_again() {
+        let days = |first: u32, last: u32| {
+            let day = |n: u32| format!("2024-01-{n:02}T00:00:00+00:00");
+            json!([[day(first), day(last)]])
+        };
+        let result = |id: &str, done: Json, failed: Json| {
+            let windows = json!({ "successful": done, "failed": failed });
+            json!({ "unique_id": id, "status": "partial success", "batch_results": windows })
+        };
+        let previous = json!({
+            "metadata": { "invocation_started_at": "2024-02-01T10:00:00Z" },
+            "args": {
+                "which": "run", "event_time_start": "2024-01-01T00:00:00", "event_time_end": "2024-01-04T00:00:00",
+            },
+            "results": [
+                result("model.p.some", days(1, 2), days(2, 3)),
+                result("model.p.none", json!([]), days(1, 2)),
+                json!({ "unique_id": "model.p.other", "status": "error", "batch_results": null }),
+            ],
+        });
+        let request = again(&previous).unwrap();
+        assert_eq!(request.event_time_start, batches::instant("2024-01-01"));
+        assert_eq!(request.event_time_end, batches::instant("2024-01-04"));
+        assert_eq!(request.windows.len(), 1);
+        let failed = json!(request.windows["model.p.some"].failed);
+        assert_eq!(failed, days(2, 3));
+        assert_eq!(
+            request.retried_from,
+            batches::instant("2024-02-01T10:00:00Z")
+        );
     }
 
     #[test]

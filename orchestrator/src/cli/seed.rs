@@ -14,6 +14,9 @@ use crate::run::request::Command;
 pub struct SeedArgs {
     #[command(flatten)]
     walk: WalkArgs,
+    /// Print some rows of each table, chosen at random
+    #[arg(long)]
+    show: bool,
 }
 
 pub(super) async fn execute(
@@ -21,5 +24,6 @@ pub(super) async fn execute(
     log: &LogArgs,
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    walk(Command::Seed, args.walk, None, log, printer).await
+    let args = args.walk.showing(args.show);
+    walk(Command::Seed, args, None, log, printer).await
 }

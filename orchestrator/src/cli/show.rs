@@ -8,7 +8,7 @@ use project::adapter::{Adapter, Table};
 use project::layout::layout;
 use project::manifest::ResourceType;
 use project::select::{Spec, selected};
-use project::{Compiled, Project};
+use project::{Compiled, LoadOptions, Project};
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -27,6 +27,9 @@ pub struct ShowArgs {
     /// A query with Jinja, instead of a node's
     #[arg(long, value_name = "SQL", conflicts_with = "select")]
     inline: Option<String>,
+    /// A query as it is, without Jinja and without the project
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "inline"])]
+    inline_direct: Option<String>,
     /// Rows to print; -1 for all
     #[arg(
         long,
@@ -45,10 +48,10 @@ pub struct ShowArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Shape {
-    /// A table.
+pub(super) enum Shape {
+    /// For people.
     Text,
-    /// `{"node": …, "show": [row]}`.
+    /// One object for each node.
     Json,
 }
 
@@ -60,6 +63,14 @@ pub(super) async fn execute(
     let request = args
         .selection
         .apply(args.project.apply(Request::new(Command::Build)));
+    if let Some(query) = args.inline_direct {
+        let options = args.project.options();
+        let asked = direct(options, query, args.limit).await;
+        return match asked {
+            Ok(table) => print(printer, log, args.output, None, &table),
+            Err(error) => Ok(super::fail(&error, 1)),
+        };
+    }
     let place = args.project.place();
     let now = SystemClock.now();
     let project = read(&place, &request, "show", now, Uuid::new_v4()).await?;
@@ -89,24 +100,50 @@ pub(super) async fn execute(
             Ok(table) => table,
             Err(error) => return Ok(super::fail(&error, 1)),
         };
-        match args.output {
-            Shape::Json => printer.line(&serde_json::to_string_pretty(&object(
-                name.as_deref(),
-                &table,
-            ))?),
-            Shape::Text => {
-                if !log.quiet {
-                    printer.line(&match &name {
-                        Some(name) => format!("Previewing node '{name}':"),
-                        None => "Previewing inline node:".to_owned(),
-                    });
-                }
-                printer.write(&text(&table));
-            }
-        }
+        print(printer, log, args.output, name.as_deref(), &table)?;
     }
     warehouse.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what was asked for.
+fn print(
+    printer: &Printer,
+    log: &LogArgs,
+    shape: Shape,
+    name: Option<&str>,
+    table: &Table,
+) -> anyhow::Result<ExitCode> {
+    match shape {
+        Shape::Json => printer.line(&serde_json::to_string_pretty(&object(name, table))?),
+        Shape::Text => {
+            if !log.quiet {
+                printer.line(&match name {
+                    Some(name) => format!("Previewing node '{name}':"),
+                    None => "Previewing inline node:".to_owned(),
+                });
+            }
+            printer.write(&text(table));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the database of the profile, knowing nothing of the project.
+async fn direct(options: LoadOptions, query: String, limit: i64) -> anyhow::Result<Table> {
+    let profile = spawn_blocking(move || project::load::profile(&options)).await??;
+    let warehouse = Warehouse::connect(&profile.target, 1).await?;
+    let adapter = warehouse
+        .adapter()
+        .with_cancel(signals::cancel_on_signal()?);
+    let table = spawn_blocking(move || adapter.query(&query)).await?;
+    warehouse.close().await;
+    let mut table = table?;
+    // the query stays as it is: it may be none that another can be put around
+    if let Ok(limit) = usize::try_from(limit) {
+        table.rows.truncate(limit);
+    }
+    Ok(table)
 }
 
 /// The nodes whose rows are wanted; there is no default, as a whole project is hardly meant.
@@ -193,7 +230,7 @@ fn object(name: Option<&str>, table: &Table) -> Json {
     }
 }
 
-fn text(table: &Table) -> String {
+pub(super) fn text(table: &Table) -> String {
     let cell = |value: &Json| match value {
         Json::Null => String::new(),
         Json::String(text) => text.replace('\n', " "),

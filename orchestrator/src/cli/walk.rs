@@ -37,6 +37,15 @@ pub(super) struct WalkArgs {
     /// Do not record the run; for when the run store is away
     #[arg(long, help_heading = "Run store")]
     no_record: bool,
+    #[arg(skip)]
+    show: bool,
+}
+
+impl WalkArgs {
+    /// Whether rows of what was loaded are printed.
+    pub(super) fn showing(self, show: bool) -> Self {
+        Self { show, ..self }
+    }
 }
 
 /// What a walk needs to know beside its request.
@@ -63,6 +72,7 @@ pub(super) async fn walk(
     let request = args.execution.request(command);
     let request = Request {
         sample,
+        show: args.show,
         ..args.selection.apply(args.project.apply(request))
     };
     let options = WalkOptions {

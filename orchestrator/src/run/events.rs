@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Said;
+use project::adapter::Table;
+use project::batches::Windows;
 use project::warnings::Warning;
 
 use super::invoke::hooks::HookResult;
@@ -23,6 +25,8 @@ pub enum Ending {
     NoOp,
     /// A test found rows and only warns.
     Warned,
+    /// Some windows of a microbatch model were built, others failed: what needs it is skipped.
+    Partial,
     /// Failed for good.
     Failed,
     /// Its statement was cancelled.
@@ -52,12 +56,29 @@ pub struct Report {
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
     pub compiled_path: Option<String>,
+    /// Some rows of what was loaded.
+    pub rows_shown: Option<Table>,
+    /// The relation that keeps the rows a test found, as SQL names it.
+    pub stored: Option<String>,
     /// When compiling began and ended.
     pub compile: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// When executing began and ended.
     pub execute: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// What became of the windows of a microbatch model.
+    pub windows: Option<Windows>,
     /// Whole duration.
     pub took: Duration,
+}
+
+/// How a window of a microbatch model ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchEnd {
+    /// Built, with the server's words.
+    Built(String),
+    /// Failed, with the failure in full.
+    Failed(String),
+    /// Not tried, since the first one failed.
+    Skipped,
 }
 
 /// Something happened.
@@ -125,7 +146,7 @@ pub enum Event {
         /// `2026-01-01`.
         label: String,
         /// How it ended and how long it took; `None` when it starts.
-        ended: Option<(Result<String, String>, Duration)>,
+        ended: Option<(BatchEnd, Duration)>,
     },
     /// An attempt failed and another will follow.
     NodeRetrying {
@@ -221,7 +242,7 @@ impl Tally {
             Ending::Success => self.pass += 1,
             Ending::NoOp => self.noop += 1,
             Ending::Warned => self.warn += 1,
-            Ending::Failed | Ending::Cancelled => self.error += 1,
+            Ending::Partial | Ending::Failed | Ending::Cancelled => self.error += 1,
         }
     }
 

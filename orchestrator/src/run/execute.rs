@@ -211,7 +211,7 @@ impl Execution<'_> {
         let index = self.position(node);
         let is_lost = report.kind == Some(FailureKind::Lost);
         let event = match (report.ending, verdict) {
-            (Ending::Failed, Verdict::Retry { after }) => {
+            (Ending::Failed | Ending::Partial, Verdict::Retry { after }) => {
                 let at = now + TimeDelta::from_std(after).unwrap_or(TimeDelta::MAX);
                 let event = if is_lost {
                     NodeEvent::Lost {
@@ -237,7 +237,7 @@ impl Execution<'_> {
                 attempt,
                 retry_at: None,
             },
-            (Ending::Failed, Verdict::GiveUp) => NodeEvent::Failed { attempt },
+            (Ending::Failed | Ending::Partial, Verdict::GiveUp) => NodeEvent::Failed { attempt },
             (Ending::Cancelled, _) => NodeEvent::Cancelled { attempt },
         };
         self.plan.apply(node, event)?;

@@ -11,6 +11,7 @@ use project::warnings::{Rules, Warning};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use warehouse::Warehouse;
 
 use super::events::{Event, Happened, Renderer};
 use super::execute::{Stopped, in_background};
@@ -298,7 +299,7 @@ async fn begin(
             let address = address.clone().unwrap_or_else(|| {
                 Address::Target(Box::new(prepared.project.profile.target.clone()))
             });
-            Some(Store::open(&address, 2).await?)
+            Some(open(&address).await?)
         }
     };
     let Some(store) = store else {
@@ -328,6 +329,20 @@ async fn begin(
         }
         Which::Stored(run) => adopt(context, &store, request, &run, prepared, limits, cancel).await,
     }
+}
+
+/// Opens the store. Where that is the database to build in, one that is away is told of in the words for that.
+async fn open(address: &Address) -> Result<Store, Error> {
+    let error = match Store::open(address, 2).await {
+        Ok(store) => return Ok(store),
+        Err(error) => error,
+    };
+    if let (Address::Target(target), store::Error::Connect { .. }) = (address, &error)
+        && let Err(error) = Warehouse::connect(target, 1).await
+    {
+        return Err(Error::Warehouse(error));
+    }
+    Err(error.into())
 }
 
 /// What `Found …` counts, in dbt's order.

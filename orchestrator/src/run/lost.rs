@@ -57,6 +57,7 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
             .collect(),
         last_seq,
         tally: Tally::of(&states),
+        secrets: context.place.secrets(),
         clock: Arc::clone(&context.clock),
         cancel: CancellationToken::new(),
     });

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::plan::NodeIx;
 use super::request::{Command, LakeWork, Request};
 use crate::archive::policies;
+use crate::secrets::Secrets;
 
 mod load;
 
@@ -39,6 +40,18 @@ pub struct Place {
     pub parse_cache: ParseCache,
     /// The environment, for `env_var`.
     pub env: BTreeMap<String, String>,
+}
+
+impl Place {
+    /// What of the environment nobody is to read.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        Secrets::among(
+            self.env
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )
+    }
 }
 
 /// How the nodes of `clone` are built, whatever their own materialization.

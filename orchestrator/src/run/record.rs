@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::events::{Event, Happened, Tally};
 use super::prepare::PlannedNode;
 use crate::clock::SharedClock;
+use crate::secrets::Secrets;
 use crate::store::journal::{self, Entry, RunEnd};
 use crate::store::leases::LEASE;
 
@@ -59,6 +60,8 @@ pub struct Recording {
     pub last_seq: i64,
     /// Nodes that had ended before.
     pub tally: Tally,
+    /// What is not to be written down.
+    pub secrets: Secrets,
     /// The time.
     pub clock: SharedClock,
     /// Cancelled when someone asks the run to stop.
@@ -115,6 +118,7 @@ async fn keep(
         attempts,
         last_seq,
         tally,
+        secrets,
         clock,
         cancel,
     } = recording;
@@ -137,7 +141,8 @@ async fn keep(
             }
         }
         let (end, told) = ending.unzip();
-        let entry = ledger.entry(run_id, epoch, clock.now(), end);
+        let mut entry = ledger.entry(run_id, epoch, clock.now(), end);
+        entry.strip(&secrets);
         let Some(written) = persist(&pool, entry, &clock).await else {
             fenced.cancel();
             return;

@@ -1,9 +1,10 @@
 //! What someone wants done, as plain data: from flags, from jobs.yml, or from a stored row.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use project::batches::Window;
+use project::batches::{Window, Windows};
 use project::manifest::ResourceType;
 use project::sample::Sample;
 use project::select::{Indirect, Spec};
@@ -109,6 +110,15 @@ pub struct Request {
     /// The instant they stop before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time_end: Option<DateTime<Utc>>,
+    /// What became of microbatch models' windows in the run that is tried again: only those that failed are built.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub windows: BTreeMap<String, Windows>,
+    /// When the run began that is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_from: Option<DateTime<Utc>>,
+    /// Keep some rows of each seed for the end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub show: bool,
     /// Stop at the first failure.
     #[serde(default)]
     pub fail_fast: bool,
@@ -183,6 +193,9 @@ impl Request {
             empty: false,
             event_time_start: None,
             event_time_end: None,
+            windows: BTreeMap::new(),
+            retried_from: None,
+            show: false,
             fail_fast: false,
             store_failures: false,
             warn_error: None,
@@ -221,10 +234,13 @@ impl Request {
     /// What is asked of microbatch models.
     #[must_use]
     pub fn window(&self) -> Window {
-        Window {
-            start: self.event_time_start,
-            end: self.event_time_end,
-        }
+        // a sample goes before what is asked for besides, as in dbt
+        let (start, end) = self
+            .sample
+            .map_or((self.event_time_start, self.event_time_end), |sample| {
+                (Some(sample.start), Some(sample.end))
+            });
+        Window { start, end }
     }
 
     /// The limit on the whole run.
@@ -280,5 +296,25 @@ impl Request {
             text.push_str(" --empty");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use project::batches::instant;
+
+    use super::*;
+
+    #[test]
+    fn a_sample_is_what_microbatch_models_build() {
+        let mut request = Request::new(Command::Run);
+        request.event_time_start = instant("2024-01-01");
+        assert_eq!(request.window().start, instant("2024-01-01"));
+        assert_eq!(request.window().end, None);
+        let now = instant("2024-03-01").unwrap();
+        request.sample = Sample::parse("{start: 2024-02-01, end: 2024-02-02}", now).ok();
+        let window = request.window();
+        assert_eq!(window.start, instant("2024-02-01"));
+        assert_eq!(window.end, instant("2024-02-02"));
     }
 }

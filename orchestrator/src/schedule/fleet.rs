@@ -126,7 +126,8 @@ async fn carry_out(context: &Context, store: &Store, run: Run, cancel: Cancellat
     tracing::error!(run = run_id, error = %format!("{error:#}"), hint, "the run failed");
     // most of these come before the run's lease is taken: a project that does not load, a database away
     let now = context.clock.now();
-    let text = format!("{error:#}");
+    let mut text = format!("{error:#}");
+    context.place.secrets().strip(&mut text);
     if let Err(error) = end_unless_taken(store, context, run_id, &text, now).await {
         tracing::error!(run = run_id, %error, "cannot mark the run as failed");
     }

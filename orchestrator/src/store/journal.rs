@@ -8,6 +8,7 @@ use sqlx::{FromRow, PgExecutor};
 use super::leases::LEASE;
 use super::{Doing, Error};
 use crate::run::state::RunState;
+use crate::secrets::Secrets;
 
 /// With the last entry the lease is given back: it ends at once.
 const OVER: TimeDelta = TimeDelta::microseconds(1);
@@ -101,6 +102,29 @@ pub struct Entry {
     pub counts: Counts,
     /// Set with the last entry.
     pub end: Option<RunEnd>,
+}
+
+impl Entry {
+    /// Takes secrets out of everything that people may read.
+    pub fn strip(&mut self, secrets: &Secrets) {
+        for node in &mut self.nodes {
+            let texts = [
+                &mut node.message,
+                &mut node.error,
+                &mut node.culprit,
+                &mut node.compiled_sql,
+            ];
+            for text in texts.into_iter().flatten() {
+                secrets.strip(text);
+            }
+        }
+        for event in &mut self.events {
+            secrets.strip_json(&mut event.data);
+        }
+        if let Some(error) = self.end.as_mut().and_then(|end| end.error.as_mut()) {
+            secrets.strip(error);
+        }
+    }
 }
 
 /// What came of an entry.

@@ -29,6 +29,7 @@ pub mod schedules;
 pub mod size;
 pub mod ticks;
 
+use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ use project::{PostgresTarget, Secret};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Postgres, SqlSafeStr, Transaction};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// What can go wrong with the run store.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +175,16 @@ impl Store {
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
+        // a pool asks again and again where nobody listens: who is refused is told so at once
+        if !options.get_host().starts_with('/') {
+            let knock = TcpStream::connect((options.get_host(), options.get_port()));
+            let answer = timeout(PATIENCE, knock).await;
+            let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            answer.map_err(|source| Error::Connect {
+                address: shown.clone(),
+                source: source.into(),
+            })?;
+        }
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(PATIENCE)

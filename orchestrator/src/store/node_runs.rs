@@ -8,6 +8,7 @@ use sqlx::{FromRow, PgExecutor};
 use super::{Doing, Error};
 use crate::run::prepare::PlannedNode;
 use crate::run::state::NodeState;
+use crate::secrets::Secrets;
 
 /// A node of a run as stored.
 #[derive(Debug, Clone, FromRow, Serialize)]
@@ -78,7 +79,7 @@ impl NodeRun {
     }
 }
 
-/// Inserts the nodes of a run, all queued, in one statement.
+/// Inserts the nodes of a run, all queued, in one statement; their names without `secrets`.
 ///
 /// # Errors
 /// The store's refusal.
@@ -86,6 +87,7 @@ pub async fn insert(
     executor: impl PgExecutor<'_>,
     run_id: i64,
     nodes: &[PlannedNode],
+    secrets: &Secrets,
 ) -> Result<(), Error> {
     // One JSON document instead of eight arrays: waits_for is itself an array, which unnest would flatten.
     let rows: Vec<serde_json::Value> = nodes
@@ -98,7 +100,7 @@ pub async fn insert(
                 "name": node.name,
                 "resource_type": node.resource_type,
                 "materialized": node.materialized,
-                "relation": node.relation,
+                "relation": node.relation.as_deref().map(|relation| secrets.hide(relation)),
                 "path": node.path,
                 "waits_for": node.waits_for,
             })

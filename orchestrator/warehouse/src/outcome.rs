@@ -16,6 +16,9 @@ pub struct RunOptions {
     pub full_refresh: bool,
     /// Act on `partition_by: {field, granularity}` of incremental models.
     pub native_partitions: bool,
+    /// Columns and constraints, in parentheses, that a natively partitioned table is made with; without them it is
+    /// shaped like its rows.
+    pub contract: Option<String>,
     /// Stops the running statement on the server.
     pub cancel: CancellationToken,
     /// Put on a line of its own before every statement (`/* … */`); `None` for none.

@@ -19,9 +19,9 @@ const SHOWN: usize = 400;
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    base: String,
+    /// The same as people may see it: a password in it is for the server alone.
     url: String,
-    /// The URL as people may see it: a password in it is for the server alone.
-    shown: String,
 }
 
 fn shown(url: &str) -> String {
@@ -40,24 +40,24 @@ impl Client {
     /// # Errors
     /// The HTTP client could not be built.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let url = url.trim_end_matches('/').to_owned();
-        let shown = shown(&url);
+        let base = url.trim_end_matches('/').to_owned();
+        let url = shown(&base);
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             .no_proxy()
             .build()
             .map_err(|source| Error::Unreachable {
-                url: shown.clone(),
+                url: url.clone(),
                 source,
             })?;
-        Ok(Self { http, url, shown })
+        Ok(Self { http, base, url })
     }
 
     /// The router's base URL, without a password.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.shown
+        &self.url
     }
 
     async fn send(
@@ -67,7 +67,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Option<Value>, Error> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request
                 .header("X-Druid-Author", "ridehail")
@@ -75,7 +75,7 @@ impl Client {
                 .json(body);
         }
         let unreachable = |source: reqwest::Error| Error::Unreachable {
-            url: self.shown.clone(),
+            url: self.url.clone(),
             source: source.without_url(),
         };
         let response = request.send().await.map_err(unreachable)?;
@@ -88,7 +88,7 @@ impl Client {
             let message = sentence(&text);
             return Err(match status {
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => Error::NotReady {
-                    url: self.shown.clone(),
+                    url: self.url.clone(),
                     message,
                 },
                 _ => Error::Refused {

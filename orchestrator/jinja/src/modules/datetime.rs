@@ -76,6 +76,12 @@ pub fn moment(text: &str) -> Option<Value> {
     }))
 }
 
+/// A moment in UTC that does not know its zone.
+#[must_use]
+pub fn naive_timestamp(at: DateTime<Utc>) -> Value {
+    Value::from_object(Moment::naive(at.naive_utc()))
+}
+
 impl Moment {
     fn naive(local: NaiveDateTime) -> Self {
         Self {

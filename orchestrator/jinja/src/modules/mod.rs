@@ -9,7 +9,7 @@ mod itertools;
 mod regex;
 
 pub(crate) use datetime::arithmetic;
-pub use datetime::{moment, timestamp};
+pub use datetime::{moment, naive_timestamp, timestamp};
 
 /// `modules.datetime`, `modules.pytz`, `modules.re`, `modules.itertools`.
 pub(crate) fn modules() -> Value {

@@ -34,6 +34,7 @@ pub(crate) mod node_value;
 pub(crate) mod query;
 pub(crate) mod refs;
 pub(crate) mod relation;
+pub(crate) mod results;
 pub(crate) mod strategy;
 pub(crate) mod table;
 pub(crate) mod vars;

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Test edges of `nodes`, written `child: parent parent`; names that start with `t_` are tests.
+/// Test edges of `nodes`, written `child: parent parent`; names that start with `t_` are tests, with `e_`
+/// exposures.
 fn check(nodes: &[&str], expected: &[&str]) {
     let mut manifest = Manifest::default();
     let mut edges = Edges::new();
@@ -12,7 +13,10 @@ fn check(nodes: &[&str], expected: &[&str]) {
         if id.starts_with("t_") {
             node.resource_type = ResourceType::Test;
         }
-        manifest.nodes.insert(id.to_owned(), node);
+        // exposures are no nodes
+        if !id.starts_with("e_") {
+            manifest.nodes.insert(id.to_owned(), node);
+        }
         let needs = needs.split_whitespace().map(str::to_owned).collect();
         edges.insert(id.to_owned(), needs);
     }
@@ -52,4 +56,12 @@ fn a_test_of_two_holds_back_what_needs_both() {
 #[test]
 fn two_tests_never_wait_for_each_other() {
     check(&["a:", "b:", "x: b", "y: a", "t_ax: a x", "t_by: b y"], &[]);
+}
+
+#[test]
+fn a_test_holds_back_no_exposure() {
+    check(
+        &["a:", "b: a", "e_b: b", "e_a: a", "t_a: a"],
+        &["b waits for t_a"],
+    );
 }

@@ -57,8 +57,7 @@ pub(crate) fn check(node: &Node, patch: &Patch) -> Result<(), Error> {
         message,
         hint: None,
     };
-    let contract = node.config.raw.get("contract");
-    if contract.and_then(|contract| contract.get("enforced")) == Some(&Json::Bool(true)) {
+    if node.config.enforces_contract() {
         if node.columns.is_empty() {
             return Err(wrong(format!(
                 "Contract enforcement failed for: ({file})\nConstraints must be defined in a `yml` \

@@ -34,7 +34,7 @@ pub(crate) fn parse(
         }
     }
     for node in &mut drafts {
-        let found = references(shared, &node)?;
+        let found = references(shared, node)?;
         let patch = patches.snapshots.get(&node.name);
         finish(package, node, patch, &found)?;
         if node.config.enabled {

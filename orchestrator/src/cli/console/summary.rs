@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::words::{duration, is_clone, kinds, lake_work, plural};
-use super::{Console, PARTIAL};
+use super::Console;
+use super::words::{duration, is_clone, kinds, lake_work, plural, relation};
 use crate::cli::printer::Color;
-use crate::run::events::{Ending, Report, Tally};
-use crate::run::plan::NodeIx;
+use crate::run::events::{Ending, Tally};
 use crate::run::prepare::PlannedNode;
 use crate::run::state::RunState;
 
@@ -44,27 +43,25 @@ impl Console {
             self.line(at, "Done.");
             return;
         }
-        let errors = self.tally.error;
-        let is_partial = |(_, report): &&(NodeIx, Report)| report.message.starts_with(PARTIAL);
-        let partial = self.problems.iter().filter(is_partial).count();
+        self.rows(at);
+        let errors = self.tally.error - self.partial;
+        let partial = match self.partial {
+            1 => "1 partial success".to_owned(),
+            n => format!("{n} partial successes"),
+        };
         let warnings = plural(self.tally.warn, "warning");
         let line = match (state, error) {
             (RunState::Cancelled, Some(error)) => format!("Cancelled: the run {error}"),
             (RunState::Cancelled, None) => "Exited because of keyboard interrupt".to_owned(),
             _ if errors > 0 => {
-                format!(
-                    "Completed with {}, {}, and {warnings}:",
-                    plural(errors - partial, "error"),
-                    match partial {
-                        1 => "1 partial success".to_owned(),
-                        n => format!("{n} partial successes"),
-                    }
-                )
+                let errors = plural(errors, "error");
+                format!("Completed with {errors}, {partial}, and {warnings}:")
             }
+            _ if self.partial > 0 => format!("Completed with {partial} and {warnings}"),
             _ if self.tally.warn > 0 => format!("Completed with {warnings}:"),
             _ => "Completed successfully".to_owned(),
         };
-        let color = match (errors, self.tally.warn, state) {
+        let color = match (errors, self.tally.warn + self.partial, state) {
             (_, _, RunState::Cancelled) => Color::Yellow,
             (0, 0, _) => Color::Green,
             (0, _, _) => Color::Yellow,
@@ -100,5 +97,17 @@ impl Console {
                 self.tally.total()
             ),
         );
+    }
+
+    /// Rows of what was loaded.
+    fn rows(&self, at: DateTime<Utc>) {
+        for (node, table) in &self.shown {
+            let header = format!("Random sample of table: {}", relation(self.node(*node)));
+            self.line(at, "");
+            self.line(at, &header);
+            self.line(at, &"-".repeat(header.chars().count()));
+            self.printer.write(table);
+            self.line(at, "");
+        }
     }
 }

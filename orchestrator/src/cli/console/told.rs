@@ -9,7 +9,7 @@ use project::warnings::{NO_NODES_FOR_CRITERION, STATE_IS_TARGET, Warning};
 use super::Console;
 use super::words::relation;
 use crate::cli::printer::Color;
-use crate::run::events::{Ending, Report};
+use crate::run::events::{BatchEnd, Ending, Report};
 use crate::run::invoke::hooks::HookResult;
 use crate::run::plan::NodeIx;
 
@@ -68,19 +68,25 @@ impl Console {
         node: NodeIx,
         (index, total): (usize, usize),
         label: &str,
-        ended: Option<&(Result<String, String>, Duration)>,
+        ended: Option<&(BatchEnd, Duration)>,
     ) {
         let of = format!("batch {label} of {}", relation(self.node(node)));
         let head = format!("Batch {index} of {total}");
         match ended {
             None => self.dotted(at, &format!("{head} START {of}"), None, "RUN", None),
-            Some((Ok(message), took)) => {
+            Some((BatchEnd::Built(message), took)) => {
                 let words = format!("{head} OK created {of}");
                 self.dotted(at, &words, Some(Color::Green), message, Some(*took));
             }
-            Some((Err(message), took)) => {
+            Some((BatchEnd::Failed(error), took)) => {
+                // nothing repeats it in the end when other windows were built
+                self.always(at, &self.printer.paint(Color::Red, &format!("  {error}")));
                 let words = format!("{head} ERROR creating {of}");
-                self.dotted(at, &words, Some(Color::Red), message, Some(*took));
+                self.dotted(at, &words, Some(Color::Red), "ERROR", Some(*took));
+            }
+            Some((BatchEnd::Skipped, took)) => {
+                let words = format!("{head} SKIP {of}");
+                self.dotted(at, &words, Some(Color::Yellow), "SKIPPED", Some(*took));
             }
         }
     }
@@ -117,6 +123,15 @@ impl Console {
         if let Some(path) = &report.compiled_path {
             self.always(at, "");
             self.always(at, &format!("  compiled code at {path}"));
+        }
+        if let Some(relation) = &report.stored {
+            let query = format!("select * from {relation}");
+            let rule = "-".repeat(query.chars().count());
+            self.always(at, "");
+            self.always(
+                at,
+                &format!("  See test failures:\n  {rule}\n  {query}\n  {rule}"),
+            );
         }
     }
 }

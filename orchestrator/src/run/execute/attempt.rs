@@ -1,5 +1,6 @@
 //! One attempt at one node: wait for the mark, compile, run, report.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use project::Compiled;
-use project::batches::Window;
+use project::batches::{Window, Windows};
 use project::manifest::Node;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use crate::run::events::{Ending, Event, Report};
 use crate::run::failure::Failure;
 use crate::run::plan::NodeIx;
 use crate::run::prepare::{PlannedNode, Prepared};
+use crate::secrets::Secrets;
 
 /// What attempts share.
 #[derive(Debug)]
@@ -39,12 +41,18 @@ pub struct Worker {
     pub warn_error: bool,
     /// Ties statements in the server's log to this invocation.
     pub invocation_id: Uuid,
-    /// `run_started_at`: what microbatch models take for now.
-    pub started_at: DateTime<Utc>,
-    /// `--event-time-start` and `--event-time-end`.
+    /// What microbatch models take for now.
+    pub now: DateTime<Utc>,
+    /// `--event-time-start` and `--event-time-end`, or those of `--sample`.
     pub window: Window,
+    /// What became of microbatch models' windows in the run that is tried again.
+    pub windows: BTreeMap<String, Windows>,
     /// Takes what happens within a node.
     pub news: mpsc::UnboundedSender<Event>,
+    /// Keep some rows of each seed for the end.
+    pub show: bool,
+    /// What reports must not tell.
+    pub secrets: Secrets,
     /// Keep the compiled text of every node until the end, for run_results.json.
     pub artifacts: bool,
 }
@@ -140,6 +148,7 @@ pub(super) async fn run_attempt(
             }
         }
     };
+    worker.secrets.strip_report(&mut report);
     report.took = (worker.clock.now() - began).to_std().unwrap_or_default();
     if worker.warn_error && planned.resource_type == "test" && report.ending == Ending::Warned {
         report.ending = Ending::Failed;
@@ -180,6 +189,7 @@ async fn attempt(
     let options = RunOptions {
         full_refresh: worker.full_refresh,
         native_partitions: worker.prepared.project.native_partitions(),
+        contract: None,
         cancel: cancel.clone(),
         query_comment: Some(comment(worker, planned)),
         project_root: worker.prepared.project.root.clone(),
@@ -256,8 +266,11 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         said: Vec::new(),
         compiled_sql: None,
         compiled_path: None,
+        rows_shown: None,
+        stored: None,
         compile: None,
         execute: None,
+        windows: None,
         took: Duration::ZERO,
     }
 }

@@ -1,27 +1,28 @@
 //! A microbatch model: its windows one after the other, each compiled for itself and committed by itself. One that
-//! fails leaves the others standing; without a table to add to, the first must not fail.
+//! fails leaves the others standing; when the first fails, the others are not tried. A run that is tried again builds
+//! the windows that are missing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use project::Macro;
 use project::adapter::Adapter;
-use project::batches::{Batch, batches};
+use project::batches::{Batch, Span, Windows, again, batches};
 use project::manifest::Node;
 use project::materialize::Step;
 use project::relation::RelationKind;
 use warehouse::{Outcome, OutcomeKind, RunOptions};
 
-use super::attempt::{blank, write};
+use super::attempt::{blank, failed, write};
 use super::build::Build;
 use crate::retry::FailureKind;
-use crate::run::events::{Ending, Event, Report};
+use crate::run::events::{BatchEnd, Ending, Event, Report};
 use crate::run::failure::Failure;
 
 /// How far a model has come.
 #[derive(Default)]
 struct Progress {
-    done: usize,
+    done: Vec<Span>,
     rows: u64,
     run_sql: String,
     broken: Vec<(String, Report)>,
@@ -38,43 +39,64 @@ impl Build<'_> {
     ) -> Result<Report, Failure> {
         let (worker, planned) = (self.worker, self.planned);
         let began = worker.clock.now();
-        let exists = self.has_table(node).await? && !self.full_refresh(node);
-        let windows = batches(node, worker.window, exists, worker.started_at)
-            .map_err(|error| Failure::of_project(planned, &error))?;
+        let before = worker.windows.get(&planned.unique_id);
+        // what an earlier run has built stays, also of one that began with --full-refresh
+        let starts_over = before.is_none() && self.full_refresh(node);
+        let exists = self.has_table(node).await? && !starts_over;
+        let windows = match before {
+            Some(before) => again(node, &before.failed),
+            None => batches(node, worker.window, exists, worker.now),
+        };
+        let windows = windows.map_err(|error| Failure::of_project(planned, &error))?;
         let mut progress = Progress::default();
         let total = windows.len();
         for (index, batch) in (1..).zip(&windows) {
             if options.cancel.is_cancelled() {
                 break;
             }
+            if index > 1 && progress.done.is_empty() {
+                self.tell(
+                    index,
+                    total,
+                    batch,
+                    Some((BatchEnd::Skipped, Duration::ZERO)),
+                );
+                continue;
+            }
             let step = Step {
                 batch: batch.clone(),
                 continues: exists || index > 1,
+                first: index == 1,
+                last: index == total,
             };
             self.tell(index, total, batch, None);
             let began = worker.clock.now();
+            // one that cannot be compiled leaves the others standing too
             let report = self
                 .window(node, template, options, step, &mut progress)
-                .await?;
+                .await
+                .unwrap_or_else(|failure| failed(&failure));
             let took = (worker.clock.now() - began).to_std().unwrap_or_default();
             let ended = match report.ending {
-                Ending::Success | Ending::NoOp | Ending::Warned => Ok(report.message.clone()),
-                Ending::Failed | Ending::Cancelled => Err(report.message.clone()),
-            };
-            let is_broken = ended.is_err();
-            self.tell(index, total, batch, Some((ended, took)));
-            if is_broken {
-                // what is open is undone, and the next window starts afresh
-                self.session.end().await;
-                progress.broken.push((batch.label.clone(), report));
-                if index == 1 && !exists {
-                    break;
+                Ending::Success | Ending::NoOp | Ending::Warned => {
+                    progress.done.push(batch.span());
+                    BatchEnd::Built(report.message)
                 }
-            } else {
-                progress.done += 1;
-            }
+                Ending::Partial | Ending::Failed | Ending::Cancelled => {
+                    // what is open is undone, and the next window starts afresh
+                    self.session.end().await;
+                    let error = report.error.as_ref().unwrap_or(&report.message).clone();
+                    progress.broken.push((batch.label.clone(), report));
+                    BatchEnd::Failed(error)
+                }
+            };
+            self.tell(index, total, batch, Some((ended, took)));
         }
-        Ok(self.sum(progress, total, began))
+        let mut report = self.sum(progress, &windows, began);
+        if let (Some(sum), Some(before)) = (&mut report.windows, before) {
+            sum.successful.extend(&before.successful);
+        }
+        Ok(report)
     }
 
     async fn window(
@@ -122,12 +144,14 @@ impl Build<'_> {
     fn sum(
         &self,
         progress: Progress,
-        total: usize,
+        windows: &[Batch],
         began: chrono::DateTime<chrono::Utc>,
     ) -> Report {
         let worker = self.worker;
-        let missing = total - progress.done;
-        let mut report = if missing == 0 {
+        let total = windows.len();
+        let spans = windows.iter().map(Batch::span);
+        let missing: Vec<Span> = spans.filter(|span| !progress.done.contains(span)).collect();
+        let mut report = if missing.is_empty() {
             let outcome = Outcome {
                 kind: OutcomeKind::Success,
                 message: "SUCCESS".to_owned(),
@@ -149,15 +173,10 @@ impl Build<'_> {
                 kind = report.kind.unwrap_or(kind);
                 hint = hint.or(report.hint);
             }
-            let ending = if kind == FailureKind::Cancelled {
-                Ending::Cancelled
-            } else {
-                Ending::Failed
-            };
-            let message = if progress.done == 0 {
-                "ERROR".to_owned()
-            } else {
-                format!("PARTIAL SUCCESS ({}/{total})", progress.done)
+            let (ending, message) = match (kind, progress.done.len()) {
+                (FailureKind::Cancelled, _) => (Ending::Cancelled, "CANCEL".to_owned()),
+                (_, 0) => (Ending::Failed, "ERROR".to_owned()),
+                (_, done) => (Ending::Partial, format!("PARTIAL SUCCESS ({done}/{total})")),
             };
             Report {
                 error: Some(told.join("\n")),
@@ -167,6 +186,10 @@ impl Build<'_> {
                 ..blank(ending, message)
             }
         };
+        report.windows = Some(Windows {
+            successful: progress.done,
+            failed: missing,
+        });
         report.said = self.said.take();
         report.execute = Some((began, worker.clock.now()));
         if let Some(compiled) = progress.compiled {
@@ -190,13 +213,7 @@ impl Build<'_> {
         Ok(found == Some(RelationKind::Table))
     }
 
-    fn tell(
-        &self,
-        index: usize,
-        total: usize,
-        batch: &Batch,
-        ended: Option<(Result<String, String>, Duration)>,
-    ) {
+    fn tell(&self, index: usize, total: usize, batch: &Batch, ended: Option<(BatchEnd, Duration)>) {
         let event = Event::Batch {
             node: self.node,
             index,

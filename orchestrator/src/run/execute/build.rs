@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use project::adapter::{Adapter, Table};
 use project::batches::is_microbatch;
 use project::manifest::Node;
 use project::materialize::{Step, Verdict};
@@ -85,6 +86,7 @@ impl Build<'_> {
             }
             None => {
                 let options = RunOptions {
+                    contract: self.contract(&compiled).await?,
                     hooks: Some(self.hooks(&compiled)),
                     ..options
                 };
@@ -98,11 +100,38 @@ impl Build<'_> {
         report.said = self.said.take();
         report.compile = Some((compile_began, compile_ended));
         report.execute = Some((compile_ended, worker.clock.now()));
+        if worker.show && report.ending == Ending::Success {
+            report.rows_shown = self.some_rows(node).await?;
+        }
+        if planned.resource_type == "test" {
+            report.stored = node.relation_name.as_ref().map(ToString::to_string);
+        }
         if planned.resource_type != "seed" {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
         }
         Ok(report)
+    }
+
+    /// Ten rows of what was loaded, chosen at random. Nothing fails because of them.
+    async fn some_rows(&self, node: &Node) -> Result<Option<Table>, Failure> {
+        let Some(relation) = &node.relation_name else {
+            return Ok(None);
+        };
+        let query = format!("select * from {relation} order by random() limit 10");
+        let adapter = self.adapter.clone();
+        let asked = self.in_blocking(move || adapter.query(&query)).await?;
+        Ok(asked.ok())
+    }
+
+    /// What a partitioned table is made with; an error tells how the SQL does not keep its contract.
+    async fn contract(&self, compiled: &Compiled) -> Result<Option<String>, Failure> {
+        let project = Arc::clone(&self.worker.prepared.project);
+        let (id, sql) = (self.planned.unique_id.clone(), compiled.sql.clone());
+        let adapter = Arc::new(self.adapter.clone());
+        let told = self.in_blocking(move || project.contract_of_partitions(&id, &sql, adapter));
+        told.await?
+            .map_err(|error| Failure::of_project(self.planned, &error))
     }
 
     /// A view over what another environment has of the node.

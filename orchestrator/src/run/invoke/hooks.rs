@@ -1,6 +1,7 @@
 //! `on-run-start` and `on-run-end`: statements around the nodes, in order, each committed by itself. When one fails the
 //! rest of its list is skipped; the nodes are run all the same, as in dbt, and the run fails in the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,15 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use warehouse::{RunOptions, Warehouse};
 
-use crate::artifacts::run_results::status;
-use crate::artifacts::time;
+use crate::artifacts::manifest::Things;
+use crate::artifacts::{run_results, time};
 use crate::clock::SharedClock;
-use crate::run::events::{Event, Happened, Renderer};
+use crate::run::events::{Ending, Event, Happened, Renderer, Report};
 use crate::run::execute::Executed;
+use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 use crate::run::state::NodeState;
+use crate::secrets::Secrets;
 
 /// How a hook ended.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub(super) struct Hooks<'a> {
     pub(super) warehouse: &'a Warehouse,
     pub(super) clock: &'a SharedClock,
     pub(super) cancel: &'a CancellationToken,
+    /// What results must not tell.
+    pub(super) secrets: Secrets,
 }
 
 impl Hooks<'_> {
@@ -91,7 +96,9 @@ impl Hooks<'_> {
                 total,
             });
             let began = self.clock.now();
-            let (message, said, compiled) = self.one(id, names).await;
+            let (mut message, said, compiled) = self.one(id, names).await;
+            let (Ok(text) | Err(text)) = &mut message;
+            self.secrets.strip(text);
             let result = HookResult {
                 unique_id: id.clone(),
                 name,
@@ -167,51 +174,62 @@ fn shown(id: &str) -> String {
     }
 }
 
-/// What `on-run-end` sees: `results`, `schemas` and `database_schemas`.
+/// What `on-run-end` sees: `results`, `schemas` and `database_schemas`. `before` is what ran at the start: of that it
+/// sees what failed.
 pub(super) fn names(
     project: &Project,
     nodes: &[PlannedNode],
     executed: &Executed,
+    before: &[HookResult],
 ) -> Map<String, Json> {
-    let database = project.profile.target.dbname.as_str();
-    let of_node = |node: &PlannedNode| {
-        let known = project.manifest.nodes.get(&node.unique_id);
-        known.map_or(Json::Null, |known| {
-            serde_json::to_value(known).unwrap_or_default()
-        })
-    };
     let ran = executed.reports.iter().map(|(ix, report)| {
         let node = &nodes[*ix as usize];
-        json!({
-            "node": of_node(node), "unique_id": node.unique_id, "status": status(node, report),
-            "message": report.error.as_deref().unwrap_or(&report.message), "failures": report.failures,
-            "execution_time": report.took.as_secs_f64(), "thread_id": "main", "timing": [],
-            "adapter_response": {"_message": report.message, "rows_affected": report.rows},
-        })
+        run_results::result(project, node, report)
     });
-    let skipped = nodes.iter().zip(&executed.states);
-    let skipped = skipped.filter(|(_, state)| **state == NodeState::Skipped).map(|(node, _)| {
-        json!({
-            "node": of_node(node), "unique_id": node.unique_id, "status": "skipped", "message": null, "failures": null,
-            "execution_time": 0.0, "thread_id": "main", "timing": [], "adapter_response": {},
-        })
-    });
-    let mut schemas: Vec<&str> = nodes
+    let skipped = nodes
         .iter()
-        .filter_map(|node| node.schema.as_deref())
-        .collect();
-    schemas.sort_unstable();
-    schemas.dedup();
-    let pairs: Vec<_> = schemas
-        .iter()
-        .map(|schema| json!([database, schema]))
-        .collect();
+        .zip(&executed.states)
+        .filter(|(_, state)| **state == NodeState::Skipped)
+        .map(|(node, _)| run_results::entry(project, &node.unique_id, "skipped"));
+    let failed = before.iter().filter(|hook| hook.message.is_err());
+    let results = failed.map(HookResult::artifact).chain(ran).chain(skipped);
+    let things = Things::of(project);
+    let database = project.profile.target.dbname.as_str();
+    // schemas in which something was built
+    let built = |(ix, report): &(NodeIx, Report)| {
+        let node = &nodes[*ix as usize];
+        let has_relation = matches!(node.resource_type, "model" | "seed" | "snapshot");
+        let is_built = matches!(
+            report.ending,
+            Ending::Success | Ending::Warned | Ending::Partial
+        );
+        node.schema.as_deref().filter(|_| has_relation && is_built)
+    };
+    let schemas: BTreeSet<&str> = executed.reports.iter().filter_map(built).collect();
+    let pairs = schemas.iter().map(|schema| json!([database, schema]));
     Map::from_iter([
         (
             "results".to_owned(),
-            Json::Array(ran.chain(skipped).collect()),
+            results.map(|entry| seen(&things, entry)).collect(),
         ),
+        ("database_schemas".to_owned(), pairs.collect()),
         ("schemas".to_owned(), json!(schemas)),
-        ("database_schemas".to_owned(), Json::Array(pairs)),
     ])
+}
+
+/// An entry of run_results.json as templates see it: the node is with it, and says what it was compiled to.
+fn seen(things: &Things<'_>, mut entry: Json) -> Json {
+    let id = entry["unique_id"].as_str().unwrap_or_default();
+    let mut node = things.get(id).unwrap_or_default();
+    if let (Some(node), Some(entry)) = (node.as_object_mut(), entry.as_object_mut()) {
+        for key in ["compiled", "compiled_code"] {
+            if let Some(value) = entry.shift_remove(key).filter(|value| !value.is_null()) {
+                node.insert(key.to_owned(), value);
+            }
+        }
+        entry.shift_remove("relation_name");
+        entry.insert("agate_table".to_owned(), Json::Null);
+    }
+    entry["node"] = node;
+    entry
 }

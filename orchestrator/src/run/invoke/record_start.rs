@@ -72,7 +72,13 @@ pub(super) async fn open_new(
     };
     let mut transaction = store.begin().await?;
     let run_id = runs::insert(&mut *transaction, new).await?;
-    node_runs::insert(&mut *transaction, run_id, &prepared.nodes).await?;
+    node_runs::insert(
+        &mut *transaction,
+        run_id,
+        &prepared.nodes,
+        &context.place.secrets(),
+    )
+    .await?;
     let resource = leases::of_run(run_id);
     let epoch = leases::take(&mut *transaction, &resource, &context.holder, now)
         .await?
@@ -132,7 +138,13 @@ pub(super) async fn adopt(
         .map_err(|_| Error::Fenced { run_id })?;
     let mut stored = node_runs::list(&mut *transaction, run_id).await?;
     if stored.is_empty() {
-        node_runs::insert(&mut *transaction, run_id, &prepared.nodes).await?;
+        node_runs::insert(
+            &mut *transaction,
+            run_id,
+            &prepared.nodes,
+            &context.place.secrets(),
+        )
+        .await?;
         stored = node_runs::list(&mut *transaction, run_id).await?;
     }
     let numbers: HashMap<&str, usize> = stored
@@ -244,6 +256,7 @@ fn with_recorder(
         attempts: start.attempts,
         last_seq: start.last_seq,
         tally: start.tally,
+        secrets: context.place.secrets(),
         clock: Arc::clone(&context.clock),
         cancel: cancel.clone(),
     });

@@ -150,9 +150,12 @@ impl Walk<'_> {
                 full_refresh: self.request.full_refresh,
                 warn_error: project.rules.errors(OF_TEST),
                 invocation_id: self.invocation_id,
-                started_at: self.request.started_at.unwrap_or(self.began),
+                now: self.now(),
                 window: self.request.window(),
+                windows: self.request.windows.clone(),
                 news,
+                show: self.request.show,
+                secrets: self.context.place.secrets(),
                 artifacts: self.context.artifacts,
             }),
             news: happening,
@@ -175,12 +178,19 @@ impl Walk<'_> {
             && with_hooks
             && !project.on_run_end.is_empty()
         {
-            let names = hooks::names(project, &self.prepared.nodes, &executed);
+            let names = hooks::names(project, &self.prepared.nodes, &executed, &done);
             let hooks = self.hooks(warehouse);
             done.extend(hooks.run(&project.on_run_end, &names, renderer).await);
         }
         engine.close().await;
         Ok((executed, done))
+    }
+
+    /// What microbatch models take for now: a run that is tried again builds the windows it was asked for.
+    fn now(&self) -> DateTime<Utc> {
+        let request = self.request;
+        let first = request.retried_from.or(request.started_at);
+        first.unwrap_or(self.began)
     }
 
     fn hooks<'a>(&'a self, warehouse: &'a Warehouse) -> Hooks<'a> {
@@ -189,6 +199,7 @@ impl Walk<'_> {
             warehouse,
             clock: &self.context.clock,
             cancel: &self.cancel,
+            secrets: self.context.place.secrets(),
         }
     }
 

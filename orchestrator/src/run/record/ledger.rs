@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use crate::run::events::{Ending, Event, Happened, Report, Tally};
+use crate::run::events::{BatchEnd, Ending, Event, Happened, Report, Tally};
 use crate::run::plan::{NodeIx, SkipCause};
 use crate::run::prepare::PlannedNode;
 use crate::store::journal::{Counts, Entry, EventWrite, NodeWrite, RunEnd};
@@ -93,9 +93,14 @@ impl Ledger {
                 let mut data = json!({ "batch": label, "index": index, "total": total });
                 let kind = match ended {
                     None => "batch_started",
-                    Some((result, took)) => {
-                        data["message"] = json!(result.as_ref().ok());
-                        data["error"] = json!(result.as_ref().err());
+                    Some((end, took)) => {
+                        let (message, error) = match end {
+                            BatchEnd::Built(message) => (message.as_str(), None),
+                            BatchEnd::Failed(error) => ("ERROR", Some(error)),
+                            BatchEnd::Skipped => ("SKIPPED", None),
+                        };
+                        data["message"] = json!(message);
+                        data["error"] = json!(error);
                         data["seconds"] = json!(took.as_secs_f64());
                         "batch_finished"
                     }
@@ -259,7 +264,7 @@ fn word(ending: Ending) -> &'static str {
         // the store knows no word for it: nothing went wrong
         Ending::Success | Ending::NoOp => "success",
         Ending::Warned => "warned",
-        Ending::Failed => "failed",
+        Ending::Partial | Ending::Failed => "failed",
         Ending::Cancelled => "cancelled",
     }
 }

@@ -1,7 +1,8 @@
 //! What a node's configuration must satisfy before anything runs. Pure.
 
 use project::Node;
-use project::manifest::ResourceType;
+use project::manifest::{ColumnInfo, ResourceType};
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::partition::Granularity;
@@ -80,6 +81,20 @@ pub fn check_partitions(node: &Node) -> Result<(), Error> {
             )),
         });
     }
+    for columns in unique_constraints(node) {
+        if !has_field(&columns) {
+            return Err(Error::Config {
+                message: format!(
+                    "the unique constraint ({}) of {} lacks `{field}`, the field it is partitioned by",
+                    columns.join(", "),
+                    node.unique_id
+                ),
+                hint: Some(format!(
+                    "make it a constraint of the model, with '{field}' among its columns"
+                )),
+            });
+        }
+    }
     for index in &config.indexes {
         if index.unique && !has_field(&index.columns) {
             return Err(Error::Config {
@@ -93,6 +108,35 @@ pub fn check_partitions(node: &Node) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The columns of everything that an enforced contract wants to be unique.
+fn unique_constraints(node: &Node) -> Vec<Vec<String>> {
+    if !node.config.enforces_contract() {
+        return Vec::new();
+    }
+    let is_unique = |constraint: &&Value| {
+        matches!(
+            constraint.get("type").and_then(Value::as_str),
+            Some("unique" | "primary_key")
+        )
+    };
+    let of_column = |column: &ColumnInfo| {
+        let unique = column.constraints.iter().filter(is_unique);
+        unique
+            .map(|_| vec![column.name.clone()])
+            .collect::<Vec<_>>()
+    };
+    let of_model = node.constraints.iter().filter(is_unique).map(|constraint| {
+        let columns = constraint.get("columns").and_then(Value::as_array);
+        let names = columns.into_iter().flatten().filter_map(Value::as_str);
+        names.map(str::to_owned).collect()
+    });
+    node.columns
+        .values()
+        .flat_map(of_column)
+        .chain(of_model)
+        .collect()
 }
 
 /// Unquoted names are the same in any case, quoted ones as written.

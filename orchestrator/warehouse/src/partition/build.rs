@@ -28,6 +28,8 @@ const PARTITIONED: Found = Found {
 /// The new rows, in a temporary table, and where they belong.
 struct Staged {
     source: String,
+    /// Its columns, as SQL names them.
+    columns: Vec<String>,
     scheme: Scheme,
     /// One for each hour or day that has rows, in order.
     bins: Vec<Share>,
@@ -126,27 +128,31 @@ fn told(outcome: Outcome, archive: Option<&Archive>, late: u64) -> Outcome {
 fn fill(staged: &Staged, parent: &RelationName) -> String {
     let Staged {
         source,
+        columns,
         scheme,
         shares,
         ..
     } = staged;
     let mut statements = vec![scheme.create_parent(parent, source)];
-    if in_order(shares) {
+    // a partition that is attached must have been made with the constraints: those of a contract come with the parent
+    if in_order(shares) && scheme.contract.is_none() {
         statements.extend(
             shares
                 .iter()
                 .map(|s| scheme.fill_partition(parent, source, s)),
         );
     } else {
-        // rows in no order of time: one pass that routes each row
+        // one pass that routes each row
         statements.extend(
             shares
                 .iter()
                 .map(|s| scheme.create_partition(parent, s.period)),
         );
         let source = names::quote(source);
+        // the contract may name the columns in another order
+        let columns = columns.join(", ");
         statements.push(format!(
-            "insert into {parent} select * from pg_temp.{source}"
+            "insert into {parent} ({columns}) select {columns} from pg_temp.{source}"
         ));
     }
     statements.push(scheme.require_field(parent));
@@ -263,6 +269,7 @@ async fn stage_rows(
     let shares = gather(&bins, scheme.granularity);
     Ok(Staged {
         source,
+        columns: columns.iter().map(|c| names::quote(&c.name)).collect(),
         scheme,
         bins,
         shares,
@@ -336,6 +343,7 @@ fn scheme(
             .get("unlogged")
             .and_then(Value::as_bool)
             == Some(true),
+        contract: work.options.contract.clone(),
     })
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Scheme {
     pub(crate) granularity: Granularity,
     /// Partitions are not written to the log (`unlogged: true`).
     pub(crate) unlogged: bool,
+    /// Columns and constraints as an enforced contract has them.
+    pub(crate) contract: Option<String>,
 }
 
 impl Scheme {
@@ -51,11 +53,12 @@ impl Scheme {
         )
     }
 
-    /// The parent, shaped like the rows in `source`.
+    /// The parent, as its contract says or else shaped like the rows in `source`.
     pub(crate) fn create_parent(&self, parent: &RelationName, source: &str) -> String {
+        let like = || format!("(like pg_temp.{})", quote(source));
+        let columns = self.contract.clone().unwrap_or_else(like);
         format!(
-            "create table {parent} (like pg_temp.{}) partition by range ({})",
-            quote(source),
+            "create table {parent} {columns} partition by range ({})",
             quote(&self.field)
         )
     }
@@ -178,6 +181,7 @@ mod tests {
             field_type: FieldType::Timestamptz,
             granularity,
             unlogged: false,
+            contract: None,
         }
     }
 

@@ -1,0 +1,119 @@
+//! `results` of `on-run-end`: how nodes ended, by dbt's names. Not dicts, but objects that know their `to_dict()`.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use jinja::json::to_value;
+use jinja::list::list;
+use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value};
+use minijinja::{Error, ErrorKind, State};
+use serde_json::{Map, Value as Json};
+
+/// Something with named parts.
+#[derive(Debug)]
+struct Record {
+    parts: Vec<(String, Value)>,
+    /// What `to_dict()` gives.
+    plain: Json,
+}
+
+impl Record {
+    /// `plain`, whose parts `special` turns into something else than their JSON.
+    fn of(plain: &Json, special: impl Fn(&str, &Json) -> Option<Value>) -> Value {
+        Value::from_object(Self::new(plain, special))
+    }
+
+    fn new(plain: &Json, special: impl Fn(&str, &Json) -> Option<Value>) -> Self {
+        let parts = plain.as_object().into_iter().flatten();
+        let parts = parts
+            .map(|(key, value)| {
+                let special = special(key, value);
+                (key.clone(), special.unwrap_or_else(|| to_value(value)))
+            })
+            .collect();
+        Self {
+            parts,
+            plain: plain.clone(),
+        }
+    }
+}
+
+impl Object for Record {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let key = key.as_str()?;
+        let found = self.parts.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self
+            .parts
+            .iter()
+            .map(|(name, _)| Value::from(name.as_str()));
+        Enumerator::Values(names.collect())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "to_dict" => Ok(to_value(&self.plain)),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// How a node ended, from its entry in run_results.json with the `node` itself beside it. The entry's `unique_id` can be
+/// asked for; dbt's dict has only the node's.
+fn result(entry: &Json) -> Value {
+    let mut plain = entry.clone();
+    if let Some(map) = plain.as_object_mut() {
+        map.shift_remove("unique_id");
+    }
+    let mut record = Record::new(entry, |key, value| match key {
+        "node" if value.is_object() => Some(node(value)),
+        "timing" => Some(list(value.as_array().into_iter().flatten().map(span))),
+        _ => None,
+    });
+    record.plain = plain;
+    Value::from_object(record)
+}
+
+fn node(given: &Json) -> Value {
+    Record::of(given, |_, _| None)
+}
+
+/// A part of the time it took; its ends are moments without a zone, as dbt's are.
+fn span(given: &Json) -> Value {
+    Record::of(given, |_, value| {
+        let at = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
+        Some(jinja::modules::naive_timestamp(at.to_utc()))
+    })
+}
+
+/// What `on-run-end` sees besides what every template sees.
+pub(crate) fn names(given: &Map<String, Json>) -> Vec<(&'static str, Value)> {
+    let all = |name: &str| given.get(name).and_then(Json::as_array);
+    let pair = |pair: &Json| {
+        let parts = pair.as_array().into_iter().flatten().map(to_value);
+        Tuple::new(parts.collect()).into()
+    };
+    let results = all("results").map(|results| list(results.iter().map(result)));
+    let schemas = all("schemas").map(|schemas| list(schemas.iter().map(to_value)));
+    let pairs = all("database_schemas").map(|pairs| list(pairs.iter().map(pair)));
+    [
+        ("results", results),
+        ("schemas", schemas),
+        ("database_schemas", pairs),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
+}
