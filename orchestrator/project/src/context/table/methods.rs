@@ -162,7 +162,7 @@ impl TableValue {
         let shown = self.rows.iter().take(most);
         let rows: Vec<Vec<String>> = shown.map(|row| row.iter().map(cell).collect()).collect();
         let is_number = |kind: &&str| matches!(*kind, "Integer" | "Number");
-        let numbers: Vec<bool> = self.types.iter().map(|kind| is_number(&kind)).collect();
+        let numbers: Vec<bool> = self.types.iter().map(is_number).collect();
         layout(&self.names, &rows, &numbers)
     }
 
