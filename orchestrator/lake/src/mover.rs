@@ -12,7 +12,7 @@
 //! | commit | the ledger's mark and the catalog's swap are one transaction | the view's literals hide the new rows |
 //! | show | the same view again | a query has the old view or the new one |
 //! | drain | waits again | |
-//! | detach, drop | looks first, also for later writes | the view has not read them since |
+//! | detach, drop | looks first: for later writes, and that the files are there; reads them, unless it did | the view has not read them since |
 //!
 //! One process at a time works on a table (an advisory lock of its session); one that only believes so is fenced
 //! off by the ledger.
@@ -29,6 +29,7 @@ mod preview;
 mod report;
 mod show;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,10 @@ pub(crate) struct Mover<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) cancel: &'a CancellationToken,
+    /// Attempts whose rows this process copied, and those whose files it read back. What another process did may
+    /// have rested for days, and is looked at again before rows leave.
+    copied: HashSet<Uuid>,
+    read_back: HashSet<Uuid>,
     /// The session whose advisory lock says that this process is at work. Also used for short statements.
     pub(crate) conn: PgConnection,
 }
@@ -122,6 +127,8 @@ pub async fn run(
         options,
         reporter,
         cancel,
+        copied: HashSet::new(),
+        read_back: HashSet::new(),
         conn,
     };
     let outcome = mover.bring_up_to_date(now).await;

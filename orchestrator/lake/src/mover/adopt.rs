@@ -11,7 +11,7 @@ use super::plan::Policy;
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
 use crate::ledger::tables::{self, Table};
-use crate::ledger::{TableId, quote};
+use crate::ledger::{TableId, fitting_name, quote};
 use crate::shape::{self, Shape};
 use crate::view::FieldType;
 
@@ -118,18 +118,8 @@ fn check_key(policy: &Policy, shape: &Shape) -> Result<(), Error> {
 }
 
 /// Name of a table's late table: readable, and unique also when it must be cut.
-fn late_table(id: &TableId) -> String {
-    let whole = format!("late_{}_{}", id.schema, id.name);
-    if whole.len() <= 63 {
-        return whole;
-    }
-    let hash = xxhash_rust::xxh3::xxh3_64(whole.as_bytes());
-    let cut: String = whole
-        .char_indices()
-        .take_while(|(i, c)| i + c.len_utf8() <= 46)
-        .map(|(_, c)| c)
-        .collect();
-    format!("{cut}_{hash:016x}")
+pub(super) fn late_table(id: &TableId) -> String {
+    fitting_name(&format!("late_{}_{}", id.schema, id.name), "")
 }
 
 async fn write_rows(conn: &mut PgConnection, policy: &Policy) -> Result<(), Error> {

@@ -139,6 +139,7 @@ impl Mover<'_> {
         moves::copied(&mut tx, one.id, &copied).await?;
         files::insert(&mut tx, one.id, attempt, &listed).await?;
         tx.commit().await.doing("note a copy")?;
+        self.copied.insert(attempt);
         fail::fail_point!("lake::copied");
         Ok(())
     }
@@ -202,6 +203,7 @@ impl Mover<'_> {
         hold(&mut tx, &table, self.holder).await?;
         moves::advance(&mut tx, &[one.id], State::Copied, State::Verified).await?;
         tx.commit().await.doing("note a verification")?;
+        self.read_back.insert(one.attempt);
         fail::fail_point!("lake::verified");
         Ok(())
     }

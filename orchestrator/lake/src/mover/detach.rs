@@ -142,13 +142,15 @@ impl Mover<'_> {
         Ok(())
     }
 
-    /// The last check: every file is part of the table's current snapshot, or, when someone has rewritten them,
-    /// the day's rows as they are now have the digest that the ledger says.
+    /// The last check: every file is part of the table's current snapshot and lies in the object store at its size.
+    /// When this process did not read the files itself, or someone has rewritten them, the day is read again: its
+    /// rows as they are now have the digest that the ledger says.
     async fn still_in_iceberg(&mut self, one: &Move) -> Result<(), Error> {
         let files = files::of(&mut self.conn, one.id, one.attempt).await?;
         if files.is_empty() && one.rows == Some(0) {
             return Ok(());
         }
+        let day = one.lower.date_naive();
         let table = adopt::load(self.lake, &self.adopted.table).await?;
         let live = manifests::live_files(&table).await?;
         let there = |path: &str, rows: i64| {
@@ -156,27 +158,45 @@ impl Mover<'_> {
                 .any(|f| f.path == path && f.rows == rows && !f.deletes)
         };
         let deletes = live.iter().any(|f| f.deletes);
-        if !files.is_empty() && !deletes && files.iter().all(|f| there(&f.path, f.rows)) {
-            return Ok(());
-        }
-        tracing::info!(
-            table = %self.policy.table, day = %one.lower.date_naive(),
-            snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
-            "files were rewritten since the commit: reading the day again"
-        );
-        let found =
-            drift::verify_day(self.lake, &self.adopted.table, one.lower.date_naive()).await?;
-        match found.problem() {
+        let same = !files.is_empty() && !deletes && files.iter().all(|f| there(&f.path, f.rows));
+        let problem = if same && self.read_back.contains(&one.attempt) {
+            self.not_in_store(&files).await?
+        } else {
+            tracing::info!(
+                table = %self.policy.table, %day, rewritten = !same,
+                snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
+                "another process read these files, or they were rewritten since: reading the day again"
+            );
+            drift::verify_day(self.lake, &self.adopted.table, day)
+                .await?
+                .problem()
+        };
+        match problem {
             None => Ok(()),
-            Some(problem) => Err(Error::Differs {
+            Some(message) => Err(Error::Differs {
                 what: format!(
-                    "the archive of {} on {} and its ledger",
-                    self.policy.table,
-                    one.lower.date_naive()
+                    "the archive of {} on {day} and its ledger",
+                    self.policy.table
                 ),
-                message: problem,
+                message,
             }),
         }
+    }
+
+    /// Which of the files the object store has lost or has at another size.
+    async fn not_in_store(&self, files: &[files::File]) -> Result<Option<String>, Error> {
+        let mut wrong = Vec::new();
+        for file in files {
+            match self.lake.store.head(&file.path).await? {
+                None => wrong.push(format!("missing: {} is not in the object store", file.path)),
+                Some(object) if object.size != file.bytes.cast_unsigned() => wrong.push(format!(
+                    "altered: {} has {} bytes, not {}",
+                    file.path, object.size, file.bytes
+                )),
+                Some(_) => {}
+            }
+        }
+        Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
     }
 }
 

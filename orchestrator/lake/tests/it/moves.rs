@@ -4,5 +4,7 @@
 mod city;
 mod faults;
 mod killed;
+mod odd;
+mod rested;
 mod truth;
 mod whole;
