@@ -11,15 +11,20 @@ use crate::error::Error;
 use crate::lake::Lake;
 use crate::ledger::files::{self, File};
 use crate::ledger::moves::{self, Move};
+use crate::ledger::state::Kind;
 use crate::ledger::tables::Table;
 use crate::manifests::{self, LiveFile, day_number};
-use crate::mover::{load, plan::midnight};
+use crate::mover::plan::{midnight, stray};
+use crate::mover::{find, load, partitions};
 use crate::shape::Shape;
 use crate::throttle::Throttle;
 
 /// A table's archive as it was when it was opened.
 pub struct Audit {
-    iceberg: iceberg::table::Table,
+    /// `None`: its first run ended before it was made, so nothing was ever committed.
+    iceberg: Option<iceberg::table::Table>,
+    /// Partitions in Postgres of days that have left: their rows are in no view.
+    strays: BTreeMap<NaiveDate, String>,
     live: Vec<LiveFile>,
     moves: Vec<Move>,
     shape: Shape,
@@ -32,12 +37,34 @@ impl Audit {
     /// One of them cannot be read.
     pub async fn open(lake: &Lake, table: &Table) -> Result<Self, Error> {
         let moves = moves::all(&lake.pool, &table.id).await?;
-        let iceberg = load(lake, table).await?;
-        let live = manifests::live_files(&iceberg).await?;
+        let nothing = moves.iter().all(|m| !m.state.is_committed());
+        let iceberg = match find(lake, table).await? {
+            None if nothing => None,
+            Some(found) => Some(found),
+            None => Some(load(lake, table).await?),
+        };
+        let live = match &iceberg {
+            Some(iceberg) => manifests::live_files(iceberg).await?,
+            None => Vec::new(),
+        };
         let mut conn = lake.connect().await?;
         let shape = archived_shape(&mut conn, table, &moves).await?;
+        let strays = partitions(&mut conn, &table.id)
+            .await?
+            .into_iter()
+            .filter_map(|partition| {
+                let (lower, _) = partition.bounds?;
+                let of_day = |m: &Move| m.lower == lower && m.kind == Kind::Move;
+                let before = table.boundary.is_some_and(|boundary| lower < boundary);
+                let open = moves.iter().any(|m| of_day(m) && m.finished_at.is_none());
+                let archived = moves.iter().any(|m| of_day(m) && m.finished_at.is_some());
+                let words = stray(&partition.name, archived);
+                ((before || archived) && !open).then_some((lower.date_naive(), words))
+            })
+            .collect();
         Ok(Self {
             iceberg,
+            strays,
             live,
             moves,
             shape,
@@ -55,6 +82,7 @@ impl Audit {
         committed
             .map(|m| m.lower.date_naive())
             .chain(of_files)
+            .chain(self.strays.keys().copied())
             .collect()
     }
 
@@ -76,6 +104,7 @@ impl Audit {
             .filter(|file| file.day == Some(number))
             .collect();
         let mut differences = compare(&known, &live);
+        differences.extend(self.strays.get(&day).map(|words| format!("extra: {words}")));
         for file in &live {
             match lake.store.head(&file.path).await? {
                 None => {
@@ -110,9 +139,12 @@ impl Audit {
         throttle: Option<&Arc<Throttle>>,
     ) -> Result<Day, Error> {
         let shallow = self.shallow(lake, day).await?;
+        let Some(iceberg) = &self.iceberg else {
+            return Ok(shallow);
+        };
         let mut deep = Examination {
             lake,
-            iceberg: &self.iceberg,
+            iceberg,
             live: &self.live,
             moves: &self.moves,
             shape: &self.shape,

@@ -1,6 +1,7 @@
 //! What can go wrong, and what the reader can do about it.
 
 use crate::ledger::state::State;
+use crate::trino;
 
 /// An error of the lake.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,15 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// An error, and what can be done about it where it happened.
+    #[error("{error}")]
+    Advised {
+        /// The error.
+        #[source]
+        error: Box<Error>,
+        /// What to do.
+        hint: String,
+    },
     /// Two accounts of the same rows differ. Nothing was dropped.
     #[error("{what} differ: {message}")]
     Differs {
@@ -135,6 +145,14 @@ pub enum Damage {
 }
 
 impl Error {
+    /// The same, with what can be done about it here.
+    pub(crate) fn advise(self, hint: String) -> Self {
+        Self::Advised {
+            error: Box::new(self),
+            hint,
+        }
+    }
+
     /// The whole of it, causes included, in one line.
     #[must_use]
     pub fn told(&self) -> String {
@@ -158,13 +176,25 @@ impl Error {
         code.as_deref() == Some("55P03")
     }
 
+    /// Whether Trino does not take statements now: it is down, or has only begun to run.
+    #[must_use]
+    pub fn is_trino_away(&self) -> bool {
+        match self {
+            Self::Trino(trino::Error::Unreachable { .. }) => true,
+            Self::Trino(trino::Error::Refused { status, .. }) => *status >= 500,
+            Self::Trino(trino::Error::Failed(failure)) => failure.is_starting(),
+            _ => false,
+        }
+    }
+
     /// What a person can do.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::UnsupportedType { hint, .. }
             | Self::Refused { hint, .. }
-            | Self::NotDone { hint, .. } => Some(hint),
+            | Self::NotDone { hint, .. }
+            | Self::Advised { hint, .. } => Some(hint),
             Self::Trino(error) => error.hint(),
             Self::Superseded { .. } | Self::Busy { .. } => {
                 Some("`ridehail archive status` shows what it does")

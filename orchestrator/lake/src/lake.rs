@@ -33,6 +33,20 @@ pub struct Lake {
     pub(crate) names: CatalogNames,
 }
 
+/// Whether there is a Trino.
+#[derive(Debug, Clone)]
+pub(crate) enum Presence {
+    /// It takes statements.
+    Ready(Trino),
+    /// Its address is set, and it takes none: why, for a person.
+    Away(String),
+    /// No address is set.
+    Unset,
+}
+
+/// How long Trino has to say whether it has started.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Lake {
     /// Opens the lake: connects to Postgres, brings the ledger's schema up to date.
     ///
@@ -96,6 +110,19 @@ impl Lake {
     #[must_use]
     pub fn trino(&self) -> Option<&Trino> {
         self.trino.as_ref()
+    }
+
+    /// Whether Trino takes statements now.
+    pub(crate) async fn trino_now(&self) -> Presence {
+        let Some(trino) = &self.trino else {
+            return Presence::Unset;
+        };
+        let away = |how: &str| Presence::Away(format!("Trino at {} {how}", trino.url()));
+        match tokio::time::timeout(PATIENCE, trino.is_ready()).await {
+            Ok(Ok(true)) => Presence::Ready(trino.clone()),
+            Ok(Ok(false)) => away("is still starting"),
+            Ok(Err(_)) | Err(_) => away("does not answer"),
+        }
     }
 
     /// Reads files of a table back, whoever wrote them, and digests their rows as rows of `shape`.

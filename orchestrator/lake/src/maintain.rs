@@ -16,7 +16,7 @@ use crate::drift;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::ledger::tables::Table;
-use crate::mover::lock;
+use crate::mover::{find, lock};
 
 pub mod catalog;
 pub mod compact;
@@ -152,6 +152,11 @@ pub async fn run(
     let mut conn = lake.connect().await?;
     lock(&mut conn, &table.id).await?;
     let mut done = Done::default();
+    if find(lake, table).await?.is_none() {
+        // nothing was ever committed, or it was lost: the check knows which
+        done.findings = catalog::check_table(lake, table).await?;
+        return Ok(done);
+    }
     for task in TASKS {
         if !options.tasks.contains(&task) {
             continue;

@@ -17,11 +17,13 @@
 //! One process at a time works on a table (an advisory lock of its session); one that only believes so is fenced
 //! off by the ledger.
 
+mod abandon;
 mod adopt;
 mod commit;
 mod copy;
 mod detach;
 mod facts;
+mod fitness;
 mod flush;
 mod freeze;
 pub mod plan;
@@ -39,16 +41,18 @@ use sqlx::postgres::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use abandon::{Abandoned, abandon};
 pub use adopt::Adopted;
-pub(crate) use adopt::load;
+pub(crate) use adopt::{find, load};
 pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
+pub(crate) use facts::partitions;
 pub use plan::{Due, LateDay, Plan, Policy};
 pub use preview::{Preview, preview};
 pub use report::{Event, Outcome, Reporter, Stopped};
 
 use crate::error::{Doing as _, Error};
-use crate::lake::Lake;
+use crate::lake::{Lake, Presence};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Step, next_step};
 use crate::ledger::{TableId, control, tables};
@@ -86,7 +90,9 @@ const WRITERS_PAUSE: Duration = Duration::from_secs(1);
 /// One table's archive, held by this process.
 pub(crate) struct Mover<'a> {
     pub(crate) lake: &'a Lake,
+    /// By whose name its statements are known.
     trino: Option<Trino>,
+    presence: Presence,
     pub(crate) adopted: Adopted,
     pub(crate) policy: &'a Policy,
     pub(crate) holder: Uuid,
@@ -115,11 +121,17 @@ pub async fn run(
 ) -> Result<Outcome, Error> {
     let mut conn = lake.connect().await?;
     lock(&mut conn, &policy.table).await?;
-    let adopted = adopt::adopt(lake, &mut conn, policy).await?;
+    let adopted = adopt::adopt(lake, &mut conn, policy, now).await?;
     let holder = Uuid::now_v7();
     tables::claim(&mut conn, &policy.table, holder).await?;
+    let presence = lake.trino_now().await;
+    let trino = match &presence {
+        Presence::Ready(trino) => Some(show::client(trino.clone(), &policy.table).await),
+        Presence::Away(_) | Presence::Unset => None,
+    };
     let mut mover = Mover {
-        trino: show::client(lake, &policy.table).await,
+        trino,
+        presence,
         lake,
         adopted,
         policy,
@@ -161,6 +173,7 @@ impl Mover<'_> {
     async fn bring_up_to_date(&mut self, now: DateTime<Utc>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         self.finish_detaches().await?;
+        self.mend_view().await?;
         // each round ends a batch or plans one; a batch that cannot end stops the run
         loop {
             let open = moves::open(&mut self.conn, &self.policy.table).await?;
@@ -181,6 +194,11 @@ impl Mover<'_> {
                 break;
             }
         }
+        if let Presence::Away(why) = &self.presence {
+            outcome
+                .warnings
+                .push(format!("the view was not looked at: {why}"));
+        }
         self.keep_view().await?;
         Ok(outcome)
     }
@@ -197,6 +215,7 @@ impl Mover<'_> {
         let most = self.options.batch_days;
         let facts = preview::Facts {
             lake: self.lake,
+            presence: &self.presence,
             policy: self.policy,
             shape: &self.adopted.shape,
             table: table.as_ref(),
@@ -271,14 +290,8 @@ impl Mover<'_> {
                 }
                 Step::Announce => self.announce(batch).await?,
                 Step::Commit => self.commit(batch).await?,
-                Step::Show => {
-                    if self.trino.is_none() {
-                        return Ok(Some(Stopped::NoTrino));
-                    }
-                    self.show(batch).await?;
-                }
-                Step::Drain => {
-                    if let Some(stopped) = self.drain(batch).await? {
+                Step::Show | Step::Drain => {
+                    if let Some(stopped) = self.with_trino(step, batch).await? {
                         return Ok(Some(stopped));
                     }
                 }
@@ -299,6 +312,28 @@ impl Mover<'_> {
                     });
                 }
             }
+        }
+    }
+
+    /// The steps that Trino takes part in. Without it they wait for the next run; nothing is lost by that.
+    async fn with_trino(&mut self, step: Step, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+        if self.trino.is_none() {
+            let away = match &self.presence {
+                Presence::Away(why) => Some(why.clone()),
+                Presence::Ready(_) | Presence::Unset => None,
+            };
+            return Ok(Some(Stopped::NoTrino { away }));
+        }
+        let done = if step == Step::Show {
+            self.show(batch).await.map(|()| None)
+        } else {
+            self.drain(batch).await
+        };
+        match done {
+            Err(error) if error.is_trino_away() => Ok(Some(Stopped::NoTrino {
+                away: Some(error.told()),
+            })),
+            done => done,
         }
     }
 

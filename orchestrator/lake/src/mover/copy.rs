@@ -45,7 +45,7 @@ impl Mover<'_> {
         let cancel = self.cancel;
         let work = async {
             match step {
-                Step::Copy(_) => self.copy(one).await,
+                Step::Copy(_) => self.copy(one).await.map_err(|error| stuck(one, error)),
                 _ => self.verify(one).await,
             }
         };
@@ -216,6 +216,25 @@ impl Mover<'_> {
         tx.commit().await.doing("discard a copy")?;
         Err(error)
     }
+}
+
+/// A value that cannot be archived stays one however often the day is copied: its error says how to repair it.
+fn stuck(one: &Move, error: Error) -> Error {
+    let Error::Value { .. } = error else {
+        return error;
+    };
+    let day = one.lower.date_naive();
+    let hint = match one.kind {
+        Kind::Move => format!(
+            "`ridehail archive abandon {} --day {day}` gives the day back to its writers: repair the value then",
+            one.table
+        ),
+        Kind::Flush => {
+            "repair the value in the late table, which is in schema `lake`; the next run goes on"
+                .to_owned()
+        }
+    };
+    error.advise(hint)
 }
 
 /// Takes the snapshot that a copy reads, and returns the first transaction that it cannot see.

@@ -107,7 +107,12 @@ impl Mover<'_> {
                     .execute(&mut *tx)
                     .await
                     .doing("lock a detached partition")?;
-                    unchanged(&mut tx, &child, one).await?;
+                    unchanged(&mut tx, &child, one)
+                        .await
+                        .map_err(|error| match error {
+                            Error::Differs { .. } => error.advise(kept_hint(one)),
+                            other => other,
+                        })?;
                     sqlx::raw_sql(AssertSqlSafe(format!("drop table {name}")))
                         .execute(&mut *tx)
                         .await
@@ -200,10 +205,24 @@ impl Mover<'_> {
     }
 }
 
-/// Whether a detached partition, which the caller has locked, holds the rows that were copied. All are counted;
+/// What to do about a partition that was changed after its rows were committed.
+fn kept_hint(one: &Move) -> String {
+    format!(
+        "the archive has the day as it was copied; `ridehail archive abandon {} --day {}` keeps the changed partition, \
+         detached, as a table of its own",
+        one.table,
+        one.lower.date_naive()
+    )
+}
+
+/// Whether a partition, which the caller has locked before he drops it, holds the rows that were copied. All are counted;
 /// when one of them was written since, everything SQL can say of them is compared: a partition that was
 /// restored from a dump has the same rows, one that someone wrote to behind the net has not.
-async fn unchanged(conn: &mut PgConnection, child: &TableId, one: &Move) -> Result<(), Error> {
+pub(super) async fn unchanged(
+    conn: &mut PgConnection,
+    child: &TableId,
+    one: &Move,
+) -> Result<(), Error> {
     // age() is a distance on a circle of 2^32 transactions. The copy's is none on it when it lies ahead (in the dump
     // of another cluster) or half the circle behind; a row's is far below zero when the row is older than that, and
     // a little when its transaction began after this one, which took no lock yet.

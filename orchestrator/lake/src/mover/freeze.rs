@@ -26,7 +26,7 @@ pub(super) fn planned(due: &Due) -> Planned {
 }
 
 /// Name of the net's triggers.
-const NET: &str = "ridehail_archive_net";
+pub(super) const NET: &str = "ridehail_archive_net";
 
 impl Mover<'_> {
     pub(super) async fn insert_batch(&mut self, planned: Vec<Planned>) -> Result<(), Error> {

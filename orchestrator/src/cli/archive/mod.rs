@@ -1,6 +1,7 @@
 //! `ridehail archive …`: one file a verb. Each reads the project, whose models and sources carry the policies, and
 //! opens the lake beside their tables.
 
+mod abandon;
 mod backup;
 mod explain;
 mod maintain;
@@ -60,6 +61,8 @@ enum What {
     Verify(verify::VerifyArgs),
     /// Make or refresh the views that add the newest hours to the history
     Views(views::ViewsArgs),
+    /// Give up a move that cannot go on: its day goes back to its writers
+    Abandon(abandon::AbandonArgs),
     /// Let no move go on; one under way stops before its next state
     Pause(pause::PauseArgs),
     /// Let moves go on
@@ -86,6 +89,7 @@ pub(super) async fn execute(
         What::Explain(args) => explain::execute(args, printer).await,
         What::Verify(args) => verify::execute(args, log, printer).await,
         What::Views(args) => views::execute(args, printer).await,
+        What::Abandon(args) => abandon::execute(args, printer).await,
         What::Pause(args) => pause::pause(args, printer).await,
         What::Resume(args) => pause::resume(args, printer).await,
         What::Restore(args) => restore::execute(args, printer).await,

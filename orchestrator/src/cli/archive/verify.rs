@@ -19,6 +19,7 @@ use crate::cli::printer::{Color, Printer};
 use crate::cli::runs::Output;
 use crate::cli::signals;
 use crate::config::LogArgs;
+use crate::run::failure::lake_hint;
 
 /// Compares files with the ledger; with --deep also their rows.
 #[derive(Debug, Args)]
@@ -55,6 +56,8 @@ struct Seen {
     files: u64,
     rows: u64,
     bad: u64,
+    /// Tables that could not be looked at.
+    failed: u64,
 }
 
 pub(super) async fn execute(
@@ -83,7 +86,11 @@ pub(super) async fn execute(
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(ExitCode::from(2)),
-            done = Box::pin(work) => done?,
+            done = Box::pin(work) => if let Err(error) = done {
+                // one table that cannot be looked at hides no other
+                seen.failed += 1;
+                cannot_be_looked_at(printer, args.output, table, &error);
+            },
         }
     }
     if args.output == Output::Text {
@@ -96,7 +103,22 @@ pub(super) async fn execute(
             grouped(seen.bad)
         ));
     }
-    Ok(ExitCode::from(u8::from(seen.bad > 0)))
+    Ok(ExitCode::from(u8::from(seen.bad + seen.failed > 0)))
+}
+
+fn cannot_be_looked_at(printer: &Printer, output: Output, table: &Table, error: &lake::Error) {
+    let (words, hint) = (error.told(), lake_hint(error));
+    if output == Output::Json {
+        printer.json(
+            &json!({ "table": table.id.to_string(), "ok": false, "error": words, "hint": hint }),
+        );
+        return;
+    }
+    let words = format!("{} cannot be looked at: {words}", table.id);
+    printer.line(&printer.paint(Color::Red, &words));
+    if let Some(hint) = hint {
+        printer.line(&format!("  hint: {hint}"));
+    }
 }
 
 async fn verify(
@@ -107,7 +129,7 @@ async fn verify(
     log: &LogArgs,
     printer: &Printer,
     seen: &mut Seen,
-) -> anyhow::Result<()> {
+) -> Result<(), lake::Error> {
     let audit = Audit::open(&opened.lake, table).await?;
     let (from, to) = (args.day.or(args.from), args.day.or(args.to));
     let mut days = audit.days();
