@@ -13,10 +13,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Connection as _;
 
 use crate::drift;
-use crate::error::Error;
+use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
 use crate::ledger::tables::Table;
 use crate::mover::{find, lock};
+use crate::owner;
 
 pub mod catalog;
 pub mod compact;
@@ -127,7 +128,8 @@ impl Done {
     }
 }
 
-/// Carries out tasks for one table, at `now`.
+/// Carries out tasks for one table. Ages are counted from `now`; a dry run shows what they come to at that moment,
+/// and nothing is deleted that is not [`FLOOR`] old by the server's clock.
 ///
 /// # Errors
 /// [`Error::Busy`]: a move or other upkeep of the table is under way. [`Error::NotDone`]: `older_than` is below
@@ -148,7 +150,14 @@ pub async fn run(
             hint: "queries and uploads that run now may need it: name a greater age".to_owned(),
         });
     }
-    let older_than = now - options.older_than;
+    let mut older_than = now - options.older_than;
+    if options.dry_run {
+        owner::may_change(lake).await?;
+    } else {
+        owner::claim(lake).await?;
+        // ages may be counted from another moment, to be shown; what is deleted has its age by the server's clock
+        older_than = older_than.min(clock(lake).await? - FLOOR);
+    }
     let mut conn = lake.connect().await?;
     lock(&mut conn, &table.id).await?;
     let mut done = Done::default();
@@ -185,6 +194,14 @@ pub async fn run(
         tracing::debug!(%error, "a session did not end in good order");
     }
     Ok(done)
+}
+
+/// Postgres' clock.
+async fn clock(lake: &Lake) -> Result<DateTime<Utc>, Error> {
+    sqlx::query_scalar("select now()")
+        .fetch_one(&lake.pool)
+        .await
+        .doing("ask for the time")
 }
 
 /// Compacts, and reads what came of it: the old files are there until they are orphans.

@@ -56,6 +56,7 @@ use crate::lake::{Lake, Presence};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Step, next_step};
 use crate::ledger::{TableId, control, tables};
+use crate::owner;
 use crate::throttle::Throttle;
 use crate::trino::Trino;
 use crate::view::FieldType;
@@ -121,6 +122,7 @@ pub async fn run(
 ) -> Result<Outcome, Error> {
     let mut conn = lake.connect().await?;
     lock(&mut conn, &policy.table).await?;
+    owner::claim(lake).await?;
     let adopted = adopt::adopt(lake, &mut conn, policy, now).await?;
     let holder = Uuid::now_v7();
     tables::claim(&mut conn, &policy.table, holder).await?;

@@ -11,6 +11,7 @@ use crate::lake::{Lake, Presence};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::Kind;
 use crate::ledger::{TableId, quote, tables};
+use crate::owner;
 use crate::shape::Shape;
 use crate::shape::unfit::{Unfit, unfit};
 use crate::trino::{self, Trino};
@@ -38,6 +39,7 @@ pub async fn preview(
     now: DateTime<Utc>,
     most: usize,
 ) -> Result<Preview, Error> {
+    owner::may_change(lake).await?;
     let mut conn = lake.connect().await?;
     let table = tables::get(&mut conn, &policy.table).await?;
     let fit = fitness::examine(lake, &mut conn, policy, table.as_ref(), now).await?;
