@@ -156,8 +156,8 @@ impl Error {
     /// The whole of it, causes included, in one line.
     #[must_use]
     pub fn told(&self) -> String {
-        causes(self).fold(self.to_string(), |words, cause| {
-            let text = cause.to_string();
+        causes(self).fold(plain(&self.to_string()), |words, cause| {
+            let text = plain(&cause.to_string());
             if words.contains(&text) {
                 words
             } else {
@@ -218,6 +218,26 @@ impl Error {
     }
 }
 
+/// A text without the document that S3 servers answer with: what that says, and its code.
+fn plain(text: &str) -> String {
+    let Some((before, document)) = text
+        .split_once("<?xml")
+        .or_else(|| text.split_once("<Error>"))
+    else {
+        return text.to_owned();
+    };
+    let said = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+    };
+    let parts = [
+        said("Message"),
+        said("Code").map(|code| format!("({code})")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{before}{}", parts.join(" "))
+}
+
 /// What an error comes from, nearest first.
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
@@ -229,6 +249,9 @@ fn store_hint(error: &object_store::Error) -> Option<&'static str> {
         | object_store::Error::Unauthenticated { .. } => Some(
             "the object store does not let this key do that: RIDEHAIL_S3_BUCKET, RIDEHAIL_S3_ACCESS_KEY and \
              RIDEHAIL_S3_SECRET_KEY belong together",
+        ),
+        object_store::Error::Generic { .. } => Some(
+            "is the object store up? `make status` tells; RIDEHAIL_S3_ENDPOINT says where it is looked for",
         ),
         _ => None,
     }
@@ -254,5 +277,21 @@ impl<T> Doing<T> for Result<T, iceberg::Error> {
             what,
             source: Box::new(source),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_told_as_what_it_says() {
+        let answer = "status 403 Forbidden: <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
+                      <Message>Access Denied.</Message><Key>a</Key></Error>";
+        assert_eq!(
+            plain(answer),
+            "status 403 Forbidden: Access Denied. (AccessDenied)"
+        );
+        assert_eq!(plain("no document"), "no document");
     }
 }

@@ -53,6 +53,17 @@ impl Lake {
     /// # Errors
     /// Postgres is out of reach or refuses the schema; the object store's address is none.
     pub async fn open(args: &LakeArgs, database: &str) -> Result<Self, Error> {
+        let lake = Self::open_to_read(args, database).await?;
+        crate::ledger::migrate(&lake.pool).await?;
+        Ok(lake)
+    }
+
+    /// Opens the lake for someone who may read the ledger and change nothing: its schema stays as it is, or is not
+    /// there.
+    ///
+    /// # Errors
+    /// Postgres is out of reach; the object store's address is none.
+    pub async fn open_to_read(args: &LakeArgs, database: &str) -> Result<Self, Error> {
         let options = database
             .parse::<PgConnectOptions>()
             .doing("read the database URL")?;
@@ -70,7 +81,6 @@ impl Lake {
             .connect_with(options.clone())
             .await
             .doing("connect")?;
-        crate::ledger::migrate(&pool).await?;
         let store = Store::open(&args.s3)?;
         let catalog = LakeCatalog::new(
             &args.names.lake_catalog,

@@ -3,6 +3,7 @@
 //! [`state`] says what a move goes through; `moves`, `tables` and `files` are the tables, one file each, free
 //! functions over a connection. Every function that writes is called in a transaction that has called [`hold`].
 
+pub(crate) mod checksums;
 pub mod control;
 pub mod files;
 pub mod moves;

@@ -223,9 +223,11 @@ async fn compact(
     if !options.dry_run {
         compact::run(lake, table, &plan).await?;
         for (day, _, _) in &plan.days {
-            if let Some(problem) = drift::verify_day(lake, table, *day).await?.problem() {
-                done.findings
-                    .push(format!("{day} differs after compaction: {problem}"));
+            match drift::verify_day(lake, table, *day).await?.problem() {
+                Some(problem) => done
+                    .findings
+                    .push(format!("{day} differs after compaction: {problem}")),
+                None => compact::note_checksums(lake, table, *day).await?,
             }
         }
     }

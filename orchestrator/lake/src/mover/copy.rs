@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
 use crate::ledger::moves::{self, Copied, Move};
 use crate::ledger::state::{Kind, State, Step};
-use crate::ledger::{TableId, files, hold, quote};
+use crate::ledger::{TableId, checksums, files, hold, quote};
 use crate::shape::Shape;
 use crate::witness::{Observer, Witness};
 use crate::{read, readback, write};
@@ -138,6 +138,9 @@ impl Mover<'_> {
         hold(&mut tx, &table, self.holder).await?;
         moves::copied(&mut tx, one.id, &copied).await?;
         files::insert(&mut tx, one.id, attempt, &listed).await?;
+        for (file, checksum) in listed.iter().zip(&written.checksums) {
+            checksums::note(&mut *tx, &file.path, checksum).await?;
+        }
         tx.commit().await.doing("note a copy")?;
         self.copied.insert(attempt);
         fail::fail_point!("lake::copied");

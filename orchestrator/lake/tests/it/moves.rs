@@ -3,6 +3,7 @@
 
 mod city;
 mod faults;
+mod keeping;
 mod killed;
 mod odd;
 mod rested;

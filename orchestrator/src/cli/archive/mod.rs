@@ -32,7 +32,7 @@ use super::printer::Printer;
 use crate::archive::{Archived, policies};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs};
-use crate::run::execute::archive::open;
+use crate::run::execute::archive::{open, open_to_read};
 use crate::run::prepare::load;
 use crate::run::request::{Command, Request};
 
@@ -122,8 +122,19 @@ impl Common {
     /// Reads the project and opens the lake beside its tables.
     async fn open(&self) -> anyhow::Result<Opened> {
         let project = self.load().await?;
-        let policies = policies(&project)?;
         let lake = open(&self.lake, &project).await?;
+        Self::opened(project, lake)
+    }
+
+    /// The same for a role that may only read.
+    async fn open_to_read(&self) -> anyhow::Result<Opened> {
+        let project = self.load().await?;
+        let lake = open_to_read(&self.lake, &project).await?;
+        Self::opened(project, lake)
+    }
+
+    fn opened(project: Project, lake: Lake) -> anyhow::Result<Opened> {
+        let policies = policies(&project)?;
         Ok(Opened {
             project,
             policies,

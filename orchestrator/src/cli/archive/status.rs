@@ -26,7 +26,7 @@ pub(super) struct StatusArgs {
 }
 
 pub(super) async fn execute(args: StatusArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let opened = args.common.open().await?;
+    let opened = args.common.open_to_read().await?;
     let Some(lake) = look(opened.lake.pool()).await? else {
         printer.line("there is no archive");
         return Ok(ExitCode::SUCCESS);

@@ -4,10 +4,11 @@ use futures::TryStreamExt as _;
 use lake::Error;
 use lake::ledger::state::State;
 use lake::ledger::tables;
-use lake::mover::{Abandoned, RunOptions, abandon};
+use lake::mover::{self, Abandoned, RunOptions, abandon};
 use lake::storage::Store;
 
-use super::city::City;
+use super::city::{City, NOW, Servers};
+use super::odd::{archive, table};
 
 pub(super) fn until(state: State) -> RunOptions {
     RunOptions {
@@ -17,7 +18,7 @@ pub(super) fn until(state: State) -> RunOptions {
 }
 
 /// Every file with rows of the city's table, by name.
-async fn data_files(city: &City) -> Vec<String> {
+pub(super) async fn data_files(city: &City) -> Vec<String> {
     let store = Store::open(&city.servers.lake.s3).unwrap();
     let table = tables::get(city.pool(), &city.policy.table).await.unwrap();
     let table = table.unwrap();
@@ -210,5 +211,41 @@ async fn days_are_given_back_with_what_came_meanwhile() {
     let outcome = city.archive(&RunOptions::default()).await.unwrap();
     assert_eq!((outcome.dropped, outcome.stopped), (2, None));
     city.assert_settled().await;
+    city.clean().await;
+}
+
+#[tokio::test]
+async fn without_an_answer_of_trino_days_are_committed_and_wait() {
+    use lake::mover::Stopped;
+    let city = City::new("away", 0, 0).await;
+    let policy = table(&city, "facts").await;
+    let servers = Servers::of(
+        &["--trino-url", "http://127.0.0.1:1"],
+        &city.servers.database,
+    );
+    let away = City::open(&servers, &city.schema).await.unwrap();
+    let now = NOW.parse().unwrap();
+    let plan = mover::preview(&away.lake, &policy, now, 9)
+        .await
+        .unwrap()
+        .plan;
+    assert_eq!((plan.due.len(), plan.refused), (2, None));
+    assert!(
+        plan.warnings[0].contains("was not checked"),
+        "{:?}",
+        plan.warnings
+    );
+    let outcome = archive(&away, &policy, &RunOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(outcome.committed, 2);
+    let Some(Stopped::NoTrino { away: Some(why) }) = outcome.stopped else {
+        panic!("{:?}", outcome.stopped);
+    };
+    assert!(why.contains("does not answer"), "{why}");
+    let done = archive(&city, &policy, &RunOptions::default())
+        .await
+        .unwrap();
+    assert_eq!((done.dropped, done.stopped), (2, None));
     city.clean().await;
 }

@@ -82,6 +82,13 @@ async fn late_rows_are_shown_at_once_and_flushed_once() {
         1,
         "an archived row does not change; what wanted to change it is kept"
     );
+    // sent again, it is refused again, and kept once
+    city.sql(&format!(
+        "insert into {late} ({columns}, ridehail_flush, ridehail_suspect) select {columns}, 2, true from {schema}.saved"
+    ))
+    .await;
+    city.archive(&RunOptions::default()).await.unwrap();
+    assert_eq!(city.number(&refused).await, 1);
     city.assert_verified().await;
     city.clean().await;
 }
