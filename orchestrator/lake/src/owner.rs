@@ -36,7 +36,8 @@ impl Owner {
 struct Found {
     here: Owner,
     ledger: Option<Owner>,
-    marker: Option<Owner>,
+    /// Where objects say it, and what they say.
+    markers: Vec<(String, Option<Owner>)>,
 }
 
 /// Whether this database may change the files; where nobody owns them yet, it does from now on.
@@ -49,10 +50,12 @@ pub(crate) async fn claim(lake: &Lake) -> Result<(), Error> {
     if found.ledger.is_none() {
         write_row(lake, &found.here, "do nothing").await?;
     }
-    if found.marker.is_none() {
-        write_marker(lake, &found.here).await?;
+    let mut first = found.ledger.is_none();
+    for (location, _) in found.markers.iter().filter(|(_, owner)| owner.is_none()) {
+        write_marker(lake, location, &found.here).await?;
+        first = true;
     }
-    if found.ledger.is_none() || found.marker.is_none() {
+    if first {
         // of two that came first one did
         check(lake, &look(lake).await?)?;
     }
@@ -76,8 +79,10 @@ pub async fn take_over(lake: &Lake) -> Result<Owner, Error> {
     let all = "do update set system_identifier = excluded.system_identifier, database_oid = excluded.database_oid,
         database_name = excluded.database_name, since = now()";
     write_row(lake, &here, all).await?;
-    lake.store.delete(&[marker(lake)]).await?;
-    write_marker(lake, &here).await?;
+    for location in markers(lake).await? {
+        lake.store.delete(std::slice::from_ref(&location)).await?;
+        write_marker(lake, &location, &here).await?;
+    }
     may_change(lake).await?;
     Ok(here)
 }
@@ -113,14 +118,17 @@ fn check(lake: &Lake, found: &Found) -> Result<(), Error> {
             ),
         ));
     }
-    if let Some(owner) = found.marker.as_ref().filter(|owner| !owner.is(&found.here)) {
-        return Err(refused(
-            lake.store.warehouse(),
-            format!(
-                "its files belong to another database, {}",
-                owner.database_name
-            ),
-        ));
+    for (location, owner) in &found.markers {
+        if let Some(owner) = owner.as_ref().filter(|owner| !owner.is(&found.here)) {
+            let place = location.strip_suffix(MARKER).unwrap_or(location);
+            return Err(refused(
+                place.trim_end_matches('/').to_owned(),
+                format!(
+                    "its files belong to another database, {}",
+                    owner.database_name
+                ),
+            ));
+        }
     }
     Ok(())
 }
@@ -131,22 +139,26 @@ async fn look(lake: &Lake) -> Result<Found, Error> {
             .fetch_optional(&lake.pool)
             .await
             .doing("read whose the files are")?;
-    let location = marker(lake);
-    let marker = match lake.store.head(&location).await? {
-        None => None,
-        Some(_) => {
-            let bytes = lake.store.get(&location).await?;
-            let owner = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
-                what: location,
-                message: error.to_string(),
-            })?;
-            Some(owner)
-        }
-    };
+    let mut found = Vec::new();
+    for location in markers(lake).await? {
+        let owner = match lake.store.head(&location).await? {
+            None => None,
+            Some(_) => Some(read_marker(lake, &location).await?),
+        };
+        found.push((location, owner));
+    }
     Ok(Found {
         here: here(lake).await?,
         ledger,
-        marker,
+        markers: found,
+    })
+}
+
+async fn read_marker(lake: &Lake, location: &str) -> Result<Owner, Error> {
+    let bytes = lake.store.get(location).await?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
+        what: location.to_owned(),
+        message: error.to_string(),
     })
 }
 
@@ -160,8 +172,36 @@ async fn here(lake: &Lake) -> Result<Owner, Error> {
     .doing("tell this database from others")
 }
 
-fn marker(lake: &Lake) -> String {
-    format!("{}/{MARKER}", lake.store.warehouse())
+/// Where new tables go, and wherever those of the ledger lie: a copy may be told another path, and its tables stay
+/// where they are.
+async fn markers(lake: &Lake) -> Result<Vec<String>, Error> {
+    let tables: Vec<(String, String)> = sqlx::query_as(
+        "select i.metadata_location, '/' || i.table_namespace || '/' || i.table_name
+         from lake.tables t join lake_catalog.iceberg_tables i
+           on (i.table_namespace, i.table_name) = (t.iceberg_schema, t.iceberg_table)
+         where i.catalog_name = $1 and i.metadata_location is not null",
+    )
+    .bind(&lake.names.lake_catalog)
+    .fetch_all(&lake.pool)
+    .await
+    .doing("list where tables lie")?;
+    let mut places = vec![lake.store.warehouse()];
+    for (metadata, suffix) in &tables {
+        let table = metadata.split("/metadata/").next().unwrap_or_default();
+        places.push(
+            table
+                .strip_suffix(suffix.as_str())
+                .unwrap_or(table)
+                .to_owned(),
+        );
+    }
+    places.sort();
+    places.dedup();
+    let all = places.iter().map(|place| format!("{place}/{MARKER}"));
+    // another bucket is another server's to guard
+    Ok(all
+        .filter(|location| lake.store.key(location).is_ok())
+        .collect())
 }
 
 async fn write_row(lake: &Lake, owner: &Owner, on_conflict: &str) -> Result<(), Error> {
@@ -178,12 +218,11 @@ async fn write_row(lake: &Lake, owner: &Owner, on_conflict: &str) -> Result<(), 
     Ok(())
 }
 
-async fn write_marker(lake: &Lake, owner: &Owner) -> Result<(), Error> {
-    let location = marker(lake);
+async fn write_marker(lake: &Lake, location: &str, owner: &Owner) -> Result<(), Error> {
     let bytes = serde_json::to_vec_pretty(owner).map_err(|error| Error::Malformed {
-        what: location.clone(),
+        what: location.to_owned(),
         message: error.to_string(),
     })?;
-    lake.store.put_if_absent(&location, bytes.into()).await?;
+    lake.store.put_if_absent(location, bytes.into()).await?;
     Ok(())
 }
