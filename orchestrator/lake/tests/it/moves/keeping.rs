@@ -9,7 +9,7 @@ use lake::storage::Store;
 use lake::{maintain, owner};
 use sqlx::ConnectOptions as _;
 
-use super::city::{City, Servers};
+use super::city::{City, NOW, Servers};
 use super::rested::{data_files, until};
 use crate::bed::Bed;
 
@@ -45,7 +45,7 @@ async fn a_path_belongs_to_one_database() {
             ..maintain::Options::default()
         };
         let table = adopted(&first).await;
-        let error = maintain::run(&first.lake, &table, &options, Utc::now()).await;
+        let error = maintain::run(&first.lake, &table, &options, NOW.parse().unwrap()).await;
         let told = error.unwrap_err().told();
         assert!(told.contains("belong to another database"), "{told}");
     }
