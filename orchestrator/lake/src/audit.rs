@@ -7,19 +7,27 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::drift::{Day, Examination, archived_shape};
-use crate::error::Error;
+use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
+use crate::ledger::checksums;
 use crate::ledger::files::{self, File};
 use crate::ledger::moves::{self, Move};
+use crate::ledger::state::Kind;
 use crate::ledger::tables::Table;
+use crate::maintain::orphans;
 use crate::manifests::{self, LiveFile, day_number};
-use crate::mover::{load, plan::midnight};
+use crate::mover::plan::{midnight, stray};
+use crate::mover::{find, load, partitions};
 use crate::shape::Shape;
+use crate::storage::Object;
 use crate::throttle::Throttle;
 
 /// A table's archive as it was when it was opened.
 pub struct Audit {
-    iceberg: iceberg::table::Table,
+    /// `None`: its first run ended before it was made, so nothing was ever committed.
+    iceberg: Option<iceberg::table::Table>,
+    /// Partitions in Postgres of days that have left: their rows are in no view.
+    strays: BTreeMap<NaiveDate, String>,
     live: Vec<LiveFile>,
     moves: Vec<Move>,
     shape: Shape,
@@ -32,12 +40,34 @@ impl Audit {
     /// One of them cannot be read.
     pub async fn open(lake: &Lake, table: &Table) -> Result<Self, Error> {
         let moves = moves::all(&lake.pool, &table.id).await?;
-        let iceberg = load(lake, table).await?;
-        let live = manifests::live_files(&iceberg).await?;
+        let nothing = moves.iter().all(|m| !m.state.is_committed());
+        let iceberg = match find(lake, table).await? {
+            None if nothing => None,
+            Some(found) => Some(found),
+            None => Some(load(lake, table).await?),
+        };
+        let live = match &iceberg {
+            Some(iceberg) => manifests::live_files(iceberg).await?,
+            None => Vec::new(),
+        };
         let mut conn = lake.connect().await?;
         let shape = archived_shape(&mut conn, table, &moves).await?;
+        let strays = partitions(&mut conn, &table.id)
+            .await?
+            .into_iter()
+            .filter_map(|partition| {
+                let (lower, _) = partition.bounds?;
+                let of_day = |m: &Move| m.lower == lower && m.kind == Kind::Move;
+                let before = table.boundary.is_some_and(|boundary| lower < boundary);
+                let open = moves.iter().any(|m| of_day(m) && m.finished_at.is_none());
+                let archived = moves.iter().any(|m| of_day(m) && m.finished_at.is_some());
+                let words = stray(&partition.name, archived);
+                ((before || archived) && !open).then_some((lower.date_naive(), words))
+            })
+            .collect();
         Ok(Self {
             iceberg,
+            strays,
             live,
             moves,
             shape,
@@ -55,6 +85,7 @@ impl Audit {
         committed
             .map(|m| m.lower.date_naive())
             .chain(of_files)
+            .chain(self.strays.keys().copied())
             .collect()
     }
 
@@ -76,6 +107,7 @@ impl Audit {
             .filter(|file| file.day == Some(number))
             .collect();
         let mut differences = compare(&known, &live);
+        differences.extend(self.strays.get(&day).map(|words| format!("extra: {words}")));
         for file in &live {
             match lake.store.head(&file.path).await? {
                 None => {
@@ -110,9 +142,12 @@ impl Audit {
         throttle: Option<&Arc<Throttle>>,
     ) -> Result<Day, Error> {
         let shallow = self.shallow(lake, day).await?;
+        let Some(iceberg) = &self.iceberg else {
+            return Ok(shallow);
+        };
         let mut deep = Examination {
             lake,
-            iceberg: &self.iceberg,
+            iceberg,
             live: &self.live,
             moves: &self.moves,
             shape: &self.shape,
@@ -120,10 +155,77 @@ impl Audit {
         }
         .day(day)
         .await?;
+        let altered = self.other_bytes(lake, day, throttle).await?;
         // what a glance finds names the file; what reading finds tells what it does to the rows
         let read = std::mem::replace(&mut deep.differences, shallow.differences);
         deep.differences.extend(read);
+        deep.differences.extend(altered);
         Ok(deep)
+    }
+
+    /// Files of a day that have other bytes than when their rows were proven, and hold the same rows perhaps: the
+    /// bounds in a footer decide what readers see of them.
+    async fn other_bytes(
+        &self,
+        lake: &Lake,
+        day: NaiveDate,
+        throttle: Option<&Arc<Throttle>>,
+    ) -> Result<Vec<String>, Error> {
+        let number = day_number(day);
+        let of_day = self.live.iter().filter(|file| file.day == Some(number));
+        let paths: Vec<String> = of_day.clone().map(|file| file.path.clone()).collect();
+        let known = checksums::of(&lake.pool, &paths).await?;
+        let mut altered = Vec::new();
+        for file in of_day {
+            let Some(checksum) = known.get(&file.path) else {
+                continue;
+            };
+            if let Some(throttle) = throttle {
+                throttle.take(file.bytes.cast_unsigned()).await;
+            }
+            // one that is not there is told by the glance
+            match lake.store.checksum(&file.path).await {
+                Ok(found) if found != *checksum => {
+                    altered.push(format!(
+                        "altered: {} has other bytes than were proven",
+                        file.path
+                    ));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(altered)
+    }
+
+    /// Objects in the folders of `days` that are older than the newest commit and that nothing refers to. No
+    /// difference: clean-up deletes them when they are old enough.
+    ///
+    /// # Errors
+    /// Postgres, the catalog or the object store failed.
+    pub async fn extra_objects(
+        &self,
+        lake: &Lake,
+        table: &Table,
+        days: &[NaiveDate],
+    ) -> Result<Vec<Object>, Error> {
+        let snapshot = self
+            .iceberg
+            .as_ref()
+            .and_then(|iceberg| iceberg.metadata().current_snapshot());
+        let Some(snapshot) = snapshot else {
+            return Ok(Vec::new());
+        };
+        let newest = snapshot.timestamp().doing("read a snapshot's time")?;
+        let mut found = orphans::find(lake, table, newest).await?;
+        found.retain(|object| {
+            let mut folders = object.location.split('/');
+            // `2026-10-01`, or `ridehail_day=2026-10-01` of Trino's
+            folders.any(|folder| {
+                let day = folder.rsplit('=').next().unwrap_or_default();
+                day.parse().is_ok_and(|day| days.contains(&day))
+            })
+        });
+        Ok(found)
     }
 }
 

@@ -3,7 +3,10 @@
 //! A lost catalog is a lost lake: the files would be there and nobody could say which of them are a table. Catalog and
 //! ledger are tables of the warehouse's database, so one `pg_dump` (one snapshot) holds all three as they were at one
 //! instant. Files in the object store are not copied: they never change. What a dump's catalog refers to is kept in the
-//! object store as long as the ledger says that the dump is ([`forget`] ends that).
+//! object store as long as the ledger says that the dump is ([`forget`] ends that). A restored database is a copy, and
+//! changes none of them, until it is said to own them ([`crate::owner`]).
+
+mod grants;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +18,9 @@ use tokio::process::Command;
 
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
-use crate::maintain;
+use crate::{maintain, owner};
+
+pub use grants::Grants;
 
 /// What a backup made.
 #[derive(Debug, Clone)]
@@ -42,25 +47,33 @@ pub async fn dump(lake: &Lake, folder: &Path, now: DateTime<Utc>) -> Result<Back
         .map_err(|e| unusable(e.to_string()))?;
     let file = folder.join(format!("ridehail-{}.dump", now.format("%Y%m%dT%H%M%SZ")));
     let part = file.with_extension("dump.part");
-    // both sides of the dump: a commit may come in between, and the dump has one or the other
-    let mut locations = locations_now(lake).await?;
+    // Noted first: the dump has its own entry, and protects itself from the moment it is begun. Its locations are
+    // those of both sides of it: a commit may come in between, and the dump has one or the other.
+    let before = locations_now(lake).await?;
+    let id: i64 = sqlx::query_scalar(
+        "insert into lake.backups (file, taken_at, locations) values ($1, $2, $3) returning backup_id",
+    )
+    .bind(file.display().to_string())
+    .bind(now)
+    .bind(&before)
+    .fetch_one(&lake.pool)
+    .await
+    .doing("note a backup")?;
     let mut command = client("pg_dump", &lake.options);
     command
-        .args(["--format=custom", "--no-owner", "--no-privileges"])
+        .args(["--format=custom", "--no-owner"])
         .arg("--file")
         .arg(&part);
-    run(command, "pg_dump").await?;
-    locations.extend(locations_now(lake).await?);
-    locations.sort();
-    locations.dedup();
-    // before the file has its name: a dump that is there is protected
-    sqlx::query("insert into lake.backups (file, taken_at, locations) values ($1, $2, $3)")
-        .bind(file.display().to_string())
-        .bind(now)
-        .bind(&locations)
-        .execute(&lake.pool)
-        .await
-        .doing("note a backup")?;
+    if let Err(error) = run(command, "pg_dump").await {
+        sqlx::query("delete from lake.backups where backup_id = $1")
+            .bind(id)
+            .execute(&lake.pool)
+            .await
+            .doing("forget a backup that was not made")?;
+        return Err(error);
+    }
+    // before the file has its name: a dump that is there is protected whole
+    add_locations(&lake.pool, id, &locations_now(lake).await?).await?;
     tokio::fs::rename(&part, &file)
         .await
         .map_err(|e| unusable(e.to_string()))?;
@@ -71,11 +84,11 @@ pub async fn dump(lake: &Lake, folder: &Path, now: DateTime<Utc>) -> Result<Back
     Ok(Backup { file, bytes })
 }
 
-/// Restores a dump into the empty database that `lake` would be opened on, then checks catalog and files.
+/// Restores a dump into the empty database that `lake` would be opened on, with the rights whose roles are there.
 ///
 /// # Errors
 /// [`Error::NotDone`]: the database is not empty. `pg_restore` is missing or fails.
-pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<(), Error> {
+pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<Grants, Error> {
     use sqlx::Connection as _;
     let mut conn = options.connect().await.doing("connect")?;
     let tables: i64 = sqlx::query_scalar(
@@ -92,7 +105,8 @@ pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<(), Erro
             reason: format!(
                 "it holds {tables} tables, and a backup is restored into an empty database"
             ),
-            hint: "create a database and name it in RIDEHAIL_DATABASE_URL".to_owned(),
+            hint: "create a database and name it with --into, or in RIDEHAIL_RESTORE_URL"
+                .to_owned(),
         });
     }
     // the servers make the catalog's empty tables before anything else; the dump brings them full
@@ -112,7 +126,41 @@ pub async fn restore(options: &PgConnectOptions, file: &Path) -> Result<(), Erro
         .arg("--dbname")
         .arg(options.get_database().unwrap_or_default())
         .arg(file);
-    run(command, "pg_restore").await
+    run(command, "pg_restore").await?;
+    grants::give(options, file).await
+}
+
+/// After a restore: the dump's own entry protects what the catalog has that came with it, too.
+///
+/// # Errors
+/// Postgres failed.
+pub async fn note_restored(lake: &Lake) -> Result<(), Error> {
+    let newest: Option<i64> = sqlx::query_scalar("select max(backup_id) from lake.backups")
+        .fetch_one(&lake.pool)
+        .await
+        .doing("read the backups")?;
+    if let Some(id) = newest {
+        add_locations(&lake.pool, id, &locations_now(lake).await?).await?;
+    }
+    owner::note_restored(lake).await
+}
+
+async fn add_locations(
+    db: impl sqlx::PgExecutor<'_>,
+    id: i64,
+    locations: &[String],
+) -> Result<(), Error> {
+    sqlx::query(
+        "update lake.backups set locations =
+             (select array_agg(distinct l order by l) from unnest(locations || $2::text[]) l)
+         where backup_id = $1 and cardinality(locations || $2::text[]) > 0",
+    )
+    .bind(id)
+    .bind(locations)
+    .execute(db)
+    .await
+    .doing("note what a backup refers to")?;
+    Ok(())
 }
 
 /// Metadata of every table, as the catalog names it now.
@@ -204,7 +252,8 @@ fn client(program: &str, options: &PgConnectOptions) -> Command {
     command
 }
 
-async fn run(mut command: Command, program: &str) -> Result<(), Error> {
+/// Runs it to its end; what it wrote, if its caller has asked for that.
+async fn run(mut command: Command, program: &str) -> Result<String, Error> {
     let missing = |message: String| Error::Malformed {
         what: program.to_owned(),
         message,
@@ -215,7 +264,7 @@ async fn run(mut command: Command, program: &str) -> Result<(), Error> {
         ))
     })?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let words = String::from_utf8_lossy(&output.stderr);
     Err(missing(

@@ -60,17 +60,25 @@ pub async fn verify_day(lake: &Lake, table: &Table, day: NaiveDate) -> Result<Da
     .await
 }
 
-/// Every column that some archived row has: those of the table, and those that it had when older days were moved.
+/// Every column that some archived row has: those of the table, and those that it had when older days were moved. A
+/// table that is gone, or that has a column by now that cannot be archived, is as its newest move found it.
 ///
 /// # Errors
-/// The table has a column that cannot be archived.
+/// Postgres failed, or the ledger's columns cannot be read.
 pub async fn archived_shape(
     conn: &mut sqlx::PgConnection,
     table: &Table,
     moves: &[Move],
 ) -> Result<Shape, Error> {
-    let mut shape = Shape::of(conn, &table.id.schema, &table.id.name).await?;
-    for one in moves {
+    let mut shape = match Shape::of(conn, &table.id.schema, &table.id.name).await {
+        Err(Error::Malformed { .. } | Error::UnsupportedType { .. }) => Shape {
+            columns: Vec::new(),
+        },
+        read => read?,
+    };
+    let mut newest_first: Vec<&Move> = moves.iter().collect();
+    newest_first.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+    for one in newest_first {
         for column in stored_shape(one)?.columns {
             if shape.column(&column.name).is_none() {
                 shape.columns.push(column);

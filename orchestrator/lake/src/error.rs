@@ -1,6 +1,7 @@
 //! What can go wrong, and what the reader can do about it.
 
 use crate::ledger::state::State;
+use crate::trino;
 
 /// An error of the lake.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,15 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// An error, and what can be done about it where it happened.
+    #[error("{error}")]
+    Advised {
+        /// The error.
+        #[source]
+        error: Box<Error>,
+        /// What to do.
+        hint: String,
+    },
     /// Two accounts of the same rows differ. Nothing was dropped.
     #[error("{what} differ: {message}")]
     Differs {
@@ -135,11 +145,19 @@ pub enum Damage {
 }
 
 impl Error {
+    /// The same, with what can be done about it here.
+    pub(crate) fn advise(self, hint: String) -> Self {
+        Self::Advised {
+            error: Box::new(self),
+            hint,
+        }
+    }
+
     /// The whole of it, causes included, in one line.
     #[must_use]
     pub fn told(&self) -> String {
-        causes(self).fold(self.to_string(), |words, cause| {
-            let text = cause.to_string();
+        causes(self).fold(plain(&self.to_string()), |words, cause| {
+            let text = plain(&cause.to_string());
             if words.contains(&text) {
                 words
             } else {
@@ -158,13 +176,25 @@ impl Error {
         code.as_deref() == Some("55P03")
     }
 
+    /// Whether Trino does not take statements now: it is down, or has only begun to run.
+    #[must_use]
+    pub fn is_trino_away(&self) -> bool {
+        match self {
+            Self::Trino(trino::Error::Unreachable { .. }) => true,
+            Self::Trino(trino::Error::Refused { status, .. }) => *status >= 500,
+            Self::Trino(trino::Error::Failed(failure)) => failure.is_starting(),
+            _ => false,
+        }
+    }
+
     /// What a person can do.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::UnsupportedType { hint, .. }
             | Self::Refused { hint, .. }
-            | Self::NotDone { hint, .. } => Some(hint),
+            | Self::NotDone { hint, .. }
+            | Self::Advised { hint, .. } => Some(hint),
             Self::Trino(error) => error.hint(),
             Self::Superseded { .. } | Self::Busy { .. } => {
                 Some("`ridehail archive status` shows what it does")
@@ -188,6 +218,26 @@ impl Error {
     }
 }
 
+/// A text without the document that S3 servers answer with: what that says, and its code.
+fn plain(text: &str) -> String {
+    let Some((before, document)) = text
+        .split_once("<?xml")
+        .or_else(|| text.split_once("<Error>"))
+    else {
+        return text.to_owned();
+    };
+    let said = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+    };
+    let parts = [
+        said("Message"),
+        said("Code").map(|code| format!("({code})")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{before}{}", parts.join(" "))
+}
+
 /// What an error comes from, nearest first.
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
@@ -199,6 +249,9 @@ fn store_hint(error: &object_store::Error) -> Option<&'static str> {
         | object_store::Error::Unauthenticated { .. } => Some(
             "the object store does not let this key do that: RIDEHAIL_S3_BUCKET, RIDEHAIL_S3_ACCESS_KEY and \
              RIDEHAIL_S3_SECRET_KEY belong together",
+        ),
+        object_store::Error::Generic { .. } => Some(
+            "is the object store up? `make status` tells; RIDEHAIL_S3_ENDPOINT says where it is looked for",
         ),
         _ => None,
     }
@@ -224,5 +277,21 @@ impl<T> Doing<T> for Result<T, iceberg::Error> {
             what,
             source: Box::new(source),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_told_as_what_it_says() {
+        let answer = "status 403 Forbidden: <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
+                      <Message>Access Denied.</Message><Key>a</Key></Error>";
+        assert_eq!(
+            plain(answer),
+            "status 403 Forbidden: Access Denied. (AccessDenied)"
+        );
+        assert_eq!(plain("no document"), "no document");
     }
 }

@@ -33,12 +33,37 @@ pub struct Lake {
     pub(crate) names: CatalogNames,
 }
 
+/// Whether there is a Trino.
+#[derive(Debug, Clone)]
+pub(crate) enum Presence {
+    /// It takes statements.
+    Ready(Trino),
+    /// Its address is set, and it takes none: why, for a person.
+    Away(String),
+    /// No address is set.
+    Unset,
+}
+
+/// How long Trino has to say whether it has started.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Lake {
     /// Opens the lake: connects to Postgres, brings the ledger's schema up to date.
     ///
     /// # Errors
     /// Postgres is out of reach or refuses the schema; the object store's address is none.
     pub async fn open(args: &LakeArgs, database: &str) -> Result<Self, Error> {
+        let lake = Self::open_to_read(args, database).await?;
+        crate::ledger::migrate(&lake.pool).await?;
+        Ok(lake)
+    }
+
+    /// Opens the lake for someone who may read the ledger and change nothing: its schema stays as it is, or is not
+    /// there.
+    ///
+    /// # Errors
+    /// Postgres is out of reach; the object store's address is none.
+    pub async fn open_to_read(args: &LakeArgs, database: &str) -> Result<Self, Error> {
         let options = database
             .parse::<PgConnectOptions>()
             .doing("read the database URL")?;
@@ -56,7 +81,6 @@ impl Lake {
             .connect_with(options.clone())
             .await
             .doing("connect")?;
-        crate::ledger::migrate(&pool).await?;
         let store = Store::open(&args.s3)?;
         let catalog = LakeCatalog::new(
             &args.names.lake_catalog,
@@ -96,6 +120,19 @@ impl Lake {
     #[must_use]
     pub fn trino(&self) -> Option<&Trino> {
         self.trino.as_ref()
+    }
+
+    /// Whether Trino takes statements now.
+    pub(crate) async fn trino_now(&self) -> Presence {
+        let Some(trino) = &self.trino else {
+            return Presence::Unset;
+        };
+        let away = |how: &str| Presence::Away(format!("Trino at {} {how}", trino.url()));
+        match tokio::time::timeout(PATIENCE, trino.is_ready()).await {
+            Ok(Ok(true)) => Presence::Ready(trino.clone()),
+            Ok(Ok(false)) => away("is still starting"),
+            Ok(Err(_)) | Err(_) => away("does not answer"),
+        }
     }
 
     /// Reads files of a table back, whoever wrote them, and digests their rows as rows of `shape`.

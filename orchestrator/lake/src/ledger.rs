@@ -3,6 +3,7 @@
 //! [`state`] says what a move goes through; `moves`, `tables` and `files` are the tables, one file each, free
 //! functions over a connection. Every function that writes is called in a transaction that has called [`hold`].
 
+pub(crate) mod checksums;
 pub mod control;
 pub mod files;
 pub mod moves;
@@ -55,6 +56,27 @@ impl fmt::Display for TableId {
 #[must_use]
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Bytes of a name that Postgres keeps. It cuts a longer one without a word, and what is left may be another's name.
+const LONGEST_NAME: usize = 63;
+
+/// `stem` and `suffix` as one name that Postgres keeps whole: a stem that is too long is cut, and a hash of the whole
+/// tells it from others. The suffix is short.
+#[must_use]
+pub(crate) fn fitting_name(stem: &str, suffix: &str) -> String {
+    let whole = format!("{stem}{suffix}");
+    if whole.len() <= LONGEST_NAME {
+        return whole;
+    }
+    let hash = xxhash_rust::xxh3::xxh3_64(whole.as_bytes());
+    let room = LONGEST_NAME.saturating_sub(suffix.len() + 17);
+    let cut: String = stem
+        .char_indices()
+        .take_while(|(at, c)| at + c.len_utf8() <= room)
+        .map(|(_, c)| c)
+        .collect();
+    format!("{cut}_{hash:016x}{suffix}")
 }
 
 /// Brings schemas `lake` and `lake_catalog` up to this build's version. Safe to call from several processes at
@@ -135,5 +157,27 @@ impl Mark {
             )
             .with_source(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_whole_or_cut_by_us() {
+        assert_eq!(
+            fitting_name("rides", "_restored_20261120"),
+            "rides_restored_20261120"
+        );
+        let [a, b] = ["a", "b"].map(|end| "ż".repeat(40) + end);
+        let cut = |name: &str| fitting_name(name, "_restored_20261120");
+        assert!(cut(&a).len() <= 63 && cut(&a).ends_with("_restored_20261120"));
+        assert_ne!(cut(&a), cut(&b));
+        assert_ne!(cut(&a), a);
+        // as late tables have been called from the first
+        let late = format!("late_s_{}", "x".repeat(63));
+        assert_eq!(fitting_name(&late, "").len(), 63);
+        assert!(fitting_name(&late, "").starts_with(&late[..46]));
     }
 }

@@ -12,7 +12,8 @@
 //!    files a table has.
 //! 5. [`view`]: the SQL that readers see; [`trino`]: who runs it.
 //! 6. [`drift`]: whether the archive still holds what the ledger says. [`maintain`]: keeping it in order.
-//!    [`restore`]: a day back to read. [`backup`]: warehouse, ledger and catalog in one dump.
+//!    [`restore`]: a day back to read. [`backup`]: warehouse, ledger and catalog in one dump. [`owner`]: whose the
+//!    files are when there are two databases.
 
 #[cfg(test)]
 mod arbitrary;
@@ -29,6 +30,7 @@ pub mod ledger;
 pub mod maintain;
 pub mod manifests;
 pub mod mover;
+pub mod owner;
 pub mod read;
 pub mod readback;
 pub mod restore;

@@ -13,10 +13,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Connection as _;
 
 use crate::drift;
-use crate::error::Error;
+use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
 use crate::ledger::tables::Table;
-use crate::mover::lock;
+use crate::mover::{find, lock};
+use crate::owner;
 
 pub mod catalog;
 pub mod compact;
@@ -127,7 +128,8 @@ impl Done {
     }
 }
 
-/// Carries out tasks for one table, at `now`.
+/// Carries out tasks for one table. Ages are counted from `now`; a dry run shows what they come to at that moment,
+/// and nothing is deleted that is not [`FLOOR`] old by the server's clock.
 ///
 /// # Errors
 /// [`Error::Busy`]: a move or other upkeep of the table is under way. [`Error::NotDone`]: `older_than` is below
@@ -148,10 +150,22 @@ pub async fn run(
             hint: "queries and uploads that run now may need it: name a greater age".to_owned(),
         });
     }
-    let older_than = now - options.older_than;
+    let mut older_than = now - options.older_than;
+    if options.dry_run {
+        owner::may_change(lake).await?;
+    } else {
+        owner::claim(lake).await?;
+        // ages may be counted from another moment, to be shown; what is deleted has its age by the server's clock
+        older_than = older_than.min(clock(lake).await? - FLOOR);
+    }
     let mut conn = lake.connect().await?;
     lock(&mut conn, &table.id).await?;
     let mut done = Done::default();
+    if find(lake, table).await?.is_none() {
+        // nothing was ever committed, or it was lost: the check knows which
+        done.findings = catalog::check_table(lake, table).await?;
+        return Ok(done);
+    }
     for task in TASKS {
         if !options.tasks.contains(&task) {
             continue;
@@ -182,6 +196,14 @@ pub async fn run(
     Ok(done)
 }
 
+/// Postgres' clock.
+async fn clock(lake: &Lake) -> Result<DateTime<Utc>, Error> {
+    sqlx::query_scalar("select now()")
+        .fetch_one(&lake.pool)
+        .await
+        .doing("ask for the time")
+}
+
 /// Compacts, and reads what came of it: the old files are there until they are orphans.
 async fn compact(
     lake: &Lake,
@@ -201,9 +223,11 @@ async fn compact(
     if !options.dry_run {
         compact::run(lake, table, &plan).await?;
         for (day, _, _) in &plan.days {
-            if let Some(problem) = drift::verify_day(lake, table, *day).await?.problem() {
-                done.findings
-                    .push(format!("{day} differs after compaction: {problem}"));
+            match drift::verify_day(lake, table, *day).await?.problem() {
+                Some(problem) => done
+                    .findings
+                    .push(format!("{day} differs after compaction: {problem}")),
+                None => compact::note_checksums(lake, table, *day).await?,
             }
         }
     }

@@ -12,16 +12,18 @@
 //! | commit | the ledger's mark and the catalog's swap are one transaction | the view's literals hide the new rows |
 //! | show | the same view again | a query has the old view or the new one |
 //! | drain | waits again | |
-//! | detach, drop | looks first, also for later writes | the view has not read them since |
+//! | detach, drop | looks first: for later writes, and that the files are there; reads them, unless it did | the view has not read them since |
 //!
 //! One process at a time works on a table (an advisory lock of its session); one that only believes so is fenced
 //! off by the ledger.
 
+mod abandon;
 mod adopt;
 mod commit;
 mod copy;
 mod detach;
 mod facts;
+mod fitness;
 mod flush;
 mod freeze;
 pub mod plan;
@@ -29,6 +31,7 @@ mod preview;
 mod report;
 mod show;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,19 +41,22 @@ use sqlx::postgres::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use abandon::{Abandoned, abandon};
 pub use adopt::Adopted;
-pub(crate) use adopt::load;
+pub(crate) use adopt::{find, load};
 pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
+pub(crate) use facts::partitions;
 pub use plan::{Due, LateDay, Plan, Policy};
 pub use preview::{Preview, preview};
 pub use report::{Event, Outcome, Reporter, Stopped};
 
 use crate::error::{Doing as _, Error};
-use crate::lake::Lake;
+use crate::lake::{Lake, Presence};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Step, next_step};
 use crate::ledger::{TableId, control, tables};
+use crate::owner;
 use crate::throttle::Throttle;
 use crate::trino::Trino;
 use crate::view::FieldType;
@@ -85,13 +91,19 @@ const WRITERS_PAUSE: Duration = Duration::from_secs(1);
 /// One table's archive, held by this process.
 pub(crate) struct Mover<'a> {
     pub(crate) lake: &'a Lake,
+    /// By whose name its statements are known.
     trino: Option<Trino>,
+    presence: Presence,
     pub(crate) adopted: Adopted,
     pub(crate) policy: &'a Policy,
     pub(crate) holder: Uuid,
     pub(crate) options: &'a RunOptions,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) cancel: &'a CancellationToken,
+    /// Attempts whose rows this process copied, and those whose files it read back. What another process did may
+    /// have rested for days, and is looked at again before rows leave.
+    copied: HashSet<Uuid>,
+    read_back: HashSet<Uuid>,
     /// The session whose advisory lock says that this process is at work. Also used for short statements.
     pub(crate) conn: PgConnection,
 }
@@ -110,11 +122,18 @@ pub async fn run(
 ) -> Result<Outcome, Error> {
     let mut conn = lake.connect().await?;
     lock(&mut conn, &policy.table).await?;
-    let adopted = adopt::adopt(lake, &mut conn, policy).await?;
+    owner::claim(lake).await?;
+    let adopted = adopt::adopt(lake, &mut conn, policy, now).await?;
     let holder = Uuid::now_v7();
     tables::claim(&mut conn, &policy.table, holder).await?;
+    let presence = lake.trino_now().await;
+    let trino = match &presence {
+        Presence::Ready(trino) => Some(show::client(trino.clone(), &policy.table).await),
+        Presence::Away(_) | Presence::Unset => None,
+    };
     let mut mover = Mover {
-        trino: show::client(lake, &policy.table).await,
+        trino,
+        presence,
         lake,
         adopted,
         policy,
@@ -122,6 +141,8 @@ pub async fn run(
         options,
         reporter,
         cancel,
+        copied: HashSet::new(),
+        read_back: HashSet::new(),
         conn,
     };
     let outcome = mover.bring_up_to_date(now).await;
@@ -154,6 +175,7 @@ impl Mover<'_> {
     async fn bring_up_to_date(&mut self, now: DateTime<Utc>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         self.finish_detaches().await?;
+        self.mend_view().await?;
         // each round ends a batch or plans one; a batch that cannot end stops the run
         loop {
             let open = moves::open(&mut self.conn, &self.policy.table).await?;
@@ -174,6 +196,11 @@ impl Mover<'_> {
                 break;
             }
         }
+        if let Presence::Away(why) = &self.presence {
+            outcome
+                .warnings
+                .push(format!("the view was not looked at: {why}"));
+        }
         self.keep_view().await?;
         Ok(outcome)
     }
@@ -190,6 +217,7 @@ impl Mover<'_> {
         let most = self.options.batch_days;
         let facts = preview::Facts {
             lake: self.lake,
+            presence: &self.presence,
             policy: self.policy,
             shape: &self.adopted.shape,
             table: table.as_ref(),
@@ -264,14 +292,8 @@ impl Mover<'_> {
                 }
                 Step::Announce => self.announce(batch).await?,
                 Step::Commit => self.commit(batch).await?,
-                Step::Show => {
-                    if self.trino.is_none() {
-                        return Ok(Some(Stopped::NoTrino));
-                    }
-                    self.show(batch).await?;
-                }
-                Step::Drain => {
-                    if let Some(stopped) = self.drain(batch).await? {
+                Step::Show | Step::Drain => {
+                    if let Some(stopped) = self.with_trino(step, batch).await? {
                         return Ok(Some(stopped));
                     }
                 }
@@ -292,6 +314,28 @@ impl Mover<'_> {
                     });
                 }
             }
+        }
+    }
+
+    /// The steps that Trino takes part in. Without it they wait for the next run; nothing is lost by that.
+    async fn with_trino(&mut self, step: Step, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+        if self.trino.is_none() {
+            let away = match &self.presence {
+                Presence::Away(why) => Some(why.clone()),
+                Presence::Ready(_) | Presence::Unset => None,
+            };
+            return Ok(Some(Stopped::NoTrino { away }));
+        }
+        let done = if step == Step::Show {
+            self.show(batch).await.map(|()| None)
+        } else {
+            self.drain(batch).await
+        };
+        match done {
+            Err(error) if error.is_trino_away() => Ok(Some(Stopped::NoTrino {
+                away: Some(error.told()),
+            })),
+            done => done,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::drift::archived_shape;
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
 use crate::ledger::tables::{self, Table};
-use crate::ledger::{TableId, moves, quote};
+use crate::ledger::{TableId, fitting_name, moves, quote};
 use crate::manifests;
 use crate::mover::plan::midnight;
 use crate::mover::{load, stored_digest};
@@ -33,7 +33,8 @@ pub struct Restored {
 /// Bytes sent to Postgres at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Restores a day of a table as `<table>_restored_<yyyymmdd>`.
+/// Restores a day of a table as `<table>_restored_<yyyymmdd>`; a table's name that leaves no room for that is cut, and
+/// a hash tells it from others.
 ///
 /// # Errors
 /// [`Error::NotDone`]: the day was never archived, or is restored already. [`Error::Differs`]: the archive does not
@@ -68,10 +69,8 @@ pub async fn restore(lake: &Lake, id: &TableId, day: NaiveDate) -> Result<Restor
     }
     let mut conn = lake.connect().await?;
     let shape = archived_shape(&mut conn, &table, &all).await?;
-    let target = TableId::new(
-        &id.schema,
-        &format!("{}_restored_{}", id.name, day.format("%Y%m%d")),
-    );
+    let suffix = format!("_restored_{}", day.format("%Y%m%d"));
+    let target = TableId::new(&id.schema, &fitting_name(&id.name, &suffix));
     let mut tx = conn.begin().await.doing("restore a day")?;
     create(&mut tx, &target, &shape).await?;
     fill(lake, &mut tx, &table, &target, &shape, day).await?;
@@ -94,25 +93,44 @@ pub async fn restore(lake: &Lake, id: &TableId, day: NaiveDate) -> Result<Restor
 }
 
 async fn create(conn: &mut PgConnection, target: &TableId, shape: &Shape) -> Result<(), Error> {
+    if let Some(is_copy) = taken(conn, target).await? {
+        let (reason, hint) = if is_copy {
+            let hint = format!("drop table {}", target.quoted());
+            ("it is there already", hint)
+        } else {
+            let hint = "it is no restored copy: give it another name, or restore elsewhere";
+            ("another table has this name", hint.to_owned())
+        };
+        return Err(Error::NotDone {
+            what: target.to_string(),
+            reason: reason.to_owned(),
+            hint,
+        });
+    }
     let columns: Vec<String> = shape
         .columns
         .iter()
         .map(|c| format!("{} {}", quote(&c.name), c.declared))
         .collect();
     let sql = format!("create table {} ({})", target.quoted(), columns.join(", "));
-    let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await;
-    match made {
-        Err(error)
-            if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("42P07") =>
-        {
-            Err(Error::NotDone {
-                what: target.to_string(),
-                reason: "it is there already".to_owned(),
-                hint: format!("drop table {}", target.quoted()),
-            })
-        }
-        made => made.map(|_| ()).doing("make the restored table"),
-    }
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(conn)
+        .await
+        .doing("make the restored table")?;
+    Ok(())
+}
+
+/// Whether something has the name already, and whether that is a restored copy, which may be dropped: only one of
+/// those has the trigger.
+async fn taken(conn: &mut PgConnection, target: &TableId) -> Result<Option<bool>, Error> {
+    sqlx::query_scalar(
+        "select exists (select from pg_trigger where tgrelid = c.oid and tgname = 'restored_is_read_only')
+         from pg_class c where c.oid = to_regclass($1)",
+    )
+    .bind(target.quoted())
+    .fetch_optional(conn)
+    .await
+    .doing("look for a table")
 }
 
 /// The day's files as they are now.

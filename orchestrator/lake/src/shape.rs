@@ -1,6 +1,7 @@
 //! A table's columns, as they are archived; and what becomes of an Iceberg table when they change.
 
 mod evolve;
+pub(crate) mod unfit;
 
 use std::collections::HashMap;
 use std::sync::Arc;

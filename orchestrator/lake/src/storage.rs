@@ -8,6 +8,7 @@
 //! neither completed nor aborted is not listed and costs space until the server clears it away; MinIO does so
 //! after a day, other stores want a lifecycle rule (AbortIncompleteMultipartUpload).
 
+mod checksum;
 mod files;
 mod gate;
 mod http;
@@ -27,6 +28,7 @@ use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt as _, PutMode, Ret
 use crate::Error;
 use crate::settings::S3Args;
 
+pub(crate) use checksum::Checksum;
 pub use files::{LakeStorage, LakeStorageFactory};
 
 /// The object store that holds the lake.

@@ -48,6 +48,8 @@ pub struct Place {
 pub struct Written {
     /// Files in order; none when there was no row.
     pub files: Vec<DataFile>,
+    /// Of each file's bytes, in the same order.
+    pub checksums: Vec<String>,
     /// Rows in all files.
     pub rows: u64,
     /// Bytes of all files.

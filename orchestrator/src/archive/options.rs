@@ -36,7 +36,9 @@ impl ArchiveOptions {
     /// Days of one batch.
     #[must_use]
     pub fn batch_days(&self) -> usize {
-        self.batch_days.unwrap_or(RunOptions::default().batch_days)
+        let days = self.batch_days.unwrap_or(RunOptions::default().batch_days);
+        // none at all would be a run that moves nothing and says that all is well
+        days.max(1)
     }
 
     /// As the mover takes them. The throttle is new: whoever copies the result shares it.

@@ -54,13 +54,18 @@ pub fn verdict(outcome: &Outcome) -> Verdict {
             });
             hint = Some("`ridehail archive resume` lets it go on");
         }
-        Some(Stopped::NoTrino) => {
-            texts.push(
-                "committed, and not yet taken out of Postgres: there is no Trino to replace the view".to_owned(),
-            );
-            hint = Some(
-                "start Trino (it needs a JDK 25), set RIDEHAIL_TRINO_URL, and run the archive again",
-            );
+        Some(Stopped::NoTrino { away }) => {
+            let why = away
+                .as_deref()
+                .unwrap_or("there is no Trino to replace the view");
+            texts.push(format!(
+                "committed, and not yet taken out of Postgres: {why}"
+            ));
+            hint = Some(if away.is_some() {
+                "`make status` tells whether Trino is up; run the archive again once it is"
+            } else {
+                "start Trino (it needs a JDK 25), set RIDEHAIL_TRINO_URL, and run the archive again"
+            });
         }
         Some(Stopped::Draining { queries }) => {
             texts.push(format!(

@@ -123,6 +123,7 @@ pub fn lake_hint(error: &lake::Error) -> Option<&str> {
 fn judge_lake(error: &lake::Error) -> (FailureKind, &'static str, Option<&'static str>) {
     use lake::Error as E;
     match error {
+        E::Advised { error, .. } => judge_lake(error),
         E::Postgres { source, .. } => {
             let kind = match source {
                 sqlx::Error::Database(error) => of_sqlstate(error.code().as_deref()),

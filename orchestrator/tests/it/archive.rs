@@ -359,7 +359,7 @@ fn an_interrupt_stops_the_statement_on_trino() {
 fn an_interrupt_stops_moves_between_states_and_the_next_run_goes_on() {
     let bed = vault();
     // makes the ledger, so that it can be asked from the start
-    bed.run(&["archive", "status"]);
+    bed.run(&["archive", "plan"]);
     // a rate that needs seconds for each day
     let slow = run(&["--rate", "4kB"]);
     let child = bed.command(&words(&slow)).spawn().unwrap();

@@ -321,3 +321,28 @@ pub(crate) async fn note_error(
     .doing("note an error")?;
     Ok(())
 }
+
+/// Leaves a word at a move that has ended otherwise than moves do.
+pub(crate) async fn note(db: impl PgExecutor<'_>, id: Uuid, words: &str) -> Result<(), Error> {
+    sqlx::query("update lake.moves set last_error = $2, updated_at = now() where move_id = $1")
+        .bind(id)
+        .bind(words)
+        .execute(db)
+        .await
+        .doing("note how a move ended")?;
+    Ok(())
+}
+
+/// Takes moves out of the ledger that were given up before their commit. Their files are in no list any more, so
+/// clean-up deletes them.
+pub(crate) async fn forget(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
+    for table in ["lake.files", "lake.moves"] {
+        let sql = format!("delete from {table} where move_id = any($1)");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(ids)
+            .execute(&mut *conn)
+            .await
+            .doing("forget moves")?;
+    }
+    Ok(())
+}

@@ -29,6 +29,8 @@ pub struct Table {
     pub view_name: String,
     /// The view as Trino gives it back.
     pub view_text: Option<String>,
+    /// The statement that made it.
+    pub view_statement: Option<String>,
     /// When the view was replaced, by Trino's clock.
     pub visible_at: Option<DateTime<Utc>>,
     /// W: writers' boundary; `None` = -infinity.
@@ -54,6 +56,7 @@ impl FromRow<'_, PgRow> for Table {
             visible_flush: row.try_get("visible_flush")?,
             view_name: row.try_get("view_name")?,
             view_text: row.try_get("view_text")?,
+            view_statement: row.try_get("view_statement")?,
             visible_at: row.try_get("visible_at")?,
             boundary: row.try_get("boundary")?,
             open_flush: row.try_get("open_flush")?,
@@ -73,7 +76,7 @@ impl Table {
 /// -infinity has no counterpart in chrono: it is read as NULL.
 const COLUMNS: &str = "t.table_schema, t.table_name, t.field, t.key_columns, t.iceberg_schema, t.iceberg_table,
     nullif(t.visible_boundary, '-infinity') as visible_boundary, t.visible_flush, t.view_name, t.view_text,
-    t.visible_at, nullif(b.boundary, '-infinity') as boundary, b.open_flush, b.late_table
+    t.view_statement, t.visible_at, nullif(b.boundary, '-infinity') as boundary, b.open_flush, b.late_table
     from lake.tables t join lake.boundaries b using (table_schema, table_name)";
 
 /// One table; `None` when it has no archive.
@@ -114,27 +117,40 @@ pub(crate) async fn claim(
     Ok(())
 }
 
+/// A view that was made.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// V.
+    pub(crate) boundary: Option<DateTime<Utc>>,
+    /// F.
+    pub(crate) flush: i64,
+    /// The statement that made it.
+    pub(crate) statement: String,
+    /// The view as Trino gives it back.
+    pub(crate) text: String,
+    /// A moment of Trino's clock; older queries may see the view before it.
+    pub(crate) at: DateTime<Utc>,
+}
+
 /// Notes what the view says now.
 pub(crate) async fn set_visible(
     conn: &mut PgConnection,
     id: &TableId,
-    boundary: Option<DateTime<Utc>>,
-    flush: i64,
-    text: &str,
-    at: DateTime<Utc>,
+    shown: &Shown,
 ) -> Result<(), Error> {
     sqlx::query(
         "update lake.tables
-         set visible_boundary = coalesce($3, '-infinity'), visible_flush = $4, view_text = $5, visible_at = $6,
-             updated_at = now()
+         set visible_boundary = coalesce($3, '-infinity'), visible_flush = $4, view_statement = $5, view_text = $6,
+             visible_at = $7, updated_at = now()
          where table_schema = $1 and table_name = $2",
     )
     .bind(&id.schema)
     .bind(&id.name)
-    .bind(boundary)
-    .bind(flush)
-    .bind(text)
-    .bind(at)
+    .bind(shown.boundary)
+    .bind(shown.flush)
+    .bind(&shown.statement)
+    .bind(&shown.text)
+    .bind(shown.at)
     .execute(conn)
     .await
     .doing("note the view")?;

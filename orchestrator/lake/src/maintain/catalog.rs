@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::tables::{self, Table};
-use crate::mover::{batch_of, load};
+use crate::mover::{batch_of, find};
 
 /// What is wrong, in words; empty = nothing.
 ///
@@ -27,8 +27,18 @@ pub async fn check(lake: &Lake) -> Result<Vec<String>, Error> {
 /// As [`check`].
 pub async fn check_table(lake: &Lake, table: &Table) -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
-    let iceberg = match load(lake, table).await {
-        Ok(iceberg) => iceberg,
+    let known = moves::all(&lake.pool, &table.id).await?;
+    let nothing = known.iter().all(|m| !m.state.is_committed());
+    let iceberg = match find(lake, table).await {
+        Ok(Some(iceberg)) => iceberg,
+        // its first run ended before it was made
+        Ok(None) if nothing => return Ok(findings),
+        Ok(None) => {
+            return Ok(vec![format!(
+                "the catalog has no table {}.{}",
+                table.iceberg_schema, table.iceberg_table
+            )]);
+        }
         Err(error) => return Ok(vec![error.told()]),
     };
     let metadata = iceberg.metadata();
@@ -38,7 +48,6 @@ pub async fn check_table(lake: &Lake, table: &Table) -> Result<Vec<String>, Erro
             findings.push(format!("snapshot {id} has lost its manifest list"));
         }
     }
-    let known = moves::all(&lake.pool, &table.id).await?;
     for snapshot in metadata.snapshots() {
         let Some(batch) = batch_of(snapshot) else {
             continue;

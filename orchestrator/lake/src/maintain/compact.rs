@@ -7,8 +7,8 @@ use chrono::NaiveDate;
 
 use crate::error::Error;
 use crate::lake::Lake;
-use crate::ledger::quote;
 use crate::ledger::tables::Table;
+use crate::ledger::{checksums, quote};
 use crate::manifests::{self, LiveFile};
 use crate::mover::load;
 
@@ -98,6 +98,24 @@ pub async fn run(lake: &Lake, table: &Table, plan: &Plan) -> Result<(), Error> {
         trino
             .rows(&format!("ALTER TABLE {name} EXECUTE optimize_manifests"))
             .await?;
+    }
+    Ok(())
+}
+
+/// Notes what the files of a day come to, whose rows were just read and proven: Trino wrote them.
+///
+/// # Errors
+/// The catalog or the object store failed.
+pub(crate) async fn note_checksums(
+    lake: &Lake,
+    table: &Table,
+    day: NaiveDate,
+) -> Result<(), Error> {
+    let number = manifests::day_number(day);
+    let live = manifests::live_files(&load(lake, table).await?).await?;
+    for file in live.iter().filter(|file| file.day == Some(number)) {
+        let checksum = lake.store.checksum(&file.path).await?;
+        checksums::note(&lake.pool, &file.path, &checksum).await?;
     }
     Ok(())
 }

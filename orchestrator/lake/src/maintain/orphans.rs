@@ -14,8 +14,8 @@ use futures::TryStreamExt as _;
 
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
-use crate::ledger::files;
 use crate::ledger::tables::Table;
+use crate::ledger::{checksums, files};
 use crate::mover::load;
 use crate::storage::Object;
 use crate::{backup, drift, manifests};
@@ -89,5 +89,7 @@ async fn referenced(lake: &Lake, table: &Table, location: &str) -> Result<HashSe
 /// The object store failed; some may be gone.
 pub async fn delete(lake: &Lake, orphans: &[Object]) -> Result<(), Error> {
     let locations: Vec<String> = orphans.iter().map(|o| o.location.clone()).collect();
-    lake.store.delete(&locations).await
+    lake.store.delete(&locations).await?;
+    let mut conn = lake.pool.acquire().await.doing("connect")?;
+    checksums::forget(&mut conn, &locations).await
 }

@@ -3,15 +3,16 @@
 //! Order matters once: a writer that began before the table had a row in `lake.boundaries` holds no lock that a
 //! move would wait for. So after the row is there, adoption waits once until no such writer is left.
 
+use chrono::{DateTime, Utc};
 use iceberg::{Catalog as _, NamespaceIdent, TableCreation, TableIdent};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::facts;
+use super::fitness;
 use super::plan::Policy;
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
 use crate::ledger::tables::{self, Table};
-use crate::ledger::{TableId, quote};
+use crate::ledger::{TableId, fitting_name, quote};
 use crate::shape::{self, Shape};
 use crate::view::FieldType;
 
@@ -39,31 +40,17 @@ pub(crate) async fn adopt(
     lake: &Lake,
     conn: &mut PgConnection,
     policy: &Policy,
+    now: DateTime<Utc>,
 ) -> Result<Adopted, Error> {
     let id = &policy.table;
-    let parent = facts::parent(conn, id, &policy.field).await?;
-    let shape = Shape::of(conn, &id.schema, &id.name).await?;
-    check_key(policy, &shape)?;
-
     let known = tables::get(&mut *conn, id).await?;
-    if let Some(known) = &known
-        && known.field != policy.field
-    {
-        return Err(Error::Refused {
-            table: id.to_string(),
-            reason: format!(
-                "it was archived by `{}` and its policy now says `{}`",
-                known.field, policy.field
-            ),
-            hint: "keep the partition column of an archived table".to_owned(),
-        });
-    }
+    let fit = fitness::examine(lake, conn, policy, known.as_ref(), now).await?;
     let mut tx = conn.begin().await.doing("adopt a table")?;
     sqlx::query(LOCK_TIMEOUT)
         .execute(&mut *tx)
         .await
         .doing("adopt a table")?;
-    write_rows(&mut tx, policy).await?;
+    write_rows(&mut tx, policy, &fit.view_name).await?;
     follow_late_table(&mut tx, id).await?;
     tx.commit().await.doing("adopt a table")?;
     let table = tables::get(&mut *conn, id)
@@ -74,65 +61,25 @@ pub(crate) async fn adopt(
     if table.boundary.is_none() {
         wait_for_writers(conn, id).await?;
     }
-    let iceberg = iceberg_table(lake, &table, &shape).await?;
+    let iceberg = iceberg_table(lake, &table, &fit.shape).await?;
     Ok(Adopted {
         table,
-        shape,
-        field_type: parent.field_type,
+        shape: fit.shape,
+        field_type: fit.parent.field_type,
         iceberg,
     })
 }
 
-fn check_key(policy: &Policy, shape: &Shape) -> Result<(), Error> {
-    let refused = |reason: String| Error::Refused {
-        table: policy.table.to_string(),
-        reason,
-        hint: "give the columns that identify a row in the policy: `archive: {key: [...]}`"
-            .to_owned(),
-    };
-    if policy.key.is_empty() {
-        return Err(refused("its policy names no key".to_owned()));
-    }
-    for column in &policy.key {
-        if shape.columns.iter().all(|c| c.name != *column) {
-            return Err(refused(format!(
-                "it has no column `{column}`, which its policy's key names"
-            )));
-        }
-    }
-    let reserved = shape
-        .columns
-        .iter()
-        .find(|c| c.name.starts_with("ridehail_"));
-    if let Some(column) = reserved {
-        return Err(Error::Refused {
-            table: policy.table.to_string(),
-            reason: format!(
-                "its column `{}` has a name that the archive keeps to itself",
-                column.name
-            ),
-            hint: "rename it".to_owned(),
-        });
-    }
-    Ok(())
-}
-
 /// Name of a table's late table: readable, and unique also when it must be cut.
-fn late_table(id: &TableId) -> String {
-    let whole = format!("late_{}_{}", id.schema, id.name);
-    if whole.len() <= 63 {
-        return whole;
-    }
-    let hash = xxhash_rust::xxh3::xxh3_64(whole.as_bytes());
-    let cut: String = whole
-        .char_indices()
-        .take_while(|(i, c)| i + c.len_utf8() <= 46)
-        .map(|(_, c)| c)
-        .collect();
-    format!("{cut}_{hash:016x}")
+pub(super) fn late_table(id: &TableId) -> String {
+    fitting_name(&format!("late_{}_{}", id.schema, id.name), "")
 }
 
-async fn write_rows(conn: &mut PgConnection, policy: &Policy) -> Result<(), Error> {
+async fn write_rows(
+    conn: &mut PgConnection,
+    policy: &Policy,
+    view_name: &str,
+) -> Result<(), Error> {
     let id = &policy.table;
     // On conflict: adopted before. The boundary stays.
     sqlx::query(
@@ -146,19 +93,17 @@ async fn write_rows(conn: &mut PgConnection, policy: &Policy) -> Result<(), Erro
     .execute(&mut *conn)
     .await
     .doing("adopt a table")?;
-    // On conflict: adopted before; only the key may follow the policy. Two tables of one name in two schemas: the
-    // second one's view carries its schema.
+    // On conflict: adopted before; only the key may follow the policy.
     sqlx::query(
         "insert into lake.tables (table_schema, table_name, field, key_columns, iceberg_schema, iceberg_table, view_name)
-         values ($1, $2, $3, $4, lower($1), lower($2),
-                 case when exists (select from lake.tables where view_name = lower($2))
-                      then lower($1) || '_' || lower($2) else lower($2) end)
+         values ($1, $2, $3, $4, lower($1), lower($2), $5)
          on conflict (table_schema, table_name) do update set key_columns = excluded.key_columns",
     )
     .bind(&id.schema)
     .bind(&id.name)
     .bind(&policy.field)
     .bind(&policy.key)
+    .bind(view_name)
     .execute(conn)
     .await
     .doing("adopt a table")?;
@@ -295,7 +240,21 @@ const PROPERTIES: [(&str, &str); 3] = [
 
 /// Iceberg's table, as it is.
 pub(crate) async fn load(lake: &Lake, table: &Table) -> Result<iceberg::table::Table, Error> {
+    lake.catalog
+        .load_table(&ident(table))
+        .await
+        .doing("load a table")
+}
+
+/// Iceberg's table; `None` before it was made, which is the last step of adoption.
+pub(crate) async fn find(
+    lake: &Lake,
+    table: &Table,
+) -> Result<Option<iceberg::table::Table>, Error> {
+    fitness::find(lake, &ident(table)).await
+}
+
+fn ident(table: &Table) -> TableIdent {
     let namespace = NamespaceIdent::new(table.iceberg_schema.clone());
-    let ident = TableIdent::new(namespace, table.iceberg_table.clone());
-    lake.catalog.load_table(&ident).await.doing("load a table")
+    TableIdent::new(namespace, table.iceberg_table.clone())
 }

@@ -12,11 +12,12 @@ use iceberg::table::Table;
 use iceberg::transaction::{ApplyTransactionAction as _, Transaction};
 use sqlx::Connection as _;
 
+use super::detach::unchanged;
 use super::{Mover, adopt};
 use crate::error::{Doing as _, Error};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::State;
-use crate::ledger::{Mark, files, hold};
+use crate::ledger::{Mark, TableId, files, hold};
 use crate::manifests;
 
 /// Key in a snapshot's summary: the batch it commits.
@@ -27,12 +28,47 @@ pub(crate) const DAYS: &str = "ridehail.days";
 const TRIES: usize = 5;
 
 impl Mover<'_> {
-    /// Says that the commit may be under way.
+    /// Says that the commit may be under way; unless a partition that another process copied was written to behind
+    /// the net since, which sends its move back to be copied again: until the commit Postgres has the truth.
     pub(super) async fn announce(&mut self, batch: &[Move]) -> Result<(), Error> {
+        let mut changed = false;
+        for one in batch {
+            if !self.copied.contains(&one.attempt) {
+                changed |= !self.is_unchanged(one).await?;
+            }
+        }
+        if changed {
+            return Ok(());
+        }
         self.advance_all(batch, State::Verified, State::Committing)
             .await?;
         fail::fail_point!("lake::announced");
         Ok(())
+    }
+
+    async fn is_unchanged(&mut self, one: &Move) -> Result<bool, Error> {
+        let Some(partition) = &one.partition else {
+            return Ok(true);
+        };
+        let child = TableId::new(&one.table.schema, partition);
+        if !self.lake.has(&child).await? {
+            // its files are all there is of it
+            return Ok(true);
+        }
+        let message = match unchanged(&mut self.conn, &child, one).await {
+            Err(Error::Differs { message, .. }) => message,
+            done => return done.map(|()| true),
+        };
+        tracing::warn!(
+            partition,
+            message,
+            "written to behind the net: copied again"
+        );
+        let mut tx = self.conn.begin().await.doing("discard a copy")?;
+        hold(&mut tx, &self.policy.table, self.holder).await?;
+        moves::discard_copy(&mut tx, one.id).await?;
+        tx.commit().await.doing("discard a copy")?;
+        Ok(false)
     }
 
     /// Takes a whole batch from one state to the next.

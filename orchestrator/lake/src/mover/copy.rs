@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
 use crate::ledger::moves::{self, Copied, Move};
 use crate::ledger::state::{Kind, State, Step};
-use crate::ledger::{TableId, files, hold, quote};
+use crate::ledger::{TableId, checksums, files, hold, quote};
 use crate::shape::Shape;
 use crate::witness::{Observer, Witness};
 use crate::{read, readback, write};
@@ -45,7 +45,7 @@ impl Mover<'_> {
         let cancel = self.cancel;
         let work = async {
             match step {
-                Step::Copy(_) => self.copy(one).await,
+                Step::Copy(_) => self.copy(one).await.map_err(|error| stuck(one, error)),
                 _ => self.verify(one).await,
             }
         };
@@ -138,7 +138,11 @@ impl Mover<'_> {
         hold(&mut tx, &table, self.holder).await?;
         moves::copied(&mut tx, one.id, &copied).await?;
         files::insert(&mut tx, one.id, attempt, &listed).await?;
+        for (file, checksum) in listed.iter().zip(&written.checksums) {
+            checksums::note(&mut *tx, &file.path, checksum).await?;
+        }
         tx.commit().await.doing("note a copy")?;
+        self.copied.insert(attempt);
         fail::fail_point!("lake::copied");
         Ok(())
     }
@@ -202,6 +206,7 @@ impl Mover<'_> {
         hold(&mut tx, &table, self.holder).await?;
         moves::advance(&mut tx, &[one.id], State::Copied, State::Verified).await?;
         tx.commit().await.doing("note a verification")?;
+        self.read_back.insert(one.attempt);
         fail::fail_point!("lake::verified");
         Ok(())
     }
@@ -214,6 +219,25 @@ impl Mover<'_> {
         tx.commit().await.doing("discard a copy")?;
         Err(error)
     }
+}
+
+/// A value that cannot be archived stays one however often the day is copied: its error says how to repair it.
+fn stuck(one: &Move, error: Error) -> Error {
+    let Error::Value { .. } = error else {
+        return error;
+    };
+    let day = one.lower.date_naive();
+    let hint = match one.kind {
+        Kind::Move => format!(
+            "`ridehail archive abandon {} --day {day}` gives the day back to its writers: repair the value then",
+            one.table
+        ),
+        Kind::Flush => {
+            "repair the value in the late table, which is in schema `lake`; the next run goes on"
+                .to_owned()
+        }
+    };
+    error.advise(hint)
 }
 
 /// Takes the snapshot that a copy reads, and returns the first transaction that it cannot see.

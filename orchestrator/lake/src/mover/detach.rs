@@ -107,7 +107,12 @@ impl Mover<'_> {
                     .execute(&mut *tx)
                     .await
                     .doing("lock a detached partition")?;
-                    unchanged(&mut tx, &child, one).await?;
+                    unchanged(&mut tx, &child, one)
+                        .await
+                        .map_err(|error| match error {
+                            Error::Differs { .. } => error.advise(kept_hint(one)),
+                            other => other,
+                        })?;
                     sqlx::raw_sql(AssertSqlSafe(format!("drop table {name}")))
                         .execute(&mut *tx)
                         .await
@@ -142,13 +147,15 @@ impl Mover<'_> {
         Ok(())
     }
 
-    /// The last check: every file is part of the table's current snapshot, or, when someone has rewritten them,
-    /// the day's rows as they are now have the digest that the ledger says.
+    /// The last check: every file is part of the table's current snapshot and lies in the object store at its size.
+    /// When this process did not read the files itself, or someone has rewritten them, the day is read again: its
+    /// rows as they are now have the digest that the ledger says.
     async fn still_in_iceberg(&mut self, one: &Move) -> Result<(), Error> {
         let files = files::of(&mut self.conn, one.id, one.attempt).await?;
         if files.is_empty() && one.rows == Some(0) {
             return Ok(());
         }
+        let day = one.lower.date_naive();
         let table = adopt::load(self.lake, &self.adopted.table).await?;
         let live = manifests::live_files(&table).await?;
         let there = |path: &str, rows: i64| {
@@ -156,34 +163,66 @@ impl Mover<'_> {
                 .any(|f| f.path == path && f.rows == rows && !f.deletes)
         };
         let deletes = live.iter().any(|f| f.deletes);
-        if !files.is_empty() && !deletes && files.iter().all(|f| there(&f.path, f.rows)) {
-            return Ok(());
-        }
-        tracing::info!(
-            table = %self.policy.table, day = %one.lower.date_naive(),
-            snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
-            "files were rewritten since the commit: reading the day again"
-        );
-        let found =
-            drift::verify_day(self.lake, &self.adopted.table, one.lower.date_naive()).await?;
-        match found.problem() {
+        let same = !files.is_empty() && !deletes && files.iter().all(|f| there(&f.path, f.rows));
+        let problem = if same && self.read_back.contains(&one.attempt) {
+            self.not_in_store(&files).await?
+        } else {
+            tracing::info!(
+                table = %self.policy.table, %day, rewritten = !same,
+                snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
+                "another process read these files, or they were rewritten since: reading the day again"
+            );
+            drift::verify_day(self.lake, &self.adopted.table, day)
+                .await?
+                .problem()
+        };
+        match problem {
             None => Ok(()),
-            Some(problem) => Err(Error::Differs {
+            Some(message) => Err(Error::Differs {
                 what: format!(
-                    "the archive of {} on {} and its ledger",
-                    self.policy.table,
-                    one.lower.date_naive()
+                    "the archive of {} on {day} and its ledger",
+                    self.policy.table
                 ),
-                message: problem,
+                message,
             }),
         }
     }
+
+    /// Which of the files the object store has lost or has at another size.
+    async fn not_in_store(&self, files: &[files::File]) -> Result<Option<String>, Error> {
+        let mut wrong = Vec::new();
+        for file in files {
+            match self.lake.store.head(&file.path).await? {
+                None => wrong.push(format!("missing: {} is not in the object store", file.path)),
+                Some(object) if object.size != file.bytes.cast_unsigned() => wrong.push(format!(
+                    "altered: {} has {} bytes, not {}",
+                    file.path, object.size, file.bytes
+                )),
+                Some(_) => {}
+            }
+        }
+        Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+    }
 }
 
-/// Whether a detached partition, which the caller has locked, holds the rows that were copied. All are counted;
+/// What to do about a partition that was changed after its rows were committed.
+fn kept_hint(one: &Move) -> String {
+    format!(
+        "the archive has the day as it was copied; `ridehail archive abandon {} --day {}` keeps the changed partition, \
+         detached, as a table of its own",
+        one.table,
+        one.lower.date_naive()
+    )
+}
+
+/// Whether a partition, which the caller has locked before he drops it, holds the rows that were copied. All are counted;
 /// when one of them was written since, everything SQL can say of them is compared: a partition that was
 /// restored from a dump has the same rows, one that someone wrote to behind the net has not.
-async fn unchanged(conn: &mut PgConnection, child: &TableId, one: &Move) -> Result<(), Error> {
+pub(super) async fn unchanged(
+    conn: &mut PgConnection,
+    child: &TableId,
+    one: &Move,
+) -> Result<(), Error> {
     // age() is a distance on a circle of 2^32 transactions. The copy's is none on it when it lies ahead (in the dump
     // of another cluster) or half the circle behind; a row's is far below zero when the row is older than that, and
     // a little when its transaction began after this one, which took no lock yet.

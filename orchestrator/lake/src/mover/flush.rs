@@ -29,6 +29,9 @@ use crate::{read, readback};
 
 /// Column by which late rows are told apart.
 const SEQ: &str = "ridehail_seq";
+/// The late table's own columns: not a part of a row.
+const OWN: &str =
+    "array['ridehail_seq', 'ridehail_flush', 'ridehail_suspect', 'ridehail_arrived_at']";
 
 /// What is known of a late row.
 #[derive(Debug, Clone, Copy)]
@@ -200,12 +203,17 @@ impl Mover<'_> {
 async fn set_aside(conn: &mut PgConnection, table: &Table, verdict: &Verdict) -> Result<(), Error> {
     let (late, field) = (table.late(), quote(&table.field));
     let (seqs, reasons): (Vec<i64>, Vec<&str>) = verdict.refused.iter().copied().unzip();
-    // Kept whole: nobody else has them. A row counts as refused once, whatever is found of it.
+    // Kept whole: nobody else has them. A row counts as refused once, whatever is found of it, and however often a
+    // writer sends it again.
     sqlx::query(AssertSqlSafe(format!(
         "insert into lake.refused_rows (table_schema, table_name, flush, field_value, reason, row)
          select distinct on (l.{SEQ}) $1, $2, l.ridehail_flush, l.{field}, r.reason,
-                to_jsonb(l) - array['ridehail_seq', 'ridehail_flush', 'ridehail_suspect']
-         from {late} l join unnest($3::int8[], $4::text[]) as r (seq, reason) on r.seq = l.{SEQ}
+                w.row
+         from {late} l join unnest($3::int8[], $4::text[]) as r (seq, reason) on r.seq = l.{SEQ},
+              lateral (select to_jsonb(l) - {OWN}) as w (row)
+         where not exists (
+             select from lake.refused_rows o
+             where o.table_schema = $1 and o.table_name = $2 and md5(o.row::text) = md5(w.row::text) and o.row = w.row)
          order by l.{SEQ}"
     )))
     .bind(&table.id.schema)

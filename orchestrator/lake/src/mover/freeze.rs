@@ -11,7 +11,7 @@ use super::{Adopted, Mover, adopt};
 use crate::error::{Doing as _, Error};
 use crate::ledger::moves::{self, Move, Planned};
 use crate::ledger::state::{Kind, State};
-use crate::ledger::{TableId, hold, quote};
+use crate::ledger::{TableId, fitting_name, hold, quote};
 
 /// A day that is due, as a planned move.
 pub(super) fn planned(due: &Due) -> Planned {
@@ -26,7 +26,7 @@ pub(super) fn planned(due: &Due) -> Planned {
 }
 
 /// Name of the net's triggers.
-const NET: &str = "ridehail_archive_net";
+pub(super) const NET: &str = "ridehail_archive_net";
 
 impl Mover<'_> {
     pub(super) async fn insert_batch(&mut self, planned: Vec<Planned>) -> Result<(), Error> {
@@ -89,7 +89,10 @@ struct Net {
 
 impl Net {
     fn of(adopted: &Adopted) -> Self {
-        let function = quote(&format!("net_{}", adopted.table.late_table));
+        let function = quote(&fitting_name(
+            &format!("net_{}", adopted.table.late_table),
+            "",
+        ));
         Self {
             table: adopted.table.id.clone(),
             late: adopted.table.late(),

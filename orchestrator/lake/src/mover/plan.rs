@@ -56,8 +56,10 @@ pub struct Facts<'a> {
     pub boundary: Option<DateTime<Utc>>,
     /// Schema of the table, where its partitions must be.
     pub schema: &'a str,
-    /// Days that the ledger knows, in whatever state.
-    pub known: &'a [DateTime<Utc>],
+    /// Days of which a move is under way: the ledger's own steps look after them.
+    pub under_way: &'a [DateTime<Utc>],
+    /// Days that have left.
+    pub archived: &'a [DateTime<Utc>],
     /// Most days of one batch.
     pub most: usize,
 }
@@ -134,8 +136,7 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
         if upper > cutoff {
             continue;
         }
-        if facts.known.contains(&lower) {
-            // under way, or done and made again: the ledger's own steps and `verify` look after those
+        if facts.under_way.contains(&lower) {
             continue;
         }
         let is_day = lower == midnight(lower.date_naive())
@@ -160,12 +161,11 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
             });
             return plan;
         }
-        if facts.boundary.is_some_and(|boundary| lower < boundary) {
-            plan.warnings.push(format!(
-                "partition {} lies before the archive boundary and was never moved: its rows are in no view; \
-                 insert them again to have them archived as late rows, then drop it",
-                partition.name
-            ));
+        if facts.archived.contains(&lower)
+            || facts.boundary.is_some_and(|boundary| lower < boundary)
+        {
+            plan.warnings
+                .push(stray(&partition.name, facts.archived.contains(&lower)));
             continue;
         }
         due.push(Due {
@@ -180,6 +180,21 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     due.truncate(facts.most);
     plan.due = due;
     plan
+}
+
+/// What to say of a partition before the boundary that no move is of: `archived`, its day has left and someone made
+/// it again.
+#[must_use]
+pub fn stray(partition: &str, archived: bool) -> String {
+    let how = if archived {
+        "was made again after its day had left"
+    } else {
+        "lies before the archive boundary and was never moved"
+    };
+    format!(
+        "partition {partition} {how}: its rows are in no view; detach it, load its rows once more through their \
+         writer, which sends them to the late rows, then drop it"
+    )
 }
 
 /// Bounds of a partition from Postgres' words, asked for in UTC:
@@ -226,17 +241,19 @@ mod tests {
     fn check(
         partitions: &[Partition],
         boundary: Option<&str>,
-        known: &[&str],
+        under_way: &[&str],
+        archived: &[&str],
         most: usize,
     ) -> Plan {
-        let known: Vec<_> = known.iter().map(|d| day(d)).collect();
+        let all = |days: &[&str]| days.iter().map(|d| day(d)).collect::<Vec<_>>();
         plan(&Facts {
             now: day("2026-11-25") + TimeDelta::hours(18),
             after: TimeDelta::days(30),
             partitions,
             boundary: boundary.map(day),
             schema: "s",
-            known: &known,
+            under_way: &all(under_way),
+            archived: &all(archived),
             most,
         })
     }
@@ -257,12 +274,14 @@ mod tests {
         ];
         // 30 days before 25 Nov 18:00 is 26 Oct 18:00: 26 Oct is not over by then
         assert_eq!(
-            days(&check(&all, None, &[], 9)),
+            days(&check(&all, None, &[], &[], 9)),
             ["2026-10-24", "2026-10-25"]
         );
-        let one = check(&all, None, &[], 1);
+        let one = check(&all, None, &[], &[], 1);
         assert_eq!((days(&one), one.later), (vec!["2026-10-24".to_owned()], 1));
-        assert_eq!(days(&check(&all, None, &["2026-10-24"], 9)), ["2026-10-25"]);
+        let one = check(&all, None, &["2026-10-24"], &[], 9);
+        assert_eq!(days(&one), ["2026-10-25"]);
+        assert!(one.warnings.is_empty());
     }
 
     #[test]
@@ -271,10 +290,19 @@ mod tests {
             &[partition("2026-10-01", "2026-10-02")],
             Some("2026-10-10"),
             &[],
+            &[],
             9,
         );
         assert!(stale.due.is_empty() && stale.warnings[0].contains("before the archive boundary"));
-        let month = check(&[partition("2026-09-01", "2026-10-01")], None, &[], 9);
+        let again = check(
+            &[partition("2026-10-01", "2026-10-02")],
+            Some("2026-10-10"),
+            &[],
+            &["2026-10-01"],
+            9,
+        );
+        assert!(again.due.is_empty() && again.warnings[0].contains("made again"));
+        let month = check(&[partition("2026-09-01", "2026-10-01")], None, &[], &[], 9);
         assert!(month.refused.unwrap().reason.contains("not one UTC day"));
         let default = Partition {
             bounds: None,
@@ -282,7 +310,7 @@ mod tests {
             ..partition("2026-10-01", "2026-10-02")
         };
         assert!(
-            check(&[default], None, &[], 9)
+            check(&[default], None, &[], &[], 9)
                 .refused
                 .unwrap()
                 .reason

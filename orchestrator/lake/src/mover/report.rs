@@ -56,7 +56,10 @@ pub enum Stopped {
     /// Ctrl-C or SIGTERM.
     Cancelled,
     /// There is no Trino: nobody can replace the view, so rows stay in Postgres too.
-    NoTrino,
+    NoTrino {
+        /// Why it cannot be asked, when its address is set.
+        away: Option<String>,
+    },
     /// Queries that began before the view was replaced still run.
     Draining {
         /// Trino's names of them.

@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 use super::report::{Event, Stopped};
 use super::{Mover, adopt};
 use crate::error::{Doing as _, Error};
-use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
+use crate::ledger::tables::Shown;
 use crate::ledger::{TableId, hold, quote, tables};
 use crate::trino::{self, Trino};
 use crate::view::{HISTORY, View, view_columns};
@@ -40,35 +40,54 @@ impl Mover<'_> {
             .iter()
             .map(|m| m.flush)
             .fold(self.adopted.table.visible_flush, i64::max);
-        let (text, at) = self.replace_view(boundary, flush).await?;
+        let shown = self.replace_view(boundary, flush).await?;
         fail::fail_point!("lake::view_replaced");
         let ids: Vec<_> = batch.iter().map(|m| m.id).collect();
         let id = &self.policy.table;
         let mut tx = self.conn.begin().await.doing("note the view")?;
         hold(&mut tx, id, self.holder).await?;
-        tables::set_visible(&mut tx, id, boundary, flush, &text, at).await?;
+        tables::set_visible(&mut tx, id, &shown).await?;
         moves::advance(&mut tx, &ids, State::Committed, State::Visible).await?;
         tx.commit().await.doing("note the view")?;
         fail::fail_point!("lake::shown");
         self.reload().await
     }
 
-    /// Makes the view when there is none, and when the table's columns have changed.
+    /// Makes the view anew when it is not what it would be made as now: someone replaced it, or the table has other
+    /// columns, or columns of another type. At the beginning of a run, too: readers wait for no move then.
+    pub(super) async fn mend_view(&mut self) -> Result<(), Error> {
+        if self.adopted.table.view_text.is_none() {
+            return Ok(());
+        }
+        self.keep_view().await
+    }
+
+    /// Makes the view when there is none, and as [`Self::mend_view`].
     pub(super) async fn keep_view(&mut self) -> Result<(), Error> {
         if self.trino.is_none() {
             return Ok(());
         }
         let table = &self.adopted.table;
         let (boundary, flush) = (table.visible_boundary, table.visible_flush);
-        let stored = table.view_text.clone();
-        if stored.is_some() && stored == self.view_text().await? && !self.columns_changed().await? {
+        let statement = self.statement(boundary, flush);
+        let (stored, made_by) = (table.view_text.clone(), table.view_statement.as_ref());
+        if stored.is_some() && made_by == Some(&statement) && stored == self.view_text().await? {
             return Ok(());
         }
-        let (text, at) = self.replace_view(boundary, flush).await?;
+        self.show_again(boundary, flush).await
+    }
+
+    /// The view once more, with the literals that readers have.
+    async fn show_again(
+        &mut self,
+        boundary: Option<DateTime<Utc>>,
+        flush: i64,
+    ) -> Result<(), Error> {
+        let shown = self.replace_view(boundary, flush).await?;
         let id = self.policy.table.clone();
         let mut tx = self.conn.begin().await.doing("note the view")?;
         hold(&mut tx, &id, self.holder).await?;
-        tables::set_visible(&mut tx, &id, boundary, flush, &text, at).await?;
+        tables::set_visible(&mut tx, &id, &shown).await?;
         tx.commit().await.doing("note the view")?;
         self.reload().await
     }
@@ -80,34 +99,8 @@ impl Mover<'_> {
         Ok(())
     }
 
-    async fn columns_changed(&self) -> Result<bool, Error> {
-        let sql = format!(
-            "SELECT column_name FROM {}.information_schema.columns
-             WHERE table_schema = '{HISTORY}' AND table_name = '{}' ORDER BY ordinal_position",
-            self.lake.names.trino_lake,
-            self.adopted.table.view_name.replace('\'', "''")
-        );
-        let rows = self.trino()?.rows(&sql).await?;
-        let there: Vec<&str> = rows
-            .iter()
-            .filter_map(|row| row.first()?.as_str())
-            .collect();
-        let columns = view_columns(
-            &self.adopted.shape,
-            self.adopted.iceberg.metadata().current_schema(),
-        );
-        Ok(!there.iter().eq(columns.iter().map(|c| &c.name)))
-    }
-
-    /// Replaces the view and reads it back. Returns its text as Trino gives it, and a moment, by Trino's clock,
-    /// before which every query that may have read another view began.
-    async fn replace_view(
-        &mut self,
-        boundary: Option<DateTime<Utc>>,
-        flush: i64,
-    ) -> Result<(String, DateTime<Utc>), Error> {
-        // the schema may have grown since adoption: by a flush of rows with a new column
-        self.adopted.iceberg = adopt::load(self.lake, &self.adopted.table).await?;
+    /// The statement that makes the view as the table is now.
+    fn statement(&self, boundary: Option<DateTime<Utc>>, flush: i64) -> String {
         let table = &self.adopted.table;
         let schema = self.adopted.iceberg.metadata().current_schema();
         let columns = view_columns(&self.adopted.shape, schema);
@@ -126,11 +119,23 @@ impl Mover<'_> {
             boundary,
             flush,
         };
+        view.history()
+    }
+
+    /// Replaces the view and reads it back.
+    async fn replace_view(
+        &mut self,
+        boundary: Option<DateTime<Utc>>,
+        flush: i64,
+    ) -> Result<Shown, Error> {
+        // someone else may have changed its schema since adoption
+        self.adopted.iceberg = adopt::load(self.lake, &self.adopted.table).await?;
+        let statement = self.statement(boundary, flush);
         let trino = self.trino()?;
         trino
-            .make_schema(&format!("{}.{HISTORY}", names.trino_lake_admin))
+            .make_schema(&format!("{}.{HISTORY}", self.lake.names.trino_lake_admin))
             .await?;
-        trino.rows(&view.history()).await?;
+        trino.rows(&statement).await?;
         let at = now(trino).await?;
         let text = self.view_text().await?.ok_or_else(|| Error::Differs {
             what: "the view that was made and the view that is there".to_owned(),
@@ -145,7 +150,13 @@ impl Mover<'_> {
         }
         let name = format!("{HISTORY}.{}", self.adopted.table.view_name);
         self.reporter.report(&Event::View { name });
-        Ok((text, at))
+        Ok(Shown {
+            boundary,
+            flush,
+            statement,
+            text,
+            at,
+        })
     }
 
     /// The view as Trino has it; `None` when there is none.
@@ -207,13 +218,7 @@ impl Mover<'_> {
                 self.adopted.table.visible_boundary,
                 self.adopted.table.visible_flush,
             );
-            let (text, at) = self.replace_view(boundary, flush).await?;
-            let id = self.policy.table.clone();
-            let mut tx = self.conn.begin().await.doing("note the view")?;
-            hold(&mut tx, &id, self.holder).await?;
-            tables::set_visible(&mut tx, &id, boundary, flush, &text, at).await?;
-            tx.commit().await.doing("note the view")?;
-            self.reload().await?;
+            self.show_again(boundary, flush).await?;
             // not drained: queries may have read the wrong one. The next round waits for them.
             return Ok(None);
         }
@@ -228,11 +233,10 @@ impl Mover<'_> {
 ///
 /// What a killed mover of this table has left running is ended first: a new one would wait for it when it drains,
 /// until Trino gives up the client. Only who holds the table may call this.
-pub(super) async fn client(lake: &Lake, table: &TableId) -> Option<Trino> {
-    let trino = lake.trino.as_ref()?;
+pub(super) async fn client(trino: Trino, table: &TableId) -> Trino {
     let name = format!("ridehail-archive {table}");
-    end_leftovers(trino, &name).await;
-    Some(trino.clone().named(&name))
+    end_leftovers(&trino, &name).await;
+    trino.named(&name)
 }
 
 /// That some are left is no failure: the drain waits for them.

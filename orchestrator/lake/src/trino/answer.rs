@@ -92,6 +92,12 @@ pub struct Location {
 }
 
 impl Failure {
+    /// Whether the server has only begun to run.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.error_name == "SERVER_STARTING_UP" || self.message.contains("still initializing")
+    }
+
     /// What a person can do.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::Error;
 use crate::digest::Digester;
 use crate::shape::Shape;
+use crate::storage::Checksum;
 
 use super::layout::Layout;
 use super::upload::Part;
@@ -51,6 +52,7 @@ pub(super) struct Job {
     digester: Digester,
     properties: WriterProperties,
     files: Vec<DataFile>,
+    checksums: Vec<String>,
     rows: u64,
     bytes: u64,
 }
@@ -69,6 +71,7 @@ impl Job {
             properties: properties(&layout),
             layout,
             files: Vec::new(),
+            checksums: Vec::new(),
             rows: 0,
             bytes: 0,
         }
@@ -107,6 +110,7 @@ impl Job {
                     }
                     return Ok(Written {
                         files: self.files,
+                        checksums: self.checksums,
                         rows: self.rows,
                         bytes: self.bytes,
                         digest: self.digester.finish(),
@@ -122,6 +126,7 @@ impl Job {
         send(to_store, Part::Open(location)).map_err(|e| self.layout.wrong(e.to_string()))?;
         let sink = Sink {
             kept: Vec::with_capacity(PART_BYTES),
+            sum: Checksum::default(),
             to_store: to_store.clone(),
         };
         // Arrow's own schema is left out: whoever reads this reads Parquet and Iceberg, and so do we.
@@ -145,6 +150,7 @@ impl Job {
             .send_kept()
             .and_then(|()| send(to_store, Part::Close))
             .map_err(|e| self.layout.wrong(e.to_string()))?;
+        self.checksums.push(writer.inner().sum.text());
         let location = self.layout.location(self.files.len());
         let described = metrics::data_file(&self.layout, &metadata, location, bytes, &file.nans)?;
         self.files.push(described);
@@ -209,6 +215,7 @@ fn count_nans(batch: &RecordBatch, nans: &mut [u64]) {
 /// Where Parquet's writer puts its bytes: in pieces to the uploader.
 struct Sink {
     kept: Vec<u8>,
+    sum: Checksum,
     to_store: mpsc::Sender<Part>,
 }
 
@@ -224,6 +231,7 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sum.update(bytes);
         self.kept.extend_from_slice(bytes);
         if self.kept.len() >= PART_BYTES {
             self.send_kept()?;

@@ -3,6 +3,9 @@
 
 mod city;
 mod faults;
+mod keeping;
 mod killed;
+mod odd;
+mod rested;
 mod truth;
 mod whole;

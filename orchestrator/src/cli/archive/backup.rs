@@ -52,6 +52,11 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// Make this database the owner of the files: after a restore, once the database that was dumped is not used any more
+    Adopt {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Restore a dump into an empty database, and compare its catalog with the object store
     Restore {
         /// The dump
@@ -80,6 +85,14 @@ pub(super) async fn execute(args: BackupArgs, printer: &Printer) -> anyhow::Resu
             let count = backup::forget(&opened.lake, midnight).await?;
             printer.line(&format!(
                 "{count} forgotten; `ridehail archive maintain` deletes what only they referred to"
+            ));
+        }
+        What::Adopt { common } => {
+            let opened = common.open().await?;
+            let owner = lake::owner::take_over(&opened.lake).await?;
+            printer.line(&format!(
+                "the files belong to database {} now: moves and upkeep go on here, and nowhere else",
+                owner.database_name
             ));
         }
         What::Restore { file, into, lake } => return restore(&file, &into, &lake, printer).await,
@@ -146,8 +159,9 @@ async fn restore(
         let what = "the address of the empty database is no URL".to_owned();
         advice(what, "write postgres://user:password@host:port/database")
     })?;
-    backup::restore(&options, file).await?;
+    let grants = backup::restore(&options, file).await?;
     let lake = Lake::open(args, into.expose()).await?;
+    backup::note_restored(&lake).await?;
     let findings = backup::check(&lake).await?;
     for text in &findings {
         printer.line(&printer.paint(Color::Red, text));
@@ -156,5 +170,13 @@ async fn restore(
         "restored; {} findings in catalog, ledger and object store",
         findings.len()
     ));
+    printer.line(&format!("{} rights given as in the dump", grants.given));
+    for text in &grants.left_out {
+        printer.line(&printer.paint(Color::Yellow, &format!("  not given: {text}")));
+    }
+    printer.line(
+        "this database is a copy: it reads the files and changes none until `ridehail archive backup adopt`, which takes \
+         them from the database that was dumped",
+    );
     Ok(ExitCode::from(u8::from(!findings.is_empty())))
 }

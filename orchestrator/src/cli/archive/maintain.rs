@@ -11,9 +11,10 @@ use lake::maintain;
 use super::{Common, run};
 use crate::archive::options::Span;
 use crate::archive::upkeep::{Age, TaskName, UpkeepOptions, message};
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Color, Printer};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, SelectionArgs, StoreArgs};
+use crate::run::failure::lake_hint;
 use crate::run::prepare::prepare;
 use crate::run::request::{Command, Request};
 
@@ -116,7 +117,18 @@ async fn show(common: &Common, request: &Request, printer: &Printer) -> anyhow::
             printer.line(&format!("{id}: not archived yet"));
             continue;
         };
-        let done = Box::pin(maintain::run(&opened.lake, &table, &options, now)).await?;
+        let done = match Box::pin(maintain::run(&opened.lake, &table, &options, now)).await {
+            Ok(done) => done,
+            Err(error) => {
+                // one table that cannot be looked at hides no other
+                printer.line(&printer.paint(Color::Red, &format!("{id}: {}", error.told())));
+                if let Some(hint) = lake_hint(&error) {
+                    printer.line(&format!("  hint: {hint}"));
+                }
+                wrong = true;
+                continue;
+            }
+        };
         printer.line(&format!("{id}: {}", message(&done)));
         for (day, files, bytes) in &done.compacted.days {
             printer.line(&format!("  compact {day}: {files} files, {bytes} bytes"));

@@ -1,6 +1,7 @@
 //! `ridehail archive …`: one file a verb. Each reads the project, whose models and sources carry the policies, and
 //! opens the lake beside their tables.
 
+mod abandon;
 mod backup;
 mod explain;
 mod maintain;
@@ -31,7 +32,7 @@ use super::printer::Printer;
 use crate::archive::{Archived, policies};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs};
-use crate::run::execute::archive::open;
+use crate::run::execute::archive::{open, open_to_read};
 use crate::run::prepare::load;
 use crate::run::request::{Command, Request};
 
@@ -60,6 +61,8 @@ enum What {
     Verify(verify::VerifyArgs),
     /// Make or refresh the views that add the newest hours to the history
     Views(views::ViewsArgs),
+    /// Give up a move that cannot go on: its day goes back to its writers
+    Abandon(abandon::AbandonArgs),
     /// Let no move go on; one under way stops before its next state
     Pause(pause::PauseArgs),
     /// Let moves go on
@@ -86,6 +89,7 @@ pub(super) async fn execute(
         What::Explain(args) => explain::execute(args, printer).await,
         What::Verify(args) => verify::execute(args, log, printer).await,
         What::Views(args) => views::execute(args, printer).await,
+        What::Abandon(args) => abandon::execute(args, printer).await,
         What::Pause(args) => pause::pause(args, printer).await,
         What::Resume(args) => pause::resume(args, printer).await,
         What::Restore(args) => restore::execute(args, printer).await,
@@ -118,8 +122,19 @@ impl Common {
     /// Reads the project and opens the lake beside its tables.
     async fn open(&self) -> anyhow::Result<Opened> {
         let project = self.load().await?;
-        let policies = policies(&project)?;
         let lake = open(&self.lake, &project).await?;
+        Self::opened(project, lake)
+    }
+
+    /// The same for a role that may only read.
+    async fn open_to_read(&self) -> anyhow::Result<Opened> {
+        let project = self.load().await?;
+        let lake = open_to_read(&self.lake, &project).await?;
+        Self::opened(project, lake)
+    }
+
+    fn opened(project: Project, lake: Lake) -> anyhow::Result<Opened> {
+        let policies = policies(&project)?;
         Ok(Opened {
             project,
             policies,

@@ -68,18 +68,17 @@ pub(super) async fn execute(args: PlanArgs, printer: &Printer) -> anyhow::Result
     let opened = args.common.open().await?;
     let now = args.now.unwrap_or_else(|| SystemClock.now());
     let request = args.selection.apply(Request::new(Command::Archive));
-    show(&opened, &request, now, args.output, printer).await?;
-    Ok(ExitCode::SUCCESS)
+    show(&opened, &request, now, args.output, printer).await
 }
 
-/// Prints what is due for the selection of `request`.
+/// Prints what is due for the selection of `request`; the exit code says whether all of it is refused.
 pub(super) async fn show(
     opened: &Opened,
     request: &Request,
     now: DateTime<Utc>,
     output: Output,
     printer: &Printer,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let spec = request.spec(request.kinds());
     let selected = select(&opened.project, &spec)?;
     let mut plans = Vec::new();
@@ -92,7 +91,9 @@ pub(super) async fn show(
         Output::Json => plans.iter().for_each(|plan| printer.json(plan)),
         Output::Text => print(printer, &plans),
     }
-    Ok(())
+    // a model that is not built yet is refused, and that is no failure of the others
+    let refused = !plans.is_empty() && plans.iter().all(|plan| plan.refused.is_some());
+    Ok(ExitCode::from(u8::from(refused)))
 }
 
 async fn one(

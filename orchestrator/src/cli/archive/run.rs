@@ -51,7 +51,7 @@ struct PaceArgs {
     #[arg(long, value_name = "STATE")]
     until: Option<Until>,
     /// Most days that travel together: one commit, one view, one wait for older queries [default: 31]
-    #[arg(long, value_name = "N", env = "RIDEHAIL_ARCHIVE_BATCH_DAYS")]
+    #[arg(long, value_name = "N", env = "RIDEHAIL_ARCHIVE_BATCH_DAYS", value_parser = at_least_one)]
     batch_days: Option<usize>,
     /// Bytes a second, all tables together, e.g. 20MB [default: as fast as it goes]
     #[arg(long, value_name = "BYTES", env = "RIDEHAIL_ARCHIVE_RATE")]
@@ -71,6 +71,11 @@ struct PaceArgs {
     /// Count ages from this moment [default: now]
     #[arg(long, value_name = "TIME", hide = true)]
     now: Option<DateTime<Utc>>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| format!("`{text}` is no number of days: write 1 or more"))
 }
 
 impl PaceArgs {
@@ -105,8 +110,7 @@ pub(super) async fn execute(
             project: args.project,
             lake: args.lake,
         };
-        preview::show(&common.open().await?, &request, now, Output::Text, printer).await?;
-        return Ok(ExitCode::SUCCESS);
+        return preview::show(&common.open().await?, &request, now, Output::Text, printer).await;
     }
     let place = args.project.place();
     let recording = recording(args.no_record, &args.store);

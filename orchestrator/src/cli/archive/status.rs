@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use lake::ledger::state::Kind;
+use lake::ledger::state::{Kind, State};
 
 use super::Common;
 use super::table::{Side, lines};
@@ -26,7 +26,7 @@ pub(super) struct StatusArgs {
 }
 
 pub(super) async fn execute(args: StatusArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let opened = args.common.open().await?;
+    let opened = args.common.open_to_read().await?;
     let Some(lake) = look(opened.lake.pool()).await? else {
         printer.line("there is no archive");
         return Ok(ExitCode::SUCCESS);
@@ -108,7 +108,7 @@ fn details(printer: &Printer, table: &TableNow, now: DateTime<Utc>) {
         (a.flush, &a.state, a.copies, &a.last_error) == (b.flush, &b.state, b.copies, &b.last_error)
     };
     for days in table.open.chunk_by(alike) {
-        under_way(printer, days, now);
+        under_way(printer, &table.table, days, now);
     }
     for late in &table.late {
         let suspect = if late.suspect > 0 {
@@ -133,7 +133,7 @@ fn details(printer: &Printer, table: &TableNow, now: DateTime<Utc>) {
 }
 
 /// Moves that are at the same point, oldest day first.
-fn under_way(printer: &Printer, days: &[OpenMove], now: DateTime<Utc>) {
+fn under_way(printer: &Printer, table: &str, days: &[OpenMove], now: DateTime<Utc>) {
     let [open, rest @ ..] = days else { return };
     let (kind, what) = if open.flush > 0 {
         (Kind::Flush, format!("flush {}", open.flush))
@@ -159,6 +159,16 @@ fn under_way(printer: &Printer, days: &[OpenMove], now: DateTime<Utc>) {
     ));
     if let Some(error) = &open.last_error {
         printer.line(&format!("      {}", printer.paint(Color::Red, error)));
+        // the states that have a way out
+        let state = open.state.parse().ok();
+        let way_out =
+            state.is_some_and(|state: State| state < State::Committed || state == State::Detached);
+        if kind == Kind::Move && way_out {
+            printer.line(&format!(
+                "      hint: when no run gets past it, `ridehail archive abandon {table} --day {}` gives it up",
+                open.day
+            ));
+        }
     }
 }
 

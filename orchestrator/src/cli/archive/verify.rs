@@ -12,13 +12,14 @@ use lake::ledger::tables::{self, Table};
 use lake::throttle::Throttle;
 use serde_json::json;
 
-use super::{Common, Opened, day};
+use super::{Advice, Common, Opened, day};
 use crate::archive::options::Rate;
-use crate::archive::report::grouped;
+use crate::archive::report::{grouped, size};
 use crate::cli::printer::{Color, Printer};
 use crate::cli::runs::Output;
 use crate::cli::signals;
 use crate::config::LogArgs;
+use crate::run::failure::lake_hint;
 
 /// Compares files with the ledger; with --deep also their rows.
 #[derive(Debug, Args)]
@@ -55,6 +56,8 @@ struct Seen {
     files: u64,
     rows: u64,
     bad: u64,
+    /// Tables that could not be looked at.
+    failed: u64,
 }
 
 pub(super) async fn execute(
@@ -83,8 +86,19 @@ pub(super) async fn execute(
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(ExitCode::from(2)),
-            done = Box::pin(work) => done?,
+            done = Box::pin(work) => if let Err(error) = done {
+                // one table that cannot be looked at hides no other
+                seen.failed += 1;
+                cannot_be_looked_at(printer, args.output, table, &error);
+            },
         }
+    }
+    if let Some(day) = args.day
+        && seen.days + seen.failed == 0
+    {
+        let what = format!("no table that was looked at has archived rows of {day}");
+        let hint = "`ridehail archive explain TABLE` lists the days that are archived".to_owned();
+        return Err(Advice { what, hint }.into());
     }
     if args.output == Output::Text {
         let how = if args.deep { "read again" } else { "looked at" };
@@ -96,7 +110,22 @@ pub(super) async fn execute(
             grouped(seen.bad)
         ));
     }
-    Ok(ExitCode::from(u8::from(seen.bad > 0)))
+    Ok(ExitCode::from(u8::from(seen.bad + seen.failed > 0)))
+}
+
+fn cannot_be_looked_at(printer: &Printer, output: Output, table: &Table, error: &lake::Error) {
+    let (words, hint) = (error.told(), lake_hint(error));
+    if output == Output::Json {
+        printer.json(
+            &json!({ "table": table.id.to_string(), "ok": false, "error": words, "hint": hint }),
+        );
+        return;
+    }
+    let words = format!("{} cannot be looked at: {words}", table.id);
+    printer.line(&printer.paint(Color::Red, &words));
+    if let Some(hint) = hint {
+        printer.line(&format!("  hint: {hint}"));
+    }
 }
 
 async fn verify(
@@ -107,18 +136,16 @@ async fn verify(
     log: &LogArgs,
     printer: &Printer,
     seen: &mut Seen,
-) -> anyhow::Result<()> {
+) -> Result<(), lake::Error> {
     let audit = Audit::open(&opened.lake, table).await?;
     let (from, to) = (args.day.or(args.from), args.day.or(args.to));
-    let mut days = audit.days();
-    // a day that was asked for is looked at even when nobody knows it
-    days.extend(args.day);
-    let days: Vec<NaiveDate> = days
+    let days: Vec<NaiveDate> = audit
+        .days()
         .into_iter()
         .filter(|day| from.is_none_or(|from| *day >= from) && to.is_none_or(|to| *day <= to))
         .collect();
     let bar = bar(days.len() as u64, log);
-    for day in days {
+    for &day in &days {
         bar.set_message(format!("{} {day}", table.id));
         let found = if args.deep {
             audit.deep(&opened.lake, day, throttle).await?
@@ -146,6 +173,35 @@ async fn verify(
         });
     }
     bar.finish_and_clear();
+    if args.deep {
+        extra(&audit, opened, table, &days, args.output, printer).await?;
+    }
+    Ok(())
+}
+
+/// Objects of the days that nothing refers to: said, and no difference.
+async fn extra(
+    audit: &Audit,
+    opened: &Opened,
+    table: &Table,
+    days: &[NaiveDate],
+    output: Output,
+    printer: &Printer,
+) -> Result<(), lake::Error> {
+    for object in audit.extra_objects(&opened.lake, table, days).await? {
+        let (location, bytes) = (&object.location, object.size);
+        match output {
+            Output::Json => printer.json(&json!({
+                "table": table.id.to_string(), "extra": location, "bytes": bytes, "since": object.last_modified,
+            })),
+            Output::Text => printer.line(&format!(
+                "{}: extra: {location}, {}, is part of no snapshot; `ridehail archive maintain` deletes it when it is old \
+                 enough",
+                table.id,
+                size(bytes)
+            )),
+        }
+    }
     Ok(())
 }
 

@@ -54,9 +54,20 @@ impl fmt::Debug for Archiver {
 /// # Errors
 /// Postgres is out of reach or refuses the ledger's schema; the object store's address is none.
 pub async fn open(args: &lake::args::LakeArgs, project: &Project) -> Result<Lake, Error> {
+    Ok(Lake::open(args, &database(project)?).await?)
+}
+
+/// As [`open`], for who may read the ledger and change nothing.
+///
+/// # Errors
+/// As there.
+pub async fn open_to_read(args: &lake::args::LakeArgs, project: &Project) -> Result<Lake, Error> {
+    Ok(Lake::open_to_read(args, &database(project)?).await?)
+}
+
+fn database(project: &Project) -> Result<String, Error> {
     let target = Address::Target(Box::new(project.profile.target.clone()));
-    let url = target.options()?.to_url_lossy();
-    Ok(Lake::open(args, url.as_str()).await?)
+    Ok(target.options()?.to_url_lossy().to_string())
 }
 
 impl Archiver {
@@ -172,7 +183,9 @@ impl Archiver {
         let (Some(live), Some(trino)) = (&policy.live, self.lake.trino()) else {
             return Ok(());
         };
-        if let Some(table) = tables::get(self.lake.pool(), &policy.table).await? {
+        let table = tables::get(self.lake.pool(), &policy.table).await?;
+        // they read the history view, which the first move that gets so far makes
+        if let Some(table) = table.filter(|table| table.view_text.is_some()) {
             views::refresh(trino, &self.names, &table, live, self.now).await?;
         }
         Ok(())

@@ -208,17 +208,37 @@ impl City {
             .await
     }
 
-    /// Forgets the table, its ledger and its files.
+    /// Forgets the schema's tables, their ledger and their catalog.
     pub(crate) async fn clean(self) {
-        let (schema, view) = (&self.schema, self.view().await);
-        self.trino()
-            .rows(&format!("drop view if exists lake_admin.history.{view}"))
+        let schema = &self.schema;
+        let adopted = format!(
+            "select t.view_name, b.late_table from lake.boundaries b left join lake.tables t using (table_schema, table_name)
+             where table_schema = '{schema}'"
+        );
+        let adopted: Vec<(Option<String>, String)> = sqlx::query_as(AssertSqlSafe(adopted))
+            .fetch_all(self.pool())
             .await
-            .expect("drops");
+            .unwrap();
+        for (view, late) in adopted {
+            if let (Some(view), Some(trino)) = (view, self.lake.trino()) {
+                trino
+                    .rows(&format!(
+                        "drop view if exists lake_admin.history.\"{view}\""
+                    ))
+                    .await
+                    .expect("drops");
+            }
+            self.sql(&format!("drop table if exists lake.\"{late}\""))
+                .await;
+        }
         self.sql(&format!(
             "drop schema {schema} cascade;
-             drop function if exists lake.net_late_{schema}_events cascade;
-             drop table if exists lake.late_{schema}_events;
+             do $do$ declare f regprocedure; begin
+                 for f in select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                     where n.nspname = 'lake' and starts_with(p.proname, 'net_late_{schema}_') loop
+                     execute format('drop function %s cascade', f);
+                 end loop;
+             end $do$;
              delete from lake.files where move_id in (select move_id from lake.moves where table_schema = '{schema}');
              delete from lake.moves where table_schema = '{schema}';
              delete from lake.refused_rows where table_schema = '{schema}';
