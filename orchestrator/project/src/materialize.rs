@@ -11,14 +11,16 @@ use minijinja::value::Value;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::compile::{Compiled, Rendering};
-use crate::context::{Said, lock, node_value, relation, results};
+use crate::context::{Said, lock, node_value, relation};
 use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
 use crate::parse::nodes::compiled_path;
 
+mod hooks;
 mod verdict;
 
+pub use hooks::RenderedHook;
 pub use verdict::Verdict;
 
 /// What running a materialization left.
@@ -34,15 +36,6 @@ pub struct Materialized {
     pub messages: Vec<Said>,
     /// Of a test: what its main statement found.
     pub verdict: Option<Verdict>,
-}
-
-/// A hook ready to be run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RenderedHook {
-    /// Its SQL.
-    pub text: String,
-    /// What its template said.
-    pub messages: Vec<Said>,
 }
 
 /// The materialization of the verb `clone`.
@@ -330,39 +323,6 @@ impl Project {
             message: main.response.message,
             rows: u64::try_from(main.response.rows.as_i64().unwrap_or(-1)).ok(),
             run_sql: lock(&rendering.run.written).take().unwrap_or_default(),
-            messages: std::mem::take(&mut lock(&rendering.run.messages)),
-        })
-    }
-
-    /// The SQL of the project's hook `id` (`on-run-start`, `on-run-end`), whose template sees `more` names. Blocks.
-    ///
-    /// # Errors
-    /// Anything wrong with the template, or the database's refusal.
-    pub fn compile_hook(
-        &self,
-        id: &str,
-        more: &serde_json::Map<String, serde_json::Value>,
-        adapter: Arc<dyn Adapter>,
-    ) -> Result<Compiled, Error> {
-        let node = self.node(id)?;
-        Rendering::with(self, node, adapter, results::names(more)).compiled()
-    }
-
-    /// The SQL of a hook of node `id`, which was compiled to `sql`. Blocks.
-    ///
-    /// # Errors
-    /// Anything wrong with the template, or the database's refusal.
-    pub fn render_hook(
-        &self,
-        id: &str,
-        hook: &str,
-        sql: &str,
-        adapter: Arc<dyn Adapter>,
-    ) -> Result<RenderedHook, Error> {
-        let node = self.node(id)?;
-        let rendering = Rendering::with(self, node, adapter, names(node, sql, None));
-        Ok(RenderedHook {
-            text: rendering.render(hook)?,
             messages: std::mem::take(&mut lock(&rendering.run.messages)),
         })
     }

@@ -37,6 +37,7 @@ impl Adapter for Fake {
             Some(refusal) => Err(refusal.clone()),
             None => Ok(Table {
                 columns: vec!["a".into(), "b".into()],
+                types: vec!["INT4".into(), "TEXT".into()],
                 rows: vec![vec![1.into(), "x".into()]],
             }),
         }
