@@ -175,7 +175,13 @@ impl Mover<'_> {
     async fn bring_up_to_date(&mut self, now: DateTime<Utc>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         self.finish_detaches().await?;
-        self.mend_view().await?;
+        let open = moves::open(&mut self.conn, &self.policy.table).await?;
+        let committed = |first: &Move| first.state == State::Committed;
+        // A committed batch makes the view anew itself. It may have done so already and lost the answer: the view is
+        // then ahead of the ledger, and is not to be taken back first.
+        if !open.first().is_some_and(committed) {
+            self.mend_view().await?;
+        }
         // each round ends a batch or plans one; a batch that cannot end stops the run
         loop {
             let open = moves::open(&mut self.conn, &self.policy.table).await?;
