@@ -176,7 +176,7 @@ impl Mover<'_> {
         let mut outcome = Outcome::default();
         self.finish_detaches().await?;
         let open = moves::open(&mut self.conn, &self.policy.table).await?;
-        let committed = |first: &Move| first.state == State::Committed;
+        let committed = |first: &Move| first.state == crate::ledger::state::State::Committed;
         // A committed batch makes the view anew itself. It may have done so already and lost the answer: the view is
         // then ahead of the ledger, and is not to be taken back first.
         if !open.first().is_some_and(committed) {
