@@ -333,7 +333,17 @@ pub(crate) fn forgiving_methods(
     if value.is_undefined() {
         return Ok(crate::scope::anything());
     }
-    methods(state, value, method, args)
+    match methods(state, value, method, args) {
+        Err(error)
+            if error.kind() == ErrorKind::UnknownMethod
+                && value
+                    .get_attr(method)
+                    .is_ok_and(|found| found.is_undefined()) =>
+        {
+            Ok(crate::scope::anything())
+        }
+        done => done,
+    }
 }
 
 /// Methods of Python's built-in types, on values minijinja made.

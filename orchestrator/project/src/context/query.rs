@@ -63,7 +63,7 @@ impl Object for Response {
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) response: Response,
-    /// Its rows, as a table.
+    /// What `load_result` gives: `response`, `data` and `table`.
     pub(crate) value: Value,
 }
 

@@ -18,7 +18,8 @@ pub struct Verdict {
 
 /// The one row that a test's main statement gives.
 pub(super) fn of(node: &Node, main: &Kept) -> Result<Verdict, Error> {
-    let rows = table::rows(&main.value).unwrap_or_default();
+    let found = main.value.get_attr("table").unwrap_or_default();
+    let rows = table::rows(&found).unwrap_or_default();
     let read = || {
         let [failures, should_warn, should_error] = rows.first()?.as_slice() else {
             return None;
