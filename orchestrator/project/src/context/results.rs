@@ -15,6 +15,8 @@ struct Record {
     parts: Vec<(String, Value)>,
     /// What `to_dict()` gives.
     plain: Json,
+    /// What stands for a part that is not there; nothing does, unless it says so.
+    lacking: Option<Value>,
 }
 
 impl Record {
@@ -34,7 +36,13 @@ impl Record {
         Self {
             parts,
             plain: plain.clone(),
+            lacking: None,
         }
+    }
+
+    fn part(&self, name: &str) -> Option<Value> {
+        let found = self.parts.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
     }
 }
 
@@ -44,9 +52,7 @@ impl Object for Record {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let key = key.as_str()?;
-        let found = self.parts.iter().find(|(name, _)| name == key);
-        found.map(|(_, value)| value.clone())
+        self.part(key.as_str()?).or_else(|| self.lacking.clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -61,10 +67,15 @@ impl Object for Record {
         self: &Arc<Self>,
         _state: &mut State<'_, '_>,
         method: &str,
-        _args: &[Value],
+        args: &[Value],
     ) -> Result<Value, Error> {
         match method {
             "to_dict" => Ok(to_value(&self.plain)),
+            "get" if self.lacking.is_some() => {
+                let name = args.first().and_then(Value::as_str).unwrap_or_default();
+                let fallback = || args.get(1).cloned().unwrap_or(Value::from(()));
+                Ok(self.part(name).unwrap_or_else(fallback))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -87,7 +98,17 @@ fn result(entry: &Json) -> Value {
 }
 
 fn node(given: &Json) -> Value {
-    Record::of(given, |_, _| None)
+    Record::of(given, |key, value| {
+        (key == "config").then(|| configuration(value))
+    })
+}
+
+/// A configuration, of which dbt's objects say none where a key is not there.
+fn configuration(given: &Json) -> Value {
+    Value::from_object(Record {
+        lacking: Some(Value::from(())),
+        ..Record::new(given, |_, _| None)
+    })
 }
 
 /// A part of the time it took; its ends are moments without a zone, as dbt's are.
@@ -116,4 +137,29 @@ pub(crate) fn names(given: &Map<String, Json>) -> Vec<(&'static str, Value)> {
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::Environment;
+    use serde_json::json;
+
+    use super::node;
+
+    #[test]
+    fn a_configuration_has_none_where_a_key_is_not_there() {
+        let node = node(&json!({ "name": "n", "config": { "tags": ["a"] } }));
+        let shown = |template: &str| {
+            let env = Environment::new();
+            env.render_str(template, minijinja::context! { node => node.clone() })
+                .unwrap()
+        };
+        assert_eq!(
+            shown("{{ node.config.tags[0] }}{{ node.config.get('tags')[0] }}"),
+            "aa"
+        );
+        assert_eq!(shown("{{ node.config.full_refresh is none }}"), "True");
+        assert_eq!(shown("{{ node.config.get('full_refresh', 7) }}"), "7");
+        assert_eq!(shown("{{ node.nothing is defined }}"), "False");
+    }
 }
