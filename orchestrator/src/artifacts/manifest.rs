@@ -148,12 +148,6 @@ impl<'a> Things<'a> {
     }
 }
 
-/// One of them, for who wants no other.
-#[must_use]
-pub fn thing(project: &Project, id: &str) -> Option<Json> {
-    Things::of(project).get(id)
-}
-
 fn head(about: &Invocation, project: &Project) -> Json {
     let mut head = metadata(about, "manifest/v12");
     let name = &project.manifest.project_name;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::printer::Printer;
 use super::warn;
-use crate::artifacts::manifest::thing;
+use crate::artifacts::manifest::Things;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ProjectArgs, SelectionArgs};
 use crate::run::invoke::{heed, read};
@@ -77,10 +77,11 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
     heed(&project.rules, &found.warnings, &mut warn)?;
     let mut chosen = found.ids;
     chosen.sort();
+    let things = Things::of(&project);
     let mut lines: Vec<String> = chosen
         .iter()
         .filter_map(|id| {
-            let line = line(&project, id, args.output, &args.output_keys)?;
+            let line = line(&project, &things, id, args.output, &args.output_keys)?;
             Some(if args.why {
                 line + &why(&project, id)
             } else {
@@ -112,22 +113,26 @@ struct Listed {
     selector: String,
     name: String,
     file: PathBuf,
-    json: Json,
 }
 
-fn line(project: &Project, id: &str, output: Output, keys: &[String]) -> Option<String> {
+fn line(
+    project: &Project,
+    things: &Things<'_>,
+    id: &str,
+    output: Output,
+    keys: &[String],
+) -> Option<String> {
     let listed = of_node(project, id).or_else(|| of_other(project, id))?;
     Some(match output {
         Output::Selector => listed.selector,
         Output::Name => listed.name,
         Output::Path => listed.file.display().to_string(),
-        Output::Json => pick(&listed.json, keys),
+        Output::Json => pick(&things.get(id)?, keys),
     })
 }
 
 fn of_node(project: &Project, id: &str) -> Option<Listed> {
     let node = project.manifest.nodes.get(id)?;
-    let json = thing(project, id)?;
     Some(Listed {
         selector: node.fqn.join("."),
         name: match &node.version {
@@ -135,7 +140,6 @@ fn of_node(project: &Project, id: &str) -> Option<Listed> {
             None => node.name.clone(),
         },
         file: node.original_file_path.clone(),
-        json,
     })
 }
 
@@ -143,21 +147,17 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
     let manifest = &project.manifest;
     if let Some(source) = manifest.sources.get(id) {
         let name = format!("{}.{}", source.source_name, source.name);
-        let json = thing(project, id)?;
         return Some(Listed {
             selector: format!("source:{}.{name}", source.package_name),
             name,
             file: source.original_file_path.clone(),
-            json,
         });
     }
     if let Some(exposure) = manifest.exposures.get(id) {
-        let json = thing(project, id)?;
         return Some(Listed {
             selector: format!("exposure:{}.{}", exposure.package_name, exposure.name),
             name: exposure.name.clone(),
             file: exposure.original_file_path.clone(),
-            json,
         });
     }
     if let Some(test) = manifest.unit_tests.get(id) {
@@ -166,15 +166,12 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
             .iter()
             .map(|v| format!("_v{}", version_text(v)));
         let name: String = std::iter::once(test.name.clone()).chain(version).collect();
-        let json = thing(project, id)?;
         return Some(Listed {
             selector: format!("unit_test:{}.{name}", test.package_name),
             name: test.name.clone(),
             file: test.original_file_path.clone(),
-            json,
         });
     }
-    let json = thing(project, id);
     let thing = None
         .or_else(|| manifest.metrics.get(id))
         .or_else(|| manifest.semantic_models.get(id))
@@ -184,7 +181,6 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
         selector: format!("{kind}:{}.{}", thing.package_name, thing.name),
         name: thing.name.clone(),
         file: thing.original_file_path.clone(),
-        json: json?,
     })
 }
 
