@@ -1,5 +1,6 @@
 //! Where a node is built: database, schema and alias, by dbt's rules or the project's own macros.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use jinja::macros::INTERNAL_PACKAGE;
@@ -20,6 +21,19 @@ pub(crate) struct Names {
     shared: Arc<Shared>,
 }
 
+/// A node as the naming macros see it: one value for all of them, made when the first asks.
+struct Seen<'n> {
+    node: &'n Node,
+    value: OnceCell<Value>,
+}
+
+impl Seen<'_> {
+    fn value(&self) -> Value {
+        let made = self.value.get_or_init(|| node_value::value(self.node));
+        made.clone()
+    }
+}
+
 impl Names {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         Self {
@@ -32,8 +46,9 @@ impl Names {
         &self,
         name: &str,
         custom: Option<&str>,
-        node: &Node,
+        seen: &Seen<'_>,
     ) -> Result<Option<String>, Error> {
+        let node = seen.node;
         let macros = self.shared.engine.macros();
         let of_root = |name: &str| macros.in_package(&self.shared.project_name, name).cloned();
         // as dbt: a dependency's macro is for its own nodes, the root project's for all others
@@ -58,7 +73,7 @@ impl Names {
             scope,
             forgiving: false,
         };
-        let arguments = [Value::from(custom), node_value::value(node)];
+        let arguments = [Value::from(custom), seen.value()];
         let value = self
             .shared
             .engine
@@ -76,6 +91,10 @@ impl Names {
 
     /// Sets `alias` and `relation_name` of `node` from its configuration.
     fn assign(&self, node: &mut Node) -> Result<(), Error> {
+        let seen = Seen {
+            node,
+            value: OnceCell::new(),
+        };
         let custom = |key: &str| {
             node.config
                 .raw
@@ -87,14 +106,14 @@ impl Names {
             (node.resource_type == ResourceType::Test).then_some("dbt_test__audit");
         let custom_schema = custom("schema").or(default_schema);
         let target = &self.shared.target;
-        let mut schema = match self.overridden("generate_schema_name", custom_schema, node)? {
+        let mut schema = match self.overridden("generate_schema_name", custom_schema, &seen)? {
             Some(schema) => schema,
             None => match custom_schema {
                 Some(custom) => format!("{}_{}", target.schema, custom.trim()),
                 None => target.schema.clone(),
             },
         };
-        let alias = match self.overridden("generate_alias_name", custom("alias"), node)? {
+        let alias = match self.overridden("generate_alias_name", custom("alias"), &seen)? {
             Some(alias) => alias,
             None => match (custom("alias"), &node.version) {
                 (Some(alias), _) => alias.trim().to_owned(),
@@ -105,7 +124,7 @@ impl Names {
             },
         };
         let mut database =
-            match self.overridden("generate_database_name", custom("database"), node)? {
+            match self.overridden("generate_database_name", custom("database"), &seen)? {
                 Some(database) => database,
                 None => custom("database").map_or_else(
                     || target.dbname.clone(),
