@@ -45,3 +45,26 @@ need_packages() {
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+# limited SECONDS COMMAND...: runs the command; when it takes longer, shows where the threads of the
+# tests below it stand (with gdb, where that is installed) and ends it with everything it started
+limited() {
+    local seconds=$1
+    shift
+    (
+        sleep "$seconds"
+        printf 'error: not done after %s s: %s\n' "$seconds" "$*"
+        local pid
+        for pid in $(pgrep -f "^$CARGO_TARGET_DIR/debug/deps/"); do
+            printf 'stacks of %s: %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
+            timeout 60 gdb -p "$pid" -batch -ex 'thread apply all backtrace 30' 2>/dev/null || true
+        done
+    ) &
+    local watcher=$! status=0
+    timeout -k 20 $((seconds + 90)) "$@" || status=$?
+    # its sleep, too
+    pkill -P "$watcher" 2>/dev/null || true
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
+    return $status
+}

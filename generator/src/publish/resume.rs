@@ -24,6 +24,8 @@ pub(crate) const WORLD_HEADER: &str = "ridehail-world";
 pub(crate) const POSITION_HEADER: &str = "ridehail-position";
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a topic may take to be known to all brokers after it was created.
+const CREATED: Duration = Duration::from_secs(5);
 /// End offsets that stay the same for so long are final.
 const SETTLE: Duration = Duration::from_millis(400);
 
@@ -81,7 +83,13 @@ pub(crate) fn read(brokers: &str, prefix: &str) -> Result<Held, Error> {
     let ends = marks
         .clone()
         .map(|topic| topic.iter().map(|(_, high)| *high as u64).collect());
-    let lasts = last_records(&consumer, &names, &marks).map_err(failed("reading records"))?;
+    let lasts = last_records(&consumer, &names, &marks);
+    // closing a consumer that still has partitions takes a rebalance, which can hang for ever
+    // (librdkafka issue 4884)
+    consumer
+        .unassign()
+        .map_err(failed("letting go of partitions"))?;
+    let lasts = lasts.map_err(failed("reading records"))?;
     let mut held = Held {
         partitions,
         ends,
@@ -188,12 +196,14 @@ fn watermarks(
 /// Partitions of a topic, 0 when there is none. A topic that was just created is not known to every
 /// broker at once, so a missing one is asked for again for a moment.
 fn partition_count(consumer: &BaseConsumer, name: &str) -> Result<u32, KafkaError> {
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + CREATED;
     loop {
-        let metadata = consumer.fetch_metadata(Some(name), TIMEOUT)?;
-        let mut topics = metadata.topics().iter();
-        let found = topics.find(|topic| topic.name() == name && topic.error().is_none());
-        let count = found.map_or(0, |topic| topic.partitions().len() as u32);
+        let count = patiently(|| {
+            let metadata = consumer.fetch_metadata(Some(name), TIMEOUT)?;
+            let mut topics = metadata.topics().iter();
+            let found = topics.find(|topic| topic.name() == name && topic.error().is_none());
+            Ok(found.map_or(0, |topic| topic.partitions().len() as u32))
+        })?;
         if count > 0 || Instant::now() > deadline {
             return Ok(count);
         }
@@ -201,28 +211,36 @@ fn partition_count(consumer: &BaseConsumer, name: &str) -> Result<u32, KafkaErro
     }
 }
 
-/// Low and high watermark; asks again while leadership of the partition is on the move.
+/// Low and high watermark.
 fn watermark(
     consumer: &BaseConsumer,
     name: &str,
     partition: i32,
 ) -> Result<(i64, i64), KafkaError> {
+    patiently(|| consumer.fetch_watermarks(name, partition, TIMEOUT))
+}
+
+/// Asks until there is an answer, for [`TIMEOUT`] at most: connections break, leaders move and
+/// brokers hear late of a new topic. Only a refusal of rights does not pass.
+fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        let answer = consumer.fetch_watermarks(name, partition, TIMEOUT);
-        let moving = answer.as_ref().is_err_and(|error| {
-            matches!(
-                error.rdkafka_error_code(),
-                Some(
-                    RDKafkaErrorCode::NotLeaderForPartition
-                        | RDKafkaErrorCode::LeaderNotAvailable
-                        | RDKafkaErrorCode::UnknownTopicOrPartition
-                        | RDKafkaErrorCode::UnknownPartition
-                )
+        let error = match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let refused = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::SaslAuthenticationFailed
             )
-        });
-        if !moving || Instant::now() > deadline {
-            return answer;
+        );
+        if refused || Instant::now() > deadline {
+            return Err(error);
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -165,9 +165,13 @@ async fn cancelled_it_tells_what_is_there() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         cancel.cancel();
+        std::future::pending().await
     };
-    let (part, ()) = tokio::join!(generate(&arguments, cancel.clone()), stop);
-    let part = part.expect("stopped gracefully");
+    // a run that fails ends the wait for its records
+    let part = tokio::select! {
+        part = generate(&arguments, cancel.clone()) => part.expect("stopped gracefully"),
+        () = stop => unreachable!("it waits for the run"),
+    };
     assert_eq!(topics.ends(), ends_of(&part));
     let (records, truth) = expected(&world).await;
     assert_ne!(part, truth);
