@@ -53,7 +53,7 @@ fn spawn(arguments: &[&str]) -> Child {
         .args(["as_a_process", "--exact", "--ignored"])
         .env(CHILD_ARGUMENTS, arguments.join("\n"))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .spawn()
         .expect("started")
 }
