@@ -195,9 +195,11 @@ fn hook_of_text(sql: String) -> Hook {
 /// `data_type`, is theirs too: the type is the column's own here.
 fn partition_by(raw: &Raw) -> Option<PartitionBy> {
     let map = raw.get("partition_by")?.as_object()?;
+    let ahead = map.get("ahead").and_then(Json::as_u64).unwrap_or(0);
     Some(PartitionBy {
         field: map.get("field")?.as_str()?.to_owned(),
         granularity: map.get("granularity")?.as_str()?.to_owned(),
+        ahead: u32::try_from(ahead).unwrap_or(u32::MAX),
     })
 }
 

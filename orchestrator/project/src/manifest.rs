@@ -167,7 +167,7 @@ pub struct NodeConfig {
     pub incremental_strategy: Option<String>,
     /// ignore, fail, append_new_columns, sync_all_columns.
     pub on_schema_change: String,
-    /// `{field, granularity}`, of which native partitions are made when the project asks for them.
+    /// `{field, granularity, ahead}`, of which native partitions are made when the project asks for them.
     pub partition_by: Option<PartitionBy>,
     /// `indexes=[{columns, unique, type}]`.
     pub indexes: Vec<IndexConfig>,
@@ -211,6 +211,9 @@ pub struct PartitionBy {
     pub field: String,
     /// `day`, `month`, ….
     pub granularity: String,
+    /// How many periods after the newest one get their partitions ahead of any row.
+    #[serde(default)]
+    pub ahead: u32,
 }
 
 /// One entry of `indexes`.

@@ -16,6 +16,7 @@ fn model(meta: Json) -> Node {
             materialized: "incremental".to_owned(),
             unique_key: vec!["id".to_owned(), "at".to_owned()],
             partition_by: Some(PartitionBy {
+                ahead: 0,
                 field: "at".to_owned(),
                 granularity: "day".to_owned(),
             }),

@@ -80,3 +80,27 @@ fn what_is_unique_without_the_field_is_refused_before_anything_runs() {
     );
     assert!(told.contains("exit code Some(2)"), "{told}");
 }
+
+#[test]
+fn partitions_ahead_are_counted() {
+    let bed = bed();
+    bed.write(
+        "models/parted.sql",
+        &MODEL.replace("'granularity'", "'ahead': 'two', 'granularity'"),
+    );
+    let told = bed.run(&["parse"]);
+    assert!(
+        told.contains("`ahead` in partition_by of model.forms.parted is no number from 0 to 1000"),
+        "{told}"
+    );
+    bed.write(
+        "models/parted.sql",
+        &MODEL.replace("'granularity'", "'ahead': 1, 'granularity'"),
+    );
+    for _ in 0..2 {
+        let run = bed.run(&BUILD);
+        assert!(run.contains("exit code Some(0)"), "{run}");
+        let newest = "select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'shop.parted'::regclass";
+        assert_eq!(bed.ask(newest).as_deref(), Some("shop.parted_20261104"));
+    }
+}

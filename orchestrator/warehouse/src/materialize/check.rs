@@ -47,6 +47,9 @@ pub fn check(node: &Node, native_partitions: bool) -> Result<(), Error> {
     Ok(())
 }
 
+/// More partitions than this made ahead cost every plan more than they are worth.
+const MOST_AHEAD: u64 = 1_000;
+
 /// Refuses an incremental model that cannot be kept in native partitions: its granularity is
 /// unknown, or something that is to be unique lacks the field. Call it where a project is read.
 ///
@@ -66,6 +69,19 @@ pub fn check_partitions(node: &Node) -> Result<(), Error> {
         ),
         hint: Some("use hour, day, month or year".to_owned()),
     })?;
+    let ahead = config
+        .raw
+        .get("partition_by")
+        .and_then(|by| by.get("ahead"));
+    if ahead.is_some_and(|ahead| ahead.as_u64().is_none_or(|periods| periods > MOST_AHEAD)) {
+        return Err(Error::Config {
+            message: format!(
+                "`ahead` in partition_by of {} is no number from 0 to {MOST_AHEAD}",
+                node.unique_id
+            ),
+            hint: Some("it says how many periods get their partitions before any row".to_owned()),
+        });
+    }
     let field = &partition_by.field;
     let has_field = |columns: &[String]| columns.iter().any(|c| same_column(c, field));
     if !config.unique_key.is_empty() && !has_field(&config.unique_key) {

@@ -62,6 +62,14 @@ impl Staged {
         archive.divert(work, &self.scheme, &self.source, like).await
     }
 
+    /// The periods after the newest one that has rows, as many as the model wants made ahead of theirs.
+    fn ahead(&self) -> Vec<Period> {
+        let newest = self.shares.last().map(|share| share.period);
+        let next = |period: &Period| period.next(self.scheme.granularity);
+        let after = std::iter::successors(newest, next).skip(1);
+        after.take(self.scheme.ahead as usize).collect()
+    }
+
     fn rows(&self) -> u64 {
         self.shares.iter().map(|s| s.rows).sum()
     }
@@ -133,6 +141,7 @@ fn fill(staged: &Staged, parent: &RelationName) -> String {
         shares,
         ..
     } = staged;
+    let ahead = staged.ahead();
     let mut statements = vec![scheme.create_parent(parent, source)];
     // a partition that is attached must have been made with the constraints: those of a contract come with the parent
     if in_order(shares) && scheme.contract.is_none() {
@@ -155,6 +164,11 @@ fn fill(staged: &Staged, parent: &RelationName) -> String {
             "insert into {parent} ({columns}) select {columns} from pg_temp.{source}"
         ));
     }
+    statements.extend(
+        ahead
+            .into_iter()
+            .map(|p| scheme.create_partition(parent, p)),
+    );
     statements.push(scheme.require_field(parent));
     statements.join(";\n")
 }
@@ -198,7 +212,8 @@ async fn renames(
             }
         }
     }
-    renames.extend(staged.periods().into_iter().map(|period| {
+    let made = staged.periods().into_iter().chain(staged.ahead());
+    renames.extend(made.map(|period| {
         let from = staged.scheme.partition(&intermediate, period);
         (from, staged.scheme.partition(target, period).identifier)
     }));
@@ -223,10 +238,20 @@ pub(crate) async fn extend(
     };
     let present: HashSet<String> = partitions_of(work, target).await?.into_iter().collect();
     let periods = staged.periods();
+    let name = |period: Period| staged.scheme.partition(target, period).identifier;
+    // a gap that older rows border on is left to the rows that come to fill it: names sort as time does
+    let newer = |period: &Period| {
+        let name = name(*period);
+        present
+            .iter()
+            .all(|other| other.len() != name.len() || *other < name)
+    };
     let missing: Vec<String> = periods
         .iter()
-        .filter(|&&p| !present.contains(&staged.scheme.partition(target, p).identifier))
-        .map(|&p| staged.scheme.attach_partition(target, p))
+        .copied()
+        .filter(|&p| !present.contains(&name(p)))
+        .chain(staged.ahead().into_iter().filter(newer))
+        .map(|p| staged.scheme.attach_partition(target, p))
         .collect();
     if !missing.is_empty() {
         let result = work.lease.run(&missing.join(";\n")).await;
@@ -344,6 +369,7 @@ fn scheme(
             .and_then(Value::as_bool)
             == Some(true),
         contract: work.options.contract.clone(),
+        ahead: by.ahead,
     })
 }
 

@@ -2,6 +2,9 @@
 
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+/// Years that have four digits.
+const LAST_YEAR: i32 = 9_999;
+
 /// Length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Granularity {
@@ -131,7 +134,7 @@ impl Period {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
             .ok()
-            .filter(|start| (1..=9999).contains(&start.year()))
+            .filter(|start| (1..=LAST_YEAR).contains(&start.year()))
             .map(|start| Self { start })
     }
 
@@ -147,6 +150,12 @@ impl Period {
         Self {
             start: first.unwrap_or(date).and_time(NaiveTime::MIN),
         }
+    }
+
+    /// The period after this one; `None` where years end.
+    pub(crate) fn next(self, granularity: Granularity) -> Option<Self> {
+        let start = self.end(granularity);
+        (start.year() <= LAST_YEAR).then_some(Self { start })
     }
 
     /// First instant after the period.

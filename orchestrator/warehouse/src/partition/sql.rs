@@ -22,6 +22,8 @@ pub(crate) struct Scheme {
     pub(crate) unlogged: bool,
     /// Columns and constraints as an enforced contract has them.
     pub(crate) contract: Option<String>,
+    /// Partitions made after the newest that has rows.
+    pub(crate) ahead: u32,
 }
 
 impl Scheme {
@@ -182,6 +184,7 @@ mod tests {
             granularity,
             unlogged: false,
             contract: None,
+            ahead: 0,
         }
     }
 

@@ -258,7 +258,17 @@ impl Model {
             c.partition_by = Some(PartitionBy {
                 field: field.to_owned(),
                 granularity: granularity.to_owned(),
+                ahead: 0,
             });
+        })
+    }
+
+    /// After [`Model::partitioned`]: so many partitions are made ahead.
+    pub(crate) fn ahead(self, periods: u32) -> Self {
+        self.config(|c| {
+            if let Some(by) = &mut c.partition_by {
+                by.ahead = periods;
+            }
         })
     }
 

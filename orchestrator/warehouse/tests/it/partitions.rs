@@ -72,6 +72,28 @@ async fn first_run_then_only_what_is_new() {
 }
 
 #[tokio::test]
+async fn partitions_are_made_ahead_of_their_rows() {
+    let db = Database::new().await;
+    let m = model(&db, &hours(0, 30, "a")).ahead(2);
+    let parts = "select string_agg(right(c.relname, 4), ' ' order by c.relname) from pg_inherits i
+        join pg_class c on c.oid = i.inhrelid where i.inhparent = 's.m'::regclass";
+    db.built(&m).await;
+    assert_eq!(db.column(parts).await, "1101 1102 1103 1104");
+    // rows of the day before the newest partition need none, and bring the next one
+    db.built(&m.clone().select(&hours(50, 51, "b"))).await;
+    assert_eq!(db.column(parts).await, "1101 1102 1103 1104 1105");
+    // older rows make no partitions beside theirs, where others will come
+    let before = hours(0, 1, "c").replace("timestamptz '2026-11-01", "timestamptz '2026-10-25");
+    db.built(&m.clone().select(&before)).await;
+    assert_eq!(db.column(parts).await, "1025 1101 1102 1103 1104 1105");
+    // whole, with the names of its own
+    db.refreshed(&m.clone().select(&hours(0, 30, "d"))).await;
+    assert_eq!(db.column(parts).await, "1101 1102 1103 1104");
+    assert_eq!(db.column("select count(*) from s.m").await, "31");
+    db.drop().await;
+}
+
+#[tokio::test]
 async fn same_rows_as_a_plain_table() {
     let db = Database::new().await;
     let plain = |sql: &str| {
