@@ -294,3 +294,37 @@ fn what_trino_cannot_read_in_postgres_does_not_begin_to_leave() {
         "{history}"
     );
 }
+
+#[test]
+fn a_move_is_given_up_before_its_commit_and_not_after() {
+    let bed = Bed::of("vault");
+    fill(&bed);
+    let abandon = |day, more: &[&str]| {
+        let words = ["archive", "abandon", "raw.readings", "--day", day];
+        bed.run(&[words.as_slice(), more].concat())
+    };
+    assert_snapshot!("archive_abandon_too_early", abandon("2026-01-02", &[]));
+    bed.run(&words(&run(&["--until", "copied"])));
+    let write = "update vault.readings set note = 'changed' where taken_at = '2026-01-03 00:01+00'";
+    bed.try_ask(write)
+        .expect_err("a day that is frozen takes no writes");
+    assert_snapshot!(
+        "archive_abandon",
+        abandon("2026-01-03", &["--output", "json"])
+    );
+    bed.ask(write);
+    // the earlier days go on; given back, the later ones are due as before
+    let left =
+        "select string_agg(lower::date || ' ' || state, ', ' order by lower) from lake.moves";
+    assert_eq!(
+        bed.ask(left).as_deref(),
+        Some("2026-01-01 copied, 2026-01-02 copied")
+    );
+    let next = bed.run(&words(&run(&["--until", "committed"])));
+    assert!(next.contains("exit code Some(0)"), "{next}");
+    assert_snapshot!("archive_abandon_too_late", abandon("2026-01-02", &[]));
+    assert_eq!(
+        bed.ask("select count(*) from vault.readings").as_deref(),
+        Some("1200")
+    );
+}
