@@ -13,6 +13,10 @@ pub(crate) fn map<T: Sync, R: Send>(
     items: &[T],
     each: &(dyn Fn(&T) -> Result<R, Error> + Sync),
 ) -> Result<Vec<R>, Error> {
+    // how many cores there are is read from a dozen files
+    if items.len() <= WORTH_A_THREAD {
+        return items.iter().map(each).collect();
+    }
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let share = items.len().div_ceil(threads).max(WORTH_A_THREAD);
     if items.len() <= share {

@@ -32,8 +32,10 @@ pub(crate) struct ProjectFile {
     pub(crate) packages_path: String,
     /// `clean-targets`, the target folder when none are named.
     pub(crate) clean_targets: Vec<String>,
-    /// `models`, `seeds`, `data_tests`, …: config trees as written.
-    pub(crate) trees: BTreeMap<&'static str, Map<String, Json>>,
+    /// `models`, `seeds`, `data_tests`, …: config trees.
+    pub(crate) trees: Trees,
+    /// The same before they were rendered: what a state is compared by, wherever it was made.
+    pub(crate) unrendered: Trees,
     pub(crate) vars: Map<String, Json>,
     pub(crate) on_run_start: Vec<String>,
     pub(crate) on_run_end: Vec<String>,
@@ -45,6 +47,9 @@ pub(crate) struct ProjectFile {
     /// `require-dbt-version`, each condition as written.
     pub(crate) required_version: Vec<String>,
 }
+
+/// Config trees by kind.
+type Trees = BTreeMap<&'static str, Map<String, Json>>;
 
 /// Config trees and the keys of `dbt_project.yml` that hold them.
 const TREES: [(&str, &[&str]); 10] = [
@@ -131,10 +136,12 @@ impl ProjectFile {
         let shown = Path::new("dbt_project.yml");
         let raw = yaml::parse(&text, shown)?;
         let rendered = render(&raw, engine, scope, shown, &late)?;
-        Self::read(
-            root,
-            &Entry::of(&rendered, shown, &text, "dbt_project.yml")?,
-        )
+        let of = |file| Entry::of(file, shown, &text, "dbt_project.yml");
+        Ok(Self {
+            // a tree that is a template as a whole has no text of its own
+            unrendered: trees(&of(&raw)?).unwrap_or_default(),
+            ..Self::read(root, &of(&rendered)?)?
+        })
     }
 
     /// Reads the keys that need no profile: the name, and where things lie.
@@ -210,15 +217,6 @@ impl ProjectFile {
             docs_paths.sort();
             docs_paths.dedup();
         }
-        let mut trees = BTreeMap::new();
-        for (tree, keys) in TREES {
-            for key in keys {
-                let mapping = entry.mapping(key)?;
-                if !mapping.is_empty() {
-                    trees.insert(tree, mapping);
-                }
-            }
-        }
         let mut dispatch = BTreeMap::new();
         for item in entry.entries("dispatch")? {
             if let Some(namespace) = item.text("macro_namespace")? {
@@ -245,7 +243,8 @@ impl ProjectFile {
             packages_path: entry
                 .text("packages-install-path")?
                 .unwrap_or_else(|| "dbt_packages".into()),
-            trees,
+            trees: trees(entry)?,
+            unrendered: Trees::new(),
             vars: entry.mapping("vars")?,
             on_run_start: texts(entry.map.get("on-run-start")),
             on_run_end: texts(entry.map.get("on-run-end")),
@@ -264,6 +263,24 @@ impl ProjectFile {
     pub(crate) fn tree(&self, kind: &str) -> Option<&Map<String, Json>> {
         self.trees.get(kind)
     }
+
+    /// As [`Self::tree`], before it was rendered.
+    pub(crate) fn unrendered_tree(&self, kind: &str) -> Option<&Map<String, Json>> {
+        self.unrendered.get(kind)
+    }
+}
+
+fn trees(entry: &Entry<'_>) -> Result<Trees, Error> {
+    let mut trees = Trees::new();
+    for (tree, keys) in TREES {
+        for key in keys {
+            let mapping = entry.mapping(key)?;
+            if !mapping.is_empty() {
+                trees.insert(tree, mapping);
+            }
+        }
+    }
+    Ok(trees)
 }
 
 fn key_line(text: &str, key: &str) -> usize {

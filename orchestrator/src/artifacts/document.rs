@@ -63,7 +63,6 @@ impl<'w> Document<'w> {
         self.key(key)?;
         self.out.write_all(b"{")?;
         let entries: Vec<(&String, &T)> = entries.iter().collect();
-        let ahead = thread::available_parallelism().map_or(1, NonZero::get);
         let mut portions = entries.chunks(PORTION).enumerate();
         let out = &mut *self.out;
         let mut write = |index: usize, text: &[u8]| -> io::Result<()> {
@@ -78,6 +77,7 @@ impl<'w> Document<'w> {
             }
         } else {
             // as many are rendered as there are cores, while the oldest is waited for and written
+            let ahead = thread::available_parallelism().map_or(1, NonZero::get);
             thread::scope(|scope| -> io::Result<()> {
                 let mut begun = VecDeque::new();
                 loop {

@@ -192,13 +192,18 @@ pub async fn invoke(
         tell(Event::NothingToDo);
     }
 
+    // both are connections to be made: neither waits for the other
+    let (recorded, connected) = tokio::join!(
+        begin(context, &request, which, invocation_id, &prepared, &cancel),
+        connect(&request, &prepared),
+    );
     let Recorded {
         recorder,
         run_id,
         plan,
         lost,
         recording,
-    } = begin(context, &request, which, invocation_id, &prepared, &cancel).await?;
+    } = recorded?;
     let ended = async {
         if let Some(task) = recording {
             in_background(task);
@@ -215,7 +220,7 @@ pub async fn invoke(
             began,
             cancel,
         };
-        walk.go(renderer).await
+        walk.go(connected, renderer).await
     }
     .await;
     let (finished, end) = match ended {
@@ -277,6 +282,16 @@ pub async fn read(
         .await
         .map_err(|panic| Error::Bug(panic.to_string()))?
         .map_err(Error::from)
+}
+
+/// Connects to the database to build in, if anything is to be built there.
+async fn connect(request: &Request, prepared: &Prepared) -> Option<walk::Connected> {
+    if prepared.nodes.is_empty() || request.command.of_lake().is_some() {
+        return None;
+    }
+    let profile = &prepared.project.profile;
+    let threads = request.threads(profile.threads);
+    Some(Warehouse::connect(&profile.target, threads).await)
 }
 
 /// Opens the store if there is to be one, writes the run down, takes its lease.

@@ -52,7 +52,8 @@ impl Package {
         self.file.name == self.root.name
     }
 
-    /// Every key of the same levels, as the last level that has it says: nothing adds up.
+    /// Every key of the same levels, as the last level that has it says, the project file's before they were rendered:
+    /// nothing adds up.
     pub(crate) fn topmost(
         &self,
         tree: &str,
@@ -62,12 +63,12 @@ impl Package {
     ) -> Raw {
         let mut raw = Raw::new();
         let mut own = Raw::new();
-        crate::config::replace_tree(&mut own, self.file.tree(tree), fqn);
+        crate::config::replace_tree(&mut own, self.file.unrendered_tree(tree), fqn);
         raw.extend(own);
         raw.extend(patch.clone());
         raw.extend(call.clone());
         if !self.is_root() {
-            crate::config::replace_tree(&mut raw, self.root.tree(tree), fqn);
+            crate::config::replace_tree(&mut raw, self.root.unrendered_tree(tree), fqn);
         }
         raw.sort_keys();
         raw

@@ -54,9 +54,6 @@ pub(super) async fn open_new(
     let plan = Plan::new(&prepared.prerequisites, limits).map_err(|e| Error::Bug(e.to_string()))?;
     let shape = lineage::shape(&project.manifest);
     let graph_hash = lineage::hash(&shape);
-    if !graphs::touch(store.pool(), &graph_hash, now).await? {
-        graphs::remember(store.pool(), &graph_hash, &project.name, &shape, now).await?;
-    }
     let new = NewRun {
         request,
         trigger,
@@ -71,6 +68,9 @@ pub(super) async fn open_new(
         nodes: i32::try_from(prepared.nodes.len()).unwrap_or(i32::MAX),
     };
     let mut transaction = store.begin().await?;
+    if !graphs::touch(&mut *transaction, &graph_hash, now).await? {
+        graphs::remember(&mut *transaction, &graph_hash, &project.name, &shape, now).await?;
+    }
     let run_id = runs::insert(&mut *transaction, new).await?;
     node_runs::insert(
         &mut *transaction,

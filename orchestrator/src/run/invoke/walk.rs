@@ -30,6 +30,9 @@ use crate::run::record::Recorder;
 use crate::run::request::{Command, Request};
 use crate::run::state::{NodeState, RunEvent, RunState};
 
+/// The database to build in, or why it cannot be reached.
+pub(super) type Connected = Result<Warehouse, warehouse::Error>;
+
 /// Everything between the first and the last mark in the store.
 pub(super) struct Walk<'a> {
     pub(super) context: &'a Context,
@@ -46,7 +49,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    pub(super) async fn go(self, renderer: &mut dyn Renderer) -> Result<Finished, Error> {
+    /// `connected`: the database to build in, where it was asked for.
+    pub(super) async fn go(
+        self,
+        connected: Option<Connected>,
+        renderer: &mut dyn Renderer,
+    ) -> Result<Finished, Error> {
         let clock = Arc::clone(&self.context.clock);
         let recorder = self.recorder.clone();
         let nothing_to_do = self.prepared.nodes.is_empty();
@@ -84,7 +92,7 @@ impl Walk<'_> {
                 stopped: None,
             }
         } else {
-            let (executed, done) = self.execute(threads, renderer).await?;
+            let (executed, done) = self.execute(threads, connected, renderer).await?;
             hooks = done;
             executed
         };
@@ -112,6 +120,7 @@ impl Walk<'_> {
     async fn execute(
         &self,
         threads: usize,
+        connected: Option<Connected>,
         renderer: &mut dyn Renderer,
     ) -> Result<(Executed, Vec<HookResult>), Error> {
         let project = &self.prepared.project;
@@ -122,7 +131,7 @@ impl Walk<'_> {
             | Command::Test
             | Command::Seed
             | Command::Snapshot
-            | Command::Clone => self.warehouse(threads).await?,
+            | Command::Clone => self.warehouse(threads, connected).await?,
         };
         // dbt clones without them
         let with_hooks = self.request.command != Command::Clone;
@@ -203,12 +212,18 @@ impl Walk<'_> {
         }
     }
 
-    /// Connects to the database to build in, and makes the schemas that are built in.
-    async fn warehouse(&self, threads: usize) -> Result<Engine, Error> {
+    /// Makes the schemas that are built in.
+    async fn warehouse(
+        &self,
+        threads: usize,
+        connected: Option<Connected>,
+    ) -> Result<Engine, Error> {
         let target = &self.prepared.project.profile.target;
-        let warehouse = Warehouse::connect(target, threads)
-            .await
-            .map_err(Error::Warehouse)?;
+        let warehouse = match connected {
+            Some(connected) => connected,
+            None => Warehouse::connect(target, threads).await,
+        }
+        .map_err(Error::Warehouse)?;
         let mut schemas: BTreeSet<String> = self
             .prepared
             .nodes
