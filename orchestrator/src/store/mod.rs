@@ -38,7 +38,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Postgres, SqlSafeStr, Transaction};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What can go wrong with the run store.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +199,14 @@ impl Store {
             address: shown,
         };
         store.migrate().await?;
+        // The connection is on its way back to the pool, which would open another for whoever comes first. A moment's
+        // wait is shorter than that.
+        for _ in 0..10 {
+            if store.pool.num_idle() > 0 {
+                break;
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
         Ok(store)
     }
 

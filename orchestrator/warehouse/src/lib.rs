@@ -51,14 +51,16 @@ pub struct Warehouse {
 }
 
 impl Warehouse {
-    /// Opens a first session and the one that stops statements. Up to `threads` sessions are
-    /// opened as they are needed and then reused.
+    /// Opens a first session, and soon the one that stops statements. Up to `threads` sessions are
+    /// opened as they are needed and then reused. Must be called on a thread of the async runtime.
     ///
     /// # Errors
     /// [`Error::Connect`] names place, reason and what to check; [`Error::Config`] a wrong sslmode.
     pub async fn connect(target: &PostgresTarget, threads: usize) -> Result<Self, Error> {
+        let sessions = Arc::new(Sessions::connect(target, threads).await?);
+        sessions.reserve_control();
         Ok(Self {
-            sessions: Arc::new(Sessions::connect(target, threads).await?),
+            sessions,
             catalog: Arc::new(Catalog::default()),
         })
     }

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::connect::{Door, Session};
 use crate::error::Error;
 
+/// A run that is shorter opens no session but its own.
+const SHORT_RUN: Duration = Duration::from_millis(300);
 /// Between two requests to stop a statement that goes on.
 const CANCEL_AGAIN: Duration = Duration::from_millis(500);
 /// Requests to stop before the session itself is ended.
@@ -63,10 +65,29 @@ impl Sessions {
             idle: Mutex::new(VecDeque::new()),
             control: tokio::sync::Mutex::new(None),
         };
-        let (first, control) = tokio::try_join!(sessions.door.open(), sessions.door.connect())?;
+        let first = sessions.door.open().await?;
         sessions.give_back(first);
-        *sessions.control.lock().await = Some(control);
         Ok(sessions)
+    }
+
+    /// Opens the session that stops statements, in a moment: a run that is over by then needs none, and whoever
+    /// cancels before it is there opens it then.
+    pub(crate) fn reserve_control(self: &Arc<Self>) {
+        let sessions = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(SHORT_RUN).await;
+            let Some(sessions) = sessions.upgrade() else {
+                return;
+            };
+            let mut control = sessions.control.lock().await;
+            if control.is_some() || sessions.slots.is_closed() {
+                return;
+            }
+            match sessions.door.connect().await {
+                Ok(connection) => *control = Some(connection),
+                Err(error) => tracing::debug!(%error, "no session to stop statements by"),
+            }
+        });
     }
 
     /// Lends a session; waits while all are lent. Statements run under it stop when `cancel` is

@@ -159,8 +159,15 @@ async fn crash_while_detaching(city: &City) {
         .execute(&mut *reader)
         .await
         .unwrap();
+    let over = CancellationToken::new();
+    let run = async {
+        let run = city.archive_once(&city.servers, DUE, None).await;
+        over.cancel();
+        run
+    };
     let crash = async {
         while city.number(&pending).await == 0 {
+            assert!(!over.is_cancelled(), "over before a partition was detached");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         tokio::task::spawn_blocking(|| Harm::Immediate.done())
@@ -168,7 +175,7 @@ async fn crash_while_detaching(city: &City) {
             .unwrap();
         up().await;
     };
-    let (run, ()) = tokio::join!(city.archive_once(&city.servers, DUE, None), crash);
+    let (run, ()) = tokio::join!(run, crash);
     println!("detaching: {}", run.unwrap_err().told());
     assert_eq!(city.number(&pending).await, 1, "it was broken off");
 }

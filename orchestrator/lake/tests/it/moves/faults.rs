@@ -218,8 +218,12 @@ async fn a_detach_that_was_broken_off_is_ended_by_the_next_run() {
         while city.number(&pending).await == 0 || city.number(&end).await == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        std::future::pending().await
     };
-    let (run, ()) = tokio::join!(city.archive(&options), ended);
+    let run = tokio::select! {
+        run = city.archive(&options) => run,
+        () = ended => unreachable!("it waits for the run"),
+    };
     let error = run.expect_err("its session was ended");
     assert!(matches!(error, Error::Postgres { .. }), "{}", error.told());
     assert_eq!(city.number(&pending).await, 1);
