@@ -52,7 +52,9 @@ limited() {
     local seconds=$1
     shift
     (
-        sleep "$seconds"
+        trap 'kill "${!:-}" 2>/dev/null; exit 0' TERM
+        sleep "$seconds" &
+        wait "$!"
         printf 'error: not done after %s s: %s\n' "$seconds" "$*"
         local pid
         for pid in $(pgrep -f "^$CARGO_TARGET_DIR/debug/deps/"); do
@@ -62,8 +64,6 @@ limited() {
     ) &
     local watcher=$! status=0
     timeout -k 20 $((seconds + 90)) "$@" || status=$?
-    # its sleep, too
-    pkill -P "$watcher" 2>/dev/null || true
     kill "$watcher" 2>/dev/null || true
     wait "$watcher" 2>/dev/null || true
     return $status
