@@ -92,7 +92,7 @@ impl Walk<'_> {
                 stopped: None,
             }
         } else {
-            let (executed, done) = self.execute(threads, connected, renderer).await?;
+            let (executed, done) = self.execute(connected, renderer).await?;
             hooks = done;
             executed
         };
@@ -119,7 +119,6 @@ impl Walk<'_> {
 
     async fn execute(
         &self,
-        threads: usize,
         connected: Option<Connected>,
         renderer: &mut dyn Renderer,
     ) -> Result<(Executed, Vec<HookResult>), Error> {
@@ -131,7 +130,7 @@ impl Walk<'_> {
             | Command::Test
             | Command::Seed
             | Command::Snapshot
-            | Command::Clone => self.warehouse(threads, connected).await?,
+            | Command::Clone => self.warehouse(connected).await?,
         };
         // dbt clones without them
         let with_hooks = self.request.command != Command::Clone;
@@ -213,17 +212,11 @@ impl Walk<'_> {
     }
 
     /// Makes the schemas that are built in.
-    async fn warehouse(
-        &self,
-        threads: usize,
-        connected: Option<Connected>,
-    ) -> Result<Engine, Error> {
+    async fn warehouse(&self, connected: Option<Connected>) -> Result<Engine, Error> {
         let target = &self.prepared.project.profile.target;
-        let warehouse = match connected {
-            Some(connected) => connected,
-            None => Warehouse::connect(target, threads).await,
-        }
-        .map_err(Error::Warehouse)?;
+        let warehouse = connected
+            .ok_or_else(|| Error::Bug("nobody connected to the database".to_owned()))?
+            .map_err(Error::Warehouse)?;
         let mut schemas: BTreeSet<String> = self
             .prepared
             .nodes
