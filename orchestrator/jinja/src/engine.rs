@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::format;
 use crate::functions;
 use crate::macros::{Macro, Macros};
+use crate::marks;
 use crate::rewrite::{rewrite, syntax};
 use crate::scope::{Added, Root, Scope};
 
@@ -82,7 +83,7 @@ impl Engine {
             env
         };
         let mut native = environment(UndefinedBehavior::Lenient);
-        functions::install_native(&mut native);
+        marks::install(&mut native);
         let mut forgiving = environment(UndefinedBehavior::Chainable);
         forgiving.set_unknown_method_callback(functions::forgiving_methods);
         Self {
@@ -181,8 +182,12 @@ impl Engine {
         let expression = env
             .compile_expression_owned(inner)
             .map_err(|error| Error::syntax(request.name, &error))?;
-        self.run(request, &Added::default(), |root| expression.eval(root))
-            .map(|(value, _)| value)
+        self.run(request, &Added::default(), |root| {
+            let value = expression.eval(root.clone())?;
+            root.downcast_object::<Root>()
+                .map_or(Ok(value.clone()), |root| root.marks().settle(value))
+        })
+        .map(|(value, _)| value)
     }
 
     /// Calls macro `name` as a node of the request's package would; `source` is not used.

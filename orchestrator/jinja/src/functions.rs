@@ -277,30 +277,6 @@ fn install_filters(env: &mut Environment<'static>) {
     });
 }
 
-/// Filters that turn text into other values where a template gives a value instead of text.
-pub(crate) fn install_native(env: &mut Environment<'static>) {
-    let wrong = |value: &Value, kind: &str| {
-        crate::error::raise(format!(
-            "Could not convert value '{}' into type '{kind}'",
-            format::text(value)
-        ))
-    };
-    env.add_filter("as_number", move |value: Value| {
-        operators::literal(&value)
-            .filter(|found| found.kind() == ValueKind::Number)
-            .ok_or_else(|| wrong(&value, "number"))
-    });
-    env.add_filter("as_bool", move |value: Value| {
-        operators::literal(&value)
-            .filter(|found| found.kind() == ValueKind::Bool)
-            .ok_or_else(|| wrong(&value, "bool"))
-    });
-    env.add_filter("as_native", |value: Value| {
-        operators::literal(&value).unwrap_or(value)
-    });
-    env.add_filter("as_text", |value: Value| format::text(&value).into_owned());
-}
-
 fn join(value: &Value, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::of(args);
     let separator = arguments.get(0, "d").unwrap_or_default();

@@ -17,6 +17,7 @@ mod invariants;
 pub mod json;
 pub mod list;
 pub mod macros;
+mod marks;
 pub mod modules;
 mod operators;
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Macro {
 pub struct Macros {
     /// The project being built.
     pub root_package: String,
-    packages: IndexMap<String, HashMap<String, Arc<Macro>>>,
+    packages: IndexMap<String, IndexMap<String, Arc<Macro>>>,
 }
 
 impl Macros {
@@ -119,7 +119,7 @@ impl Macros {
 
     /// Every macro.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Macro>> {
-        self.packages.values().flat_map(HashMap::values)
+        self.packages.values().flat_map(IndexMap::values)
     }
 
     /// Macro `name` of `package` and no other.
@@ -318,15 +318,12 @@ pub(crate) struct Caller {
 
 /// `__caller(signature, body)`, made by the rewrite of a call block.
 pub(crate) fn caller(state: &State<'_, '_>, signature: &str, body: &str) -> Result<Value, Error> {
-    let root = state
-        .lookup("__root")
-        .and_then(|value| value.downcast_object::<Root>())
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidOperation,
-                "call block outside a rendering",
-            )
-        })?;
+    let root = Root::of(state).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            "call block outside a rendering",
+        )
+    })?;
     let definition = format!("{{% macro caller({signature}) %}}{{% endmacro %}}");
     let parameters = crate::blocks::blocks(&definition, state.name())
         .map_err(|error| Error::new(ErrorKind::SyntaxError, error.message))?

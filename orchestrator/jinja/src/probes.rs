@@ -7,6 +7,8 @@ use minijinja::value::Value;
 use crate::blocks::blocks;
 use crate::{Engine, Macro, Macros, Request, Root, Scope};
 
+mod values;
+
 #[derive(Debug)]
 struct Nothing;
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
 use crate::list;
 use crate::macros::{INTERNAL_PACKAGE, Macro, MacroValue, Macros, Trail};
+use crate::marks::Marks;
 
 /// The host's variables of one rendering: `ref`, `config`, `this`, ….
 pub trait Scope: fmt::Debug + Send + Sync {
@@ -40,6 +41,8 @@ pub struct Root {
     forgiving: Vec<String>,
     /// What `context.update` added.
     added: Added,
+    /// Text that stands for another value.
+    marks: Marks,
 }
 
 impl Root {
@@ -57,6 +60,7 @@ impl Root {
             trail: Trail::default(),
             forgiving,
             added,
+            marks: Marks::default(),
         }
     }
 
@@ -79,6 +83,15 @@ impl Root {
             called: Arc::clone(called),
             root: Arc::clone(self),
         })
+    }
+
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// The rendering that `state` is part of.
+    pub(crate) fn of(state: &State<'_, '_>) -> Option<Arc<Self>> {
+        state.lookup("__root")?.downcast_object::<Self>()
     }
 
     /// What `name` means.
@@ -216,12 +229,31 @@ impl Object for Package {
         self.find(key.as_str()?)
     }
 
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let own = self.root.macros.iter();
+        let own = own.filter(|found| found.package == self.package);
+        Enumerator::Values(own.map(|found| Value::from(found.name.as_str())).collect())
+    }
+
     fn call_method(
         self: &Arc<Self>,
         state: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        // a dict's methods come before what the dict holds
+        match (method, args.first().and_then(Value::as_str)) {
+            ("get", Some(name)) => {
+                let fallback = || args.get(1).cloned().unwrap_or(Value::from(()));
+                return Ok(self.find(name).unwrap_or_else(fallback));
+            }
+            ("keys" | "values" | "items", _) => {
+                let pairs = self.try_iter_pairs().into_iter().flatten();
+                let dict = list::dict(pairs);
+                return dict.call_method(state, method, args);
+            }
+            _ => {}
+        }
         match self.find(method) {
             Some(found) => found.call(state, args),
             None => Err(Error::new(
