@@ -45,10 +45,14 @@ impl Project {
         let macros = self.shared.engine.macros();
         let found = match name.split_once('.') {
             Some((package, name)) => macros.in_package(package, name),
-            None => macros.resolve(&self.name, name).or_else(|| {
-                let mut packages = self.shared.packages.iter();
-                packages.find_map(|package| macros.in_package(package, name))
-            }),
+            // the project's own, then those of its packages, then the built-in one
+            None => {
+                let packages = self.shared.packages.iter().map(String::as_str);
+                std::iter::once(self.name.as_str())
+                    .chain(packages)
+                    .chain([jinja::macros::INTERNAL_PACKAGE])
+                    .find_map(|package| macros.in_package(package, name))
+            }
         };
         let Some(found) = found else {
             let names = macros.iter().map(|found| found.name.as_str());
@@ -61,7 +65,11 @@ impl Project {
                     .map(|close| format!("did you mean '{close}'?")),
             });
         };
-        let node = self.loose_node(name, "");
+        // names mean in the macro what they mean in its package, whoever calls it
+        let node = Node {
+            package_name: found.package.clone(),
+            ..self.loose_node(name, "")
+        };
         let rendering = Rendering::with(self, &node, adapter, Vec::new());
         let request = rendering.request("", Arc::clone(&rendering.scope));
         let keywords = arguments
