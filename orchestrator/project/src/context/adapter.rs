@@ -12,7 +12,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use crate::adapter::Transaction;
 use crate::context::query::{self, refused};
-use crate::context::{NodeScope, column, contract, refs, relation, table};
+use crate::context::{NodeScope, Shared, column, contract, refs, relation, table};
 use crate::relation::RelationName;
 
 /// Macros with this prefix are preferred to `default__` ones.
@@ -32,6 +32,10 @@ pub(crate) fn value(scope: &NodeScope, root: &Arc<Root>) -> Value {
     })
 }
 
+fn is_package(shared: &Shared, name: &str) -> bool {
+    shared.packages.contains(name) || matches!(name, INTERNAL_PACKAGE | "dbt_postgres")
+}
+
 impl AdapterValue {
     fn dispatch(&self, arguments: &Arguments<'_>) -> Result<Value, Error> {
         let name = arguments.text(0, "macro_name")?;
@@ -45,11 +49,13 @@ impl AdapterValue {
         let search: Vec<Option<String>> = match namespace.as_ref().and_then(Value::as_str) {
             None => vec![None],
             Some(namespace) => match shared.dispatch.get(namespace) {
-                Some(order) => order.iter().cloned().map(Some).collect(),
-                None => vec![
+                Some(order) if !order.is_empty() => order.iter().cloned().map(Some).collect(),
+                _ if is_package(shared, namespace) => vec![
                     Some(shared.project_name.clone()),
                     Some(namespace.to_owned()),
                 ],
+                // as if none was given
+                _ => vec![None],
             },
         };
         let found = self
