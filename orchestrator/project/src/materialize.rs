@@ -46,7 +46,7 @@ const NATIVE: [&str; 4] = ["view", "table", "incremental", "ephemeral"];
 const STRATEGIES: [&str; 4] = ["append", "delete+insert", "merge", "default"];
 
 /// Built-in macros that the engine's own building stands for: whoever replaces one wants it called.
-const PIECES: [&str; 32] = [
+const PIECES: [&str; 38] = [
     "run_hooks",
     "make_intermediate_relation",
     "make_temp_relation",
@@ -75,6 +75,12 @@ const PIECES: [&str; 32] = [
     "get_delete_insert_merge_sql",
     "get_insert_into_sql",
     "get_incremental_default_sql",
+    "get_incremental_append_sql",
+    "get_incremental_delete_insert_sql",
+    "get_incremental_merge_sql",
+    "get_merge_update_columns",
+    "diff_column_data_types",
+    "alter_relation_add_remove_columns",
     "process_schema_changes",
     "check_for_schema_changes",
     "sync_column_schemas",
@@ -211,7 +217,8 @@ impl Project {
         Ok(Some(made.text.trim().to_owned()))
     }
 
-    /// Whether the root project or the node's package has a macro of its own in place of a built-in one.
+    /// Whether the root project, the node's package, or one that `dispatch:` puts before dbt has a macro of its own in
+    /// place of a built-in one.
     fn replaces_pieces(&self, node: &Node) -> bool {
         let macros = self.shared.engine.macros();
         let is_own = |name: &str| {
@@ -219,10 +226,17 @@ impl Project {
                 .resolve(&node.package_name, name)
                 .is_some_and(|found| found.package != INTERNAL_PACKAGE)
         };
+        let order = self.shared.dispatch.get(INTERNAL_PACKAGE);
+        let before = order.into_iter().flatten();
+        let before = before.take_while(|package| *package != INTERNAL_PACKAGE);
+        let dispatched: Vec<&String> = before.collect();
+        let is_before = |name: &str| {
+            let mut packages = dispatched.iter();
+            packages.any(|package| macros.in_package(package, name).is_some())
+        };
         PIECES.iter().any(|piece| {
-            is_own(piece)
-                || is_own(&format!("postgres__{piece}"))
-                || is_own(&format!("default__{piece}"))
+            let special = ["postgres", "default"].map(|kind| format!("{kind}__{piece}"));
+            is_own(piece) || special.iter().any(|name| is_own(name) || is_before(name))
         })
     }
 
