@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jinja::Request;
+use crate::context::{Shared, vars};
 use serde_json::Value as Json;
 
-use crate::context::Shared;
 use crate::context::yaml_scope::YamlScope;
 use crate::error::{Error, Location};
 use crate::lookup::Lookup;
@@ -132,8 +132,17 @@ impl Assembly<'_> {
     }
 
     /// Models, seeds and the like, sources, exposures and docs of one package.
+    /// What property files of `package` see: the variables that are meant for it.
+    fn yaml_of(&self, package: &Package) -> YamlScope {
+        YamlScope {
+            vars: vars::all(self.shared, package.name()),
+            ..self.yaml.clone()
+        }
+    }
+
     fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
-        let patches = read_properties(package, &self.shared.engine, &self.shared.cache, self.yaml)?;
+        let yaml = self.yaml_of(package);
+        let patches = read_properties(package, &self.shared.engine, &self.shared.cache, &yaml)?;
         for node in nodes::parse(self.shared, &self.names, package, &patches)? {
             self.keep(node)?;
         }
@@ -258,7 +267,7 @@ impl Assembly<'_> {
         let tests = Tests {
             shared: self.shared,
             package,
-            yaml: self.yaml,
+            yaml: &self.yaml_of(package),
         };
         let nodes = [
             &patches.models,

@@ -10,26 +10,32 @@ use serde_json::{Map, Value as Json};
 
 use crate::context::{NodeScope, Shared};
 
-/// What `name` is for a node of `package`: the command line, then the root project's vars for the
-/// package, then its global ones, then the package's own.
-pub(crate) fn find<'a>(shared: &'a Shared, package: &str, name: &str) -> Option<&'a Json> {
-    let scoped = |vars: &'a Map<String, Json>| {
-        vars.get(package)
-            .and_then(Json::as_object)
-            .and_then(|own| own.get(name))
-            .or_else(|| {
-                // a mapping named like a package is that package's scope, not a variable
-                vars.get(name)
-                    .filter(|value| !(value.is_object() && shared.packages.contains(name)))
-            })
-    };
-    shared.cli_vars.get(name).or_else(|| {
-        shared
-            .package_vars
-            .get(&shared.project_name)
-            .and_then(scoped)
-            .or_else(|| shared.package_vars.get(package).and_then(scoped))
-    })
+/// What holds variables for a node of `package`, the strongest first: the command line, then what the root project
+/// says for the package, then what it says for all, then the package's own.
+fn levels<'a>(shared: &'a Shared, package: &'a str) -> impl Iterator<Item = &'a Map<String, Json>> {
+    let of_file = |file: &str| shared.package_vars.get(file);
+    let files = [of_file(&shared.project_name), of_file(package)];
+    let files = files.into_iter().flatten().flat_map(move |vars| {
+        let scoped = vars.get(package).and_then(Json::as_object);
+        scoped.into_iter().chain([vars])
+    });
+    std::iter::once(&shared.cli_vars).chain(files)
+}
+
+/// What `name` is for a node of `package`. What a project says for one package is a variable too, named like it.
+pub(crate) fn find<'a>(shared: &'a Shared, package: &'a str, name: &str) -> Option<&'a Json> {
+    levels(shared, package).find_map(|vars| vars.get(name))
+}
+
+/// All that [`find`] finds for `package`.
+pub(crate) fn all(shared: &Shared, package: &str) -> Map<String, Json> {
+    let mut all = Map::new();
+    for vars in levels(shared, package) {
+        for (name, value) in vars {
+            all.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    all
 }
 
 /// The callable `var`, with `var.has_var`.
