@@ -1,14 +1,11 @@
 //! Packages to a manifest: everything parsed, named and resolved.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jinja::Request;
-use crate::context::{Shared, vars};
-use serde_json::Value as Json;
 
 use crate::context::yaml_scope::YamlScope;
+use crate::context::{Shared, vars};
 use crate::error::{Error, Location};
 use crate::lookup::Lookup;
 use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
@@ -19,7 +16,7 @@ use crate::parse::properties::{Patch, Patches, read as read_properties};
 use crate::parse::{
     Package, exposures, groups, macros, nodes, resolve, semantic, snapshots, sources, unit_tests,
 };
-use crate::warnings::{NO_NODE_FOR_YAML_KEY, NODE_NOT_FOUND, Warning};
+use crate::warnings::{NODE_NOT_FOUND, Warning};
 
 /// A manifest and what belongs to it.
 #[derive(Debug, Default)]
@@ -31,6 +28,7 @@ pub(crate) struct Assembled {
     pub(crate) on_run_end: Vec<UniqueId>,
 }
 
+mod describe;
 mod docs;
 
 struct Assembly<'a> {
@@ -73,6 +71,9 @@ pub(crate) fn assemble(
         let (read, tables) = assembly.files(package)?;
         units.extend(unit_tests::parse(package, &read)?);
         patches.push((read, tables));
+    }
+    for (package, (read, _)) in packages.iter().zip(&patches) {
+        assembly.describe_others(packages, package, read)?;
     }
     for (package, (patches, tables)) in packages.iter().zip(&patches) {
         assembly.tests(package, patches, tables)?;
@@ -131,7 +132,6 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    /// Models, seeds and the like, sources, exposures and docs of one package.
     /// What property files of `package` see: the variables that are meant for it.
     fn yaml_of(&self, package: &Package) -> YamlScope {
         YamlScope {
@@ -140,6 +140,7 @@ impl Assembly<'_> {
         }
     }
 
+    /// Models, seeds and the like, sources, exposures and docs of one package.
     fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
         let yaml = self.yaml_of(package);
         let patches = read_properties(package, &self.shared.engine, &self.shared.cache, &yaml)?;
@@ -150,7 +151,6 @@ impl Assembly<'_> {
             self.names.settle(&mut node)?;
             self.keep(node)?;
         }
-        self.unused(&patches);
         let tables = sources::parse(self.shared, package, &patches)?;
         for table in tables.iter().filter(|table| table.enabled) {
             let source = table.source.clone();
@@ -216,45 +216,6 @@ impl Assembly<'_> {
                 hint: Some("put {% raw %} around text with braces".into()),
             })?;
         Ok(rendered.text.trim().to_owned())
-    }
-
-    /// Warns of entries that describe nothing.
-    fn unused(&mut self, patches: &Patches) {
-        let manifest = &self.done.manifest;
-        let described: HashSet<(&str, Option<&Json>, &PathBuf)> = manifest
-            .nodes
-            .values()
-            .chain(manifest.disabled.values())
-            .filter_map(|node| {
-                let path = node.patch_path.as_ref()?;
-                Some((node.name.as_str(), node.version.as_ref(), path))
-            })
-            .collect();
-        let mut warnings = Vec::new();
-        for (kind, entries) in [
-            ("model", &patches.models),
-            ("model", &patches.versions),
-            ("seed", &patches.seeds),
-            ("snapshot", &patches.snapshots),
-            ("analysis", &patches.analyses),
-        ] {
-            for (file, patch) in entries {
-                let version = patch.version.as_ref().map(|version| &version.v);
-                if !described.contains(&(patch.name.as_str(), version, &patch.file.path)) {
-                    let text = format!(
-                        "Did not find matching node for patch with name '{}' in the '{kind}s' \
-                         section of file '{}'",
-                        file,
-                        patch.file.path.display()
-                    );
-                    warnings.push(Warning {
-                        event: NO_NODE_FOR_YAML_KEY,
-                        text,
-                    });
-                }
-            }
-        }
-        self.done.warnings.extend(warnings);
     }
 
     /// Generic tests of one package.

@@ -144,6 +144,8 @@ pub struct Node {
     pub patch_path: Option<PathBuf>,
     /// Configuration by key as the topmost level that has the key wrote it, nothing merged into it.
     pub unrendered_config: IndexMap<String, Json>,
+    /// The package of that file, when it is another one's.
+    pub patch_package: Option<String>,
     /// `{% docs %}` blocks that the description shows.
     pub doc_blocks: Vec<UniqueId>,
     /// Line of `original_file_path` where the node starts (0 = whole file).
@@ -152,6 +154,17 @@ pub struct Node {
 
 /// Effective configuration of a node: known keys typed, the rest kept as written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+impl Node {
+    /// The property file that describes it, as manifests write it: `package://path`.
+    #[must_use]
+    pub fn patch_uri(&self) -> Option<String> {
+        let path = self.patch_path.as_ref();
+        let path = path.filter(|_| self.test_metadata.is_none())?;
+        let package = self.patch_package.as_ref().unwrap_or(&self.package_name);
+        Some(format!("{package}://{}", path.display()))
+    }
+}
+
 pub struct NodeConfig {
     /// False removes the node from the graph.
     pub enabled: bool,

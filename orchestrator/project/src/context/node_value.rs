@@ -51,11 +51,6 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ],
         raw.get("contract"),
     );
-    let patch_path = node
-        .patch_path
-        .as_ref()
-        .filter(|_| node.test_metadata.is_none());
-    let patch_path = patch_path.map(|path| format!("{}://{}", node.package_name, path.display()));
     let unrendered = node.unrendered_config.iter();
     let unrendered = unrendered.map(|(key, value)| (Value::from(key.as_str()), to_value(value)));
     let test_metadata = node
@@ -102,7 +97,7 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("docs", docs),
         ("contract", contract),
         ("checksum", checksum(node)),
-        ("patch_path", Value::from(patch_path)),
+        ("patch_path", Value::from(node.patch_uri())),
         ("build_path", ().into()),
         ("compiled_path", ().into()),
         ("unrendered_config", dict(unrendered)),

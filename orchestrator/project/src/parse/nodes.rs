@@ -176,16 +176,52 @@ fn node(
         node.raw_code = trimmed.to_owned();
         references(shared, &node)?
     };
-    if let Some(patch) = patch.filter(|_| kind == ResourceType::Model) {
+    constrained(shared, package, &mut node, patch, &mut found)?;
+    Ok(node)
+}
+
+/// [`finish`] of a node that may have constraints.
+fn constrained(
+    shared: &Arc<Shared>,
+    package: &Package,
+    node: &mut Node,
+    patch: Option<&Patch>,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let is_model = node.resource_type == ResourceType::Model;
+    if let Some(patch) = patch.filter(|_| is_model) {
         let foreign = constraints::foreign_keys(shared, package, patch)?;
         found.refs.extend(foreign.refs);
         found.sources.extend(foreign.sources);
     }
-    finish(package, &mut node, patch, &found)?;
-    if let Some(patch) = patch.filter(|_| kind == ResourceType::Model && node.config.enabled) {
-        constraints::check(&node, patch)?;
+    finish(package, node, patch, found)?;
+    if let Some(patch) = patch.filter(|_| is_model && node.config.enabled) {
+        constraints::check(node, patch)?;
     }
-    Ok(node)
+    Ok(())
+}
+
+/// `node` of `package`, which nothing described, as `patch` describes it.
+pub(crate) fn again(
+    shared: &Arc<Shared>,
+    names: &Names,
+    package: &Package,
+    node: &Node,
+    patch: &Patch,
+) -> Result<Node, Error> {
+    let mut fresh = Node {
+        unique_id: node.unique_id.clone(),
+        path: node.path.clone(),
+        original_file_path: node.original_file_path.clone(),
+        fqn: node.fqn.clone(),
+        raw_code: node.raw_code.clone(),
+        line: node.line,
+        ..draft(package, node.resource_type, &node.name)
+    };
+    let mut found = references(shared, &fresh)?;
+    constrained(shared, package, &mut fresh, Some(patch), &mut found)?;
+    names.settle(&mut fresh)?;
+    Ok(fresh)
 }
 
 /// What the node's text refers to and configures.

@@ -37,7 +37,7 @@ fn found(files: &Files, change: impl Fn(&mut LoadOptions)) -> (Json, bool) {
     assert_eq!(plain.parse_cache, None);
     options.parse_cache = ParseCache::Used;
     let project = load(&options).unwrap();
-    assert_eq!(json!(project.manifest), json!(plain.manifest));
+    assert_eq!(json!(*project.manifest), json!(*plain.manifest));
     if let Some(text) = &project.parse_cache {
         std::fs::create_dir_all(&project.target_path).unwrap();
         std::fs::write(project.target_path.join(PARSE_CACHE), text).unwrap();

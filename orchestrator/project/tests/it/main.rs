@@ -7,6 +7,8 @@ mod cache;
 mod database;
 mod functions;
 mod groups;
+mod packages;
+mod quoting;
 mod recorded;
 mod size;
 mod snapshots;

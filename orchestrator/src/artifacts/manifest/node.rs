@@ -60,11 +60,6 @@ impl Rendered<'_> {
     fn common<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let (node, project) = (self.node, self.project);
         let relation = node.relation_name.as_ref();
-        let patch_path = node
-            .patch_path
-            .as_ref()
-            .filter(|_| node.test_metadata.is_none())
-            .map(|path| format!("{}://{}", node.package_name, path.display()));
         map.serialize_entry("database", &node.database)?;
         map.serialize_entry("schema", &node.schema)?;
         map.serialize_entry("name", &node.name)?;
@@ -83,7 +78,7 @@ impl Rendered<'_> {
         map.serialize_entry("meta", &node.config.meta)?;
         map.serialize_entry("group", &node.group)?;
         map.serialize_entry("docs", &config::docs(node))?;
-        map.serialize_entry("patch_path", &patch_path)?;
+        map.serialize_entry("patch_path", &node.patch_uri())?;
         let build_path = self.made.and_then(|made| made.build_path.as_ref());
         map.serialize_entry("build_path", &build_path)?;
         map.serialize_entry("unrendered_config", &node.unrendered_config)?;

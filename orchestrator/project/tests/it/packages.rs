@@ -1,0 +1,180 @@
+//! What a project and its packages say of each other.
+
+use std::sync::Arc;
+
+use project::{Error, Project};
+use serde_json::{Map, json};
+
+use crate::support::{Fake, Files};
+
+const ROOT: &str = "name: p\nversion: '1'\nprofile: p\n";
+
+/// A project `p` with a package `lib`.
+fn files(root: &str, lib: &str, files: &[(&str, &str)]) -> Files {
+    let made = Files::new(files);
+    made.write("dbt_project.yml", &format!("{ROOT}{root}"));
+    made.write(
+        "dbt_packages/lib/dbt_project.yml",
+        &format!("name: lib\n{lib}"),
+    );
+    made
+}
+
+fn sql(project: &Project, id: &str) -> String {
+    match project.compile(id, &Fake::default()) {
+        Ok(compiled) => compiled.sql,
+        Err(error) => format!("ERROR {error}"),
+    }
+}
+
+#[test]
+fn vars_for_a_package_are_a_variable_too() {
+    let files = files(
+        "vars:\n  lib: {columns: [a, b]}\n  every: 1\n",
+        "vars: {own: 2}\n",
+        &[(
+            "dbt_packages/lib/models/a.sql",
+            "select '{{ var('lib')['columns'] | join('-') }} {{ var('columns')[0] }} {{ var('every') }} {{ var('own') }}'",
+        )],
+    );
+    let project = files.load().unwrap();
+    assert_eq!(sql(&project, "model.lib.a"), "select 'a-b a 1 2'");
+}
+
+#[test]
+fn yaml_of_a_package_sees_the_vars_meant_for_it() {
+    let sources = "sources:\n  - name: raw\n    schema: \"{{ var('place', 'default') }}\"\n    tables:\n      \
+                   - name: t\n        identifier: \"{{ var('table', 'default') }}\"\n";
+    let files = files(
+        "vars:\n  lib: {place: of_lib}\n  place: of_all\n",
+        "vars: {table: own, place: weaker}\n",
+        &[
+            ("dbt_packages/lib/models/s.yml", sources),
+            ("models/s.yml", &sources.replace("name: raw", "name: mine")),
+        ],
+    );
+    let project = files.load().unwrap();
+    let place = |id: &str| project.manifest.sources[id].relation_name.display();
+    assert_eq!(place("source.lib.raw.t"), "of_lib.own");
+    assert_eq!(place("source.p.mine.t"), "of_all.default");
+}
+
+#[test]
+fn an_operation_finds_the_macros_of_its_own_package() {
+    let files = files(
+        "",
+        "",
+        &[
+            (
+                "dbt_packages/lib/macros/m.sql",
+                "{% macro outer() %}{{ return(inner() ~ adapter.dispatch('which')() ~ var('size', 0)) }}{% endmacro %}\
+                 {% macro inner() %}inner {% endmacro %}\
+                 {% macro default__which() %}lib {% endmacro %}\
+                 {% macro current_timestamp() %}clock{% endmacro %}",
+            ),
+            (
+                "macros/m.sql",
+                "{% macro default__which() %}p {% endmacro %}",
+            ),
+        ],
+    );
+    files.write(
+        "dbt_project.yml",
+        &format!("{ROOT}vars: {{lib: {{size: 7}}}}\n"),
+    );
+    let project = files.load().unwrap();
+    let operated = |name: &str| {
+        let done = project.run_operation(name, &Map::new(), Arc::new(Fake::default()));
+        done.map(|done| done.value).map_err(|e| e.to_string())
+    };
+    for name in ["lib.outer", "outer"] {
+        assert_eq!(operated(name), Ok(json!("inner lib 7")), "{name}");
+    }
+    // a package's macro comes before the built-in one of that name
+    assert_eq!(operated("current_timestamp"), Ok(json!("clock")));
+}
+
+#[test]
+fn a_namespace_that_is_no_package_is_as_none() {
+    let files = files(
+        "",
+        "",
+        &[(
+            "dbt_packages/lib/macros/m.sql",
+            "{% macro which() %}{{ return(adapter.dispatch('which', 'macros')()) }}{% endmacro %}\
+             {% macro default__which() %}of lib{% endmacro %}",
+        )],
+    );
+    files.write("dbt_packages/lib/models/a.sql", "select '{{ which() }}'");
+    let project = files.load().unwrap();
+    assert_eq!(sql(&project, "model.lib.a"), "select 'of lib'");
+    // nothing of that name is there for a node of the root project
+    files.write("models/b.sql", "select '{{ lib.which() }}'");
+    let told = files.load().unwrap_err().to_string();
+    assert!(told.contains("No macro named 'which'"), "{told}");
+}
+
+#[test]
+fn pieces_that_dispatch_puts_before_dbt_are_called() {
+    let model = "{{ config(materialized='incremental', unique_key='id') }}select 1 as id";
+    let piece = "{% macro default__get_delete_insert_merge_sql() %}x{% endmacro %}";
+    let given = [
+        ("models/a.sql", model),
+        ("dbt_packages/lib/macros/m.sql", piece),
+    ];
+    let is_templated = |root: &str| {
+        let project = files(root, "", &given).load().unwrap();
+        let node = &project.manifest.nodes["model.p.a"];
+        project.materialization(node).unwrap().is_some()
+    };
+    let order =
+        |packages: &str| format!("dispatch: [{{macro_namespace: dbt, search_order: {packages}}}]");
+    assert!(!is_templated(""));
+    assert!(is_templated(&order("[lib, dbt]")));
+    assert!(!is_templated(&order("[dbt, lib]")));
+}
+
+const DESCRIBED: &str = "models:\n  - name: a\n    description: told by p\n    config: {materialized: table, tags: x}\n    \
+                         columns: [{name: id, description: key, data_tests: [unique]}]\n";
+
+#[test]
+fn an_entry_may_describe_the_model_of_another_package() {
+    let models = [
+        ("models/s.yml", DESCRIBED),
+        ("dbt_packages/lib/models/a.sql", "select 1 as id"),
+        (
+            "dbt_packages/lib/models/b.sql",
+            "select * from {{ ref('a') }}",
+        ),
+    ];
+    let project = files("", "", &models).load().unwrap();
+    let node = &project.manifest.nodes["model.lib.a"];
+    assert_eq!(node.description, "told by p");
+    assert_eq!(node.config.materialized, "table");
+    assert_eq!(node.tags, ["x"]);
+    assert_eq!(node.columns["id"].description, "key");
+    assert_eq!(node.patch_uri().as_deref(), Some("p://models/s.yml"));
+    assert!(project.warnings.is_empty(), "{:?}", project.warnings);
+    assert!(project.manifest.nodes.contains_key("model.lib.b"));
+
+    // a model of its own is nearer
+    let mine = [&models[..], &[("models/a.sql", "select 2 as id")]].concat();
+    let project = files("models: {p: {+alias: mine}}\n", "", &mine)
+        .load()
+        .unwrap();
+    assert_eq!(project.manifest.nodes["model.lib.a"].description, "");
+    assert_eq!(project.manifest.nodes["model.p.a"].description, "told by p");
+
+    let twice = [&models[..], &[("dbt_packages/lib/models/s.yml", DESCRIBED)]].concat();
+    let error = files("", "", &twice).load().unwrap_err();
+    assert!(
+        matches!(&error, Error::Duplicate { what, .. } if what == "the patch of model 'a'"),
+        "{error}"
+    );
+
+    let switched = DESCRIBED.replace("tags: x", "enabled: false");
+    let off = [("models/s.yml", switched.as_str()), models[1]];
+    let project = files("", "", &off).load().unwrap();
+    assert!(project.manifest.disabled.contains_key("model.lib.a"));
+    assert!(!project.manifest.nodes.contains_key("model.lib.a"));
+}
