@@ -63,11 +63,7 @@ impl Deferral {
                 Some("model" | "seed" | "snapshot")
             );
             let ephemeral = node["config"]["materialized"].as_str() == Some("ephemeral");
-            let name = RelationName {
-                database: text("database")?,
-                schema: text("schema")?,
-                identifier: text("alias")?,
-            };
+            let name = RelationName::new(text("database")?, text("schema")?, text("alias")?);
             (refable && !ephemeral).then(|| (id.clone(), name))
         };
         Self {

@@ -24,6 +24,7 @@ use crate::parse::cache::{self, Cache};
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::ProjectFile;
+use crate::relation::Quoting;
 use crate::sample::Sample;
 use crate::state::Previous;
 use crate::warnings::{Rules, Warning};
@@ -113,6 +114,8 @@ pub struct Project {
     pub on_run_end: Vec<UniqueId>,
     /// `flags:` of dbt_project.yml, keys as written.
     pub flags: IndexMap<String, Json>,
+    /// `quoting:` as manifests write it: of database, schema, identifier and column.
+    pub quoting: Json,
     /// Root `vars:` merged with `--vars`.
     pub vars: IndexMap<String, Json>,
     /// What [`PARSE_CACHE`] is to hold for the next invocation, when it does not.
@@ -212,7 +215,8 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             options.vars,
             package_vars,
             names,
-            root.dispatch
+            root.dispatch,
+            root.quoting
         ]);
         let text = match options.parse_cache {
             ParseCache::Used => files::read(&target_path.join(PARSE_CACHE)).ok(),
@@ -232,6 +236,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         project_name: root.name.clone(),
         target_value: profile.template_value(),
         target: profile.target.clone(),
+        quoting: Quoting::ALL.with(&root.quoting),
         cli_vars: options.vars.clone(),
         package_vars,
         empty: options.flags.get("EMPTY") == Some(&Json::Bool(true)),
@@ -284,6 +289,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         on_run_start: done.on_run_start,
         on_run_end: done.on_run_end,
         flags: root.flags.clone(),
+        quoting: shared.quoting.written(root.quoting.get("column")),
         vars,
         parse_cache: shared.cache.text(),
         previous: None,

@@ -10,7 +10,9 @@ use crate::relation::RelationName;
 
 mod resources;
 
-pub use resources::{DocBlock, Exposure, Fixture, Format, Group, Overrides, Semantic, UnitTest};
+pub use resources::{
+    DocBlock, Exposure, Fixture, Format, Group, Overrides, Semantic, Source, UnitTest,
+};
 
 /// `model.ridehail.fct_rides`, `test.…`, `seed.…`, `source.ridehail.raw.ride_events`.
 pub type UniqueId = String;
@@ -142,18 +144,16 @@ pub struct Node {
     pub time_spine: Option<Json>,
     /// The property file that describes it.
     pub patch_path: Option<PathBuf>,
-    /// Configuration by key as the topmost level that has the key wrote it, nothing merged into it.
-    pub unrendered_config: IndexMap<String, Json>,
     /// The package of that file, when it is another one's.
     pub patch_package: Option<String>,
+    /// Configuration by key as the topmost level that has the key wrote it, nothing merged into it.
+    pub unrendered_config: IndexMap<String, Json>,
     /// `{% docs %}` blocks that the description shows.
     pub doc_blocks: Vec<UniqueId>,
     /// Line of `original_file_path` where the node starts (0 = whole file).
     pub line: usize,
 }
 
-/// Effective configuration of a node: known keys typed, the rest kept as written.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 impl Node {
     /// The property file that describes it, as manifests write it: `package://path`.
     #[must_use]
@@ -165,6 +165,8 @@ impl Node {
     }
 }
 
+/// Effective configuration of a node: known keys typed, the rest kept as written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NodeConfig {
     /// False removes the node from the graph.
     pub enabled: bool,
@@ -323,54 +325,6 @@ pub struct TestMetadata {
     pub namespace: Option<String>,
     /// Arguments.
     pub kwargs: IndexMap<String, Json>,
-}
-
-/// A table that something else fills.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Source {
-    /// `source.package.source.table`.
-    pub unique_id: UniqueId,
-    /// Source.
-    pub source_name: String,
-    /// Table.
-    pub name: String,
-    /// Package.
-    pub package_name: String,
-    /// Where declared.
-    pub original_file_path: PathBuf,
-    /// Folders, source, table.
-    pub fqn: Vec<String>,
-    /// Text.
-    pub description: String,
-    /// Where it lies.
-    pub relation_name: RelationName,
-    /// Text of the source it belongs to.
-    pub source_description: String,
-    /// Who fills it.
-    pub loader: String,
-    /// Column that tells when a row came in.
-    pub loaded_at_field: Option<String>,
-    /// Column that tells when a row happened.
-    #[serde(default)]
-    pub event_time: Option<String>,
-    /// Query that tells when the last row came in.
-    pub loaded_at_query: Option<String>,
-    /// Freshness thresholds as written, null when the check is switched off.
-    pub freshness: Option<Json>,
-    /// Configuration as written, that of the source and the table alone.
-    pub unrendered_config: IndexMap<String, Json>,
-    /// `database` and `schema` before they were rendered.
-    pub unrendered_place: [Option<String>; 2],
-    /// Free metadata of the source it belongs to.
-    pub source_meta: IndexMap<String, Json>,
-    /// `{% docs %}` blocks that the description shows.
-    pub doc_blocks: Vec<UniqueId>,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Free metadata.
-    pub meta: IndexMap<String, Json>,
-    /// Column properties.
-    pub columns: IndexMap<String, ColumnInfo>,
 }
 
 /// A macro.

@@ -46,6 +46,8 @@ pub(crate) struct ProjectFile {
     pub(crate) restrict_access: bool,
     /// `require-dbt-version`, each condition as written.
     pub(crate) required_version: Vec<String>,
+    /// `quoting` as written.
+    pub(crate) quoting: Map<String, Json>,
 }
 
 /// Config trees by kind.
@@ -251,6 +253,7 @@ impl ProjectFile {
             flags: entry.mapping("flags")?.into_iter().collect(),
             dispatch,
             restrict_access: entry.map.get("restrict-access") == Some(&Json::Bool(true)),
+            quoting: entry.mapping("quoting")?,
             version: entry
                 .map
                 .get("version")

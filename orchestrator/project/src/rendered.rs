@@ -17,6 +17,19 @@ pub use columns::{Columns, columns, constraints};
 pub fn source(source: &Source, created: f64) -> Json {
     let relation = &source.relation_name;
     let freshness = freshness(source.freshness.as_ref());
+    let mut config = json!({
+        "enabled": true,
+        "event_time": source.event_time,
+        "freshness": freshness,
+        "loaded_at_field": source.loaded_at_field,
+        "loaded_at_query": source.loaded_at_query,
+        "meta": source.meta,
+        "tags": source.tags,
+        "static_analysis": null,
+    });
+    for (key, value) in &source.more_config {
+        config[key] = value.clone();
+    }
     json!({
         "database": relation.database,
         "schema": relation.schema,
@@ -31,7 +44,7 @@ pub fn source(source: &Source, created: f64) -> Json {
         "source_description": source.source_description,
         "loader": source.loader,
         "identifier": relation.identifier,
-        "quoting": { "database": null, "schema": null, "identifier": null, "column": null },
+        "quoting": quoting(source),
         "loaded_at_field": source.loaded_at_field,
         "loaded_at_query": source.loaded_at_query,
         "freshness": freshness,
@@ -41,16 +54,7 @@ pub fn source(source: &Source, created: f64) -> Json {
         "meta": source.meta,
         "source_meta": source.source_meta,
         "tags": source.tags,
-        "config": {
-            "enabled": true,
-            "event_time": null,
-            "freshness": freshness,
-            "loaded_at_field": source.loaded_at_field,
-            "loaded_at_query": source.loaded_at_query,
-            "meta": source.meta,
-            "tags": source.tags,
-            "static_analysis": null,
-        },
+        "config": config,
         "patch_path": null,
         "unrendered_config": unrendered(source),
         "relation_name": relation.to_string(),
@@ -59,6 +63,13 @@ pub fn source(source: &Source, created: f64) -> Json {
         "unrendered_schema": source.unrendered_place[1],
         "doc_blocks": source.doc_blocks,
     })
+}
+
+/// `quoting` of a source, every key.
+pub(crate) fn quoting(source: &Source) -> Json {
+    let part = |key: &str| source.quoting.get(key);
+    json!({ "database": part("database"), "schema": part("schema"), "identifier": part("identifier"),
+            "column": part("column") })
 }
 
 /// What is written of a source's configuration; thresholds with every key.

@@ -7,11 +7,7 @@ fn model(meta: Json) -> Node {
     Node {
         resource_type: ResourceType::Model,
         name: "facts".to_owned(),
-        relation_name: Some(RelationName {
-            database: "warehouse".to_owned(),
-            schema: "analytics".to_owned(),
-            identifier: "facts".to_owned(),
-        }),
+        relation_name: Some(RelationName::new("warehouse", "analytics", "facts")),
         config: NodeConfig {
             materialized: "incremental".to_owned(),
             unique_key: vec!["id".to_owned(), "at".to_owned()],

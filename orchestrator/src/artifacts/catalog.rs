@@ -74,7 +74,7 @@ pub fn schemas(manifest: &Manifest) -> BTreeSet<String> {
         .map(|source| &source.relation_name);
     built
         .chain(read)
-        .map(|relation| relation.schema.clone())
+        .map(|relation| relation.stored().schema)
         .collect()
 }
 

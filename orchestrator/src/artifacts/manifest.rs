@@ -157,8 +157,7 @@ fn head(about: &Invocation, project: &Project) -> Json {
     head["user_id"] = Json::Null;
     head["send_anonymous_usage_stats"] = json!(false);
     head["adapter_type"] = json!("postgres");
-    head["quoting"] =
-        json!({ "database": true, "schema": true, "identifier": true, "column": null });
+    head["quoting"] = project.quoting.clone();
     head["run_started_at"] = json!(super::with_zone(about.started_at));
     head
 }

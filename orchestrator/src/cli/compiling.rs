@@ -53,7 +53,7 @@ pub(super) async fn connect(project: &Project) -> Result<Warehouse, warehouse::E
         .manifest
         .nodes
         .values()
-        .filter_map(|node| Some(node.relation_name.as_ref()?.schema.clone()))
+        .filter_map(|node| Some(node.relation_name.as_ref()?.stored().schema))
         .collect();
     warehouse.prepare(&schemas).await?;
     Ok(warehouse)

@@ -284,7 +284,7 @@ fn plan_node(node: &Node, inputs: &[NodeIx]) -> PlannedNode {
         schema: node
             .relation_name
             .as_ref()
-            .map(|relation| relation.schema.clone()),
+            .map(|relation| relation.stored().schema),
         path: node.original_file_path.display().to_string(),
         package: node.package_name.clone(),
         waits_for: waits_for(inputs),

@@ -11,6 +11,7 @@ mod flags_of_verbs;
 mod microbatch;
 mod packages;
 mod partitions;
+mod quoting;
 mod results;
 mod schedule;
 mod secrets;

@@ -107,6 +107,7 @@ async fn run(lease: &mut Lease, sql: &str, begin: bool) -> Result<Answer, Error>
 
 impl Adapter for BlockingAdapter {
     fn relation(&self, name: &RelationName) -> Result<Option<RelationKind>, AdapterError> {
+        let name = &name.stored();
         if let Some(known) = self.catalog.recall(name).filter(|_| !self.anew) {
             return Ok(known.map(|found| found.kind));
         }
@@ -118,7 +119,7 @@ impl Adapter for BlockingAdapter {
 
     fn columns(&self, name: &RelationName) -> Result<Vec<Column>, AdapterError> {
         self.block(async |lease| {
-            let rows = lease.run(&columns_sql(&shown(name))).await?.rows;
+            let rows = lease.run(&columns_sql(&shown(&name.stored()))).await?.rows;
             read_columns(&rows)
         })
     }
@@ -166,11 +167,7 @@ impl Adapter for BlockingAdapter {
         self.block(async |lease| {
             let found = read_found(&lease.run(&in_schema(schema)).await?.rows)?;
             let named = |(identifier, found): (String, Found)| {
-                let name = RelationName {
-                    database: database.clone(),
-                    schema: schema.to_owned(),
-                    identifier,
-                };
+                let name = RelationName::new(database.as_str(), schema, identifier);
                 (name, found.kind)
             };
             let mut relations: Vec<_> = found.into_iter().map(named).collect();
@@ -184,9 +181,10 @@ impl Adapter for BlockingAdapter {
             kind,
             partitioned: false,
         });
+        let name = name.stored();
         match &self.node {
-            Some(node) => node.note(name, found),
-            None => self.catalog.note(name, found),
+            Some(node) => node.note(&name, found),
+            None => self.catalog.note(&name, found),
         }
     }
 }

@@ -33,9 +33,11 @@ pub use outcome::{Outcome, OutcomeKind, RenderHook, RunOptions};
 pub use test::judge;
 pub use unit_test::unit_test;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use project::relation::Quoting;
 use project::{Compiled, Node, PostgresTarget};
 use tokio_util::sync::CancellationToken;
 
@@ -135,7 +137,7 @@ impl Warehouse {
         Box::pin(materialize::run(
             session,
             &self.catalog,
-            node,
+            &stored(node),
             compiled,
             options,
         ))
@@ -152,11 +154,22 @@ impl Warehouse {
         node: &Node,
         options: &RunOptions,
     ) -> Result<(), Error> {
-        materialize::refuse_archived(session, &self.catalog, node, options).await
+        materialize::refuse_archived(session, &self.catalog, &stored(node), options).await
     }
 
     /// Ends every session. Sessions in use end when their node does.
     pub async fn close(self) {
         self.sessions.close().await;
+    }
+}
+
+/// `node` with its relation under the name that the catalog has: what is built here is looked for there, too.
+fn stored(node: &Node) -> Cow<'_, Node> {
+    match &node.relation_name {
+        Some(name) if name.quoting != Quoting::ALL => Cow::Owned(Node {
+            relation_name: Some(name.stored()),
+            ..node.clone()
+        }),
+        _ => Cow::Borrowed(node),
     }
 }

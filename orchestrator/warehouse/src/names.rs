@@ -116,11 +116,7 @@ mod tests {
 
     #[test]
     fn index_names_are_stable() {
-        let relation = RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "t".into(),
-        };
+        let relation = RelationName::new("d", "s", "t");
         let config = IndexConfig {
             columns: vec!["id".into()],
             unique: true,

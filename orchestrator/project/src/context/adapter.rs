@@ -92,12 +92,15 @@ impl AdapterValue {
                 .filter(|v| !v.is_none())
                 .map(|v| jinja::format::text(&v).into_owned())
         };
+        let shared = &self.scope.shared;
+        // what is not quoted is looked for in small letters; what is found is quoted
         let name = RelationName {
-            database: part(0, "database")
-                .unwrap_or_else(|| self.scope.shared.target.dbname.clone()),
+            database: part(0, "database").unwrap_or_else(|| shared.target.dbname.clone()),
             schema: part(1, "schema").unwrap_or_default(),
             identifier: part(2, "identifier").unwrap_or_default(),
-        };
+            quoting: shared.quoting,
+        }
+        .stored();
         let kind = run.adapter.relation(&name).map_err(refused)?;
         Ok(kind.map_or(Value::from(()), |kind| {
             relation::value(name, Some(relation::Kind::Stored(kind)))
@@ -130,7 +133,9 @@ impl Object for AdapterValue {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "Relation" => relation::api().get_attr("Relation").ok(),
+            "Relation" => relation::api(self.scope.shared.quoting)
+                .get_attr("Relation")
+                .ok(),
             "Column" => Some(column::class()),
             _ => None,
         }
@@ -166,7 +171,14 @@ impl Object for AdapterValue {
             }
             "quote" => Value::from(format!("\"{}\"", arguments.text(0, "identifier")?)),
             "quote_as_configured" => {
-                Value::from(format!("\"{}\"", arguments.text(0, "identifier")?))
+                let name = arguments.text(0, "identifier")?;
+                let quoting = self.scope.shared.quoting;
+                match arguments.text(1, "quote_key")?.as_str() {
+                    "database" if !quoting.database => name.into(),
+                    "schema" if !quoting.schema => name.into(),
+                    "identifier" if !quoting.identifier => name.into(),
+                    _ => Value::from(format!("\"{name}\"")),
+                }
             }
             "type" => Value::from(ADAPTER),
             "quote_seed_column" => {

@@ -19,6 +19,7 @@ use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
 use crate::parse::cache::{Cache, VOLATILE};
 use crate::profile::PostgresTarget;
+use crate::relation::Quoting;
 use crate::sample::Sample;
 use crate::warnings::Rules;
 
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) project_name: String,
     pub(crate) target_value: Value,
     pub(crate) target: PostgresTarget,
+    /// How the root project has names written, everybody's.
+    pub(crate) quoting: Quoting,
     pub(crate) cli_vars: Map<String, Json>,
     /// `vars:` by package, the root project's under its own name.
     pub(crate) package_vars: BTreeMap<String, Map<String, Json>>,
@@ -180,6 +183,7 @@ impl NodeScope {
                     database: self.shared.target.dbname.clone(),
                     schema: self.shared.target.schema.clone(),
                     identifier: self.node.alias.clone(),
+                    quoting: self.shared.quoting,
                 },
                 None,
             ),
@@ -250,7 +254,7 @@ impl NodeScope {
             "exceptions" => Some(exceptions::value(self)),
             "builtins" => Some(self.builtins()),
             "graph" => Some(graph::value(self.run().map(AsRef::as_ref))),
-            "api" => Some(relation::api()),
+            "api" => Some(relation::api(self.shared.quoting)),
             "selected_resources" => Some(refs::selected(self)),
             "defer_relation" => Some(refs::defer_relation(self)),
             "dbt_metadata_envs" => Some(jinja::list::dict([])),

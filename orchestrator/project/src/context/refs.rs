@@ -146,6 +146,7 @@ fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, 
             database: scope.shared.target.dbname.clone(),
             schema: scope.shared.target.schema.clone(),
             identifier: crate::compile::cte_name(&parent.alias),
+            quoting: scope.shared.quoting,
         };
         return Ok(match part_of(scope, run, event_time(parent)) {
             Some(part) => relation::cte_part(name, part),
@@ -159,6 +160,7 @@ fn resolve_ref(scope: &NodeScope, run: &Run, wanted: &RefArgs) -> Result<Value, 
         ))
     })?;
     if let Some(deferred) = deferred(run, &target, &name)? {
+        let deferred = written_here(scope, deferred);
         return Ok(wanted_part(scope, run, deferred, None, event_time(parent)));
     }
     let kind = match parent.config.materialized.as_str() {
@@ -195,7 +197,17 @@ pub(crate) fn defer_relation(scope: &NodeScope) -> Value {
         let deferral = run.deferral.as_ref()?;
         deferral.relation(&scope.node.unique_id).cloned()
     });
-    there.map_or(Value::from(()), |name| relation::value(name, None))
+    there.map_or(Value::from(()), |name| {
+        relation::value(written_here(scope, name), None)
+    })
+}
+
+/// A relation of another environment, written as those of this one are.
+fn written_here(scope: &NodeScope, name: RelationName) -> RelationName {
+    RelationName {
+        quoting: scope.shared.quoting,
+        ..name
+    }
 }
 
 /// `selected_resources`: ids of the nodes that the verb is about.

@@ -10,7 +10,7 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::context::column;
-use crate::relation::{RelationKind, RelationName};
+use crate::relation::{Quoting, RelationKind, RelationName};
 
 /// A relation in a template; prints as its quoted name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,6 @@ pub(crate) struct Relation {
     pub(crate) kind: Option<Kind>,
     /// Database, schema, identifier: which parts print.
     include: [bool; 3],
-    /// And which of them in quotes.
-    quote: [bool; 3],
     /// Printed, it is a part of its rows; `render()` gives the whole.
     part: Option<Part>,
 }
@@ -70,7 +68,6 @@ pub(crate) fn value(name: RelationName, kind: Option<Kind>) -> Value {
         name,
         kind,
         include: [true; 3],
-        quote: [true; 3],
         part: None,
     })
 }
@@ -81,30 +78,29 @@ pub(crate) fn part(name: RelationName, kind: Option<Kind>, part: Part) -> Value 
         name,
         kind,
         include: [true; 3],
-        quote: [true; 3],
         part: Some(part),
     })
 }
 
 /// An ephemeral model, which prints as its CTE's bare name.
 pub(crate) fn cte(name: RelationName) -> Value {
-    Value::from_object(Relation {
-        name,
-        kind: Some(Kind::Cte),
-        include: [false, false, true],
-        quote: [false; 3],
-        part: None,
-    })
+    cte_relation(name, None)
 }
 
 /// The same, of which only a part is wanted.
 pub(crate) fn cte_part(name: RelationName, part: Part) -> Value {
+    cte_relation(name, Some(part))
+}
+
+fn cte_relation(name: RelationName, part: Option<Part>) -> Value {
     Value::from_object(Relation {
-        name,
+        name: RelationName {
+            quoting: Quoting::NONE,
+            ..name
+        },
         kind: Some(Kind::Cte),
         include: [false, false, true],
-        quote: [false; 3],
-        part: Some(part),
+        part,
     })
 }
 
@@ -122,10 +118,11 @@ impl Relation {
             &self.name.schema,
             &self.name.identifier,
         ];
+        let quoted = self.name.quoting.parts();
         let shown: Vec<String> = (0..3)
             .filter(|&i| self.include[i] && !parts[i].is_empty())
             .map(|i| {
-                if self.quote[i] {
+                if quoted[i] {
                     format!("\"{}\"", parts[i].replace('"', "\"\""))
                 } else {
                     parts[i].clone()
@@ -146,6 +143,13 @@ impl Relation {
                 format!("(select * from {whole} where {condition}) _dbt_et_filter_subq_{name}")
             }
             None => whole,
+        }
+    }
+
+    fn quoted(&self, parts: [bool; 3]) -> RelationName {
+        RelationName {
+            quoting: Quoting::of(parts),
+            ..self.name.clone()
         }
     }
 
@@ -237,7 +241,7 @@ impl Object for Relation {
                     ]
                     .map(|part| Value::from(part.as_str())),
                     "include_policy" => self.include.map(Value::from),
-                    _ => self.quote.map(Value::from),
+                    _ => self.name.quoting.parts().map(Value::from),
                 };
                 dict(
                     PARTS
@@ -269,7 +273,7 @@ impl Object for Relation {
                 ..this
             }),
             "quote" => changed(Self {
-                quote: Self::flags(self.quote, &arguments),
+                name: self.quoted(Self::flags(self.name.quoting.parts(), &arguments)),
                 ..this
             }),
             "without_identifier" => changed(Self {
@@ -281,13 +285,9 @@ impl Object for Relation {
                 let name = RelationName {
                     schema: "INFORMATION_SCHEMA".into(),
                     identifier: arguments.text(0, "view_name").unwrap_or_default(),
-                    ..self.name.clone()
+                    ..self.quoted([true, false, false])
                 };
-                changed(Self {
-                    name,
-                    quote: [true, false, false],
-                    ..this
-                })
+                changed(Self { name, ..this })
             }
             "render" => Ok(Value::from(self.text())),
             "relation_max_name_length" => Ok(Value::from(MAX_NAME)),
@@ -315,7 +315,8 @@ fn this_value(relation: &Arc<Relation>, key: &Value) -> Option<Value> {
 const EPHEMERAL: &str = "__dbt__cte__";
 
 /// `api`: `Relation.create(…)`, `Column.create(…)`.
-pub(crate) fn api() -> Value {
+/// Relations are quoted as `quoting` says unless they are made otherwise.
+pub(crate) fn api(quoting: Quoting) -> Value {
     let create = function("create", move |_, arguments| {
         let part = |at: usize, name: &str, default: &str| {
             arguments
@@ -330,6 +331,7 @@ pub(crate) fn api() -> Value {
             database: part(0, "database", ""),
             schema: part(1, "schema", ""),
             identifier: part(2, "identifier", ""),
+            quoting,
         };
         let kind = arguments
             .get(3, "type")
@@ -338,12 +340,12 @@ pub(crate) fn api() -> Value {
             name,
             kind,
             include: [true; 3],
-            quote: [true; 3],
             part: None,
         };
+        let mut quoted = quoting.parts();
         for (policy, flags) in [
             ("include_policy", &mut made.include),
-            ("quote_policy", &mut made.quote),
+            ("quote_policy", &mut quoted),
         ] {
             if let Some(given) = arguments.keyword(policy) {
                 for (flag, part) in flags.iter_mut().zip(PARTS) {
@@ -355,6 +357,7 @@ pub(crate) fn api() -> Value {
                 }
             }
         }
+        made.name.quoting = Quoting::of(quoted);
         Ok(Value::from_object(made))
     });
     let prefix = function("add_ephemeral_prefix", |_, arguments| {

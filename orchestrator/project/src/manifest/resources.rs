@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{DependsOn, RefArgs, ResourceType, UniqueId};
+use super::{ColumnInfo, DependsOn, RefArgs, ResourceType, UniqueId};
+use crate::relation::RelationName;
 
 /// A metric, a semantic model or a saved query: kept as written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -211,4 +212,58 @@ pub struct DocBlock {
     pub original_file_path: PathBuf,
     /// Text between the tags.
     pub block_contents: String,
+}
+
+/// A table that something else fills.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// `source.package.source.table`.
+    pub unique_id: UniqueId,
+    /// Source.
+    pub source_name: String,
+    /// Table.
+    pub name: String,
+    /// Package.
+    pub package_name: String,
+    /// Where declared.
+    pub original_file_path: PathBuf,
+    /// Folders, source, table.
+    pub fqn: Vec<String>,
+    /// Text.
+    pub description: String,
+    /// Where it lies.
+    pub relation_name: RelationName,
+    /// Text of the source it belongs to.
+    pub source_description: String,
+    /// Who fills it.
+    pub loader: String,
+    /// Column that tells when a row came in.
+    pub loaded_at_field: Option<String>,
+    /// Column that tells when a row happened.
+    #[serde(default)]
+    pub event_time: Option<String>,
+    /// Query that tells when the last row came in.
+    pub loaded_at_query: Option<String>,
+    /// Freshness thresholds as written, null when the check is switched off.
+    pub freshness: Option<Json>,
+    /// `quoting` of the source and the table as written.
+    #[serde(default)]
+    pub quoting: Map<String, Json>,
+    /// Configuration under keys that have no meaning of their own.
+    #[serde(default)]
+    pub more_config: IndexMap<String, Json>,
+    /// Configuration as written, that of the source and the table alone.
+    pub unrendered_config: IndexMap<String, Json>,
+    /// `database` and `schema` before they were rendered.
+    pub unrendered_place: [Option<String>; 2],
+    /// Free metadata of the source it belongs to.
+    pub source_meta: IndexMap<String, Json>,
+    /// `{% docs %}` blocks that the description shows.
+    pub doc_blocks: Vec<UniqueId>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Json>,
+    /// Column properties.
+    pub columns: IndexMap<String, ColumnInfo>,
 }

@@ -147,6 +147,7 @@ impl Names {
             database,
             schema,
             identifier: node.alias.clone(),
+            quoting: self.shared.quoting,
         };
         node.relation_name = is_relational(node, &self.shared).then_some(name);
         Ok(())

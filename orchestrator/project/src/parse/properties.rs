@@ -268,6 +268,16 @@ fn last_location(patch: &Patch) -> Location {
 
 /// What `entry` says, whatever kind of thing it describes.
 pub(crate) fn patch(entry: &Entry<'_>, file: &Arc<PropertyFile>) -> Result<Patch, Error> {
+    let quote_all = entry.map.get("quote_columns") == Some(&Json::Bool(true));
+    patch_of_table(entry, file, quote_all)
+}
+
+/// The same; columns that do not say otherwise are quoted when `quote_all` says so.
+pub(crate) fn patch_of_table(
+    entry: &Entry<'_>,
+    file: &Arc<PropertyFile>,
+    quote_all: bool,
+) -> Result<Patch, Error> {
     let mut config = Map::new();
     for key in ["tags", "meta", "docs", "access", "group"] {
         if let Some(value) = entry.map.get(key) {
@@ -279,7 +289,6 @@ pub(crate) fn patch(entry: &Entry<'_>, file: &Arc<PropertyFile>) -> Result<Patch
     crate::config::merge(&mut merged, entry.mapping("config")?);
     let mut columns = IndexMap::new();
     let mut column_tests = Vec::new();
-    let quote_all = entry.map.get("quote_columns") == Some(&Json::Bool(true));
     for column in entry.entries("columns")? {
         let (info, tests) = column_of(&column, quote_all)?;
         column_tests.extend(tests);

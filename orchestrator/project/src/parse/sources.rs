@@ -9,7 +9,7 @@ use crate::context::Shared;
 use crate::error::Error;
 use crate::manifest::Source;
 use crate::parse::Package;
-use crate::parse::properties::{Patch, Patches, PropertyFile, patch};
+use crate::parse::properties::{Patch, Patches, PropertyFile, patch_of_table};
 use crate::relation::RelationName;
 use crate::yaml::{Entry, texts};
 
@@ -22,6 +22,18 @@ pub(crate) struct SourceTable {
     /// Tags that its tests inherit.
     pub(crate) test_tags: Vec<String>,
 }
+
+/// Configuration of a source that has a place of its own; other keys are kept as written.
+const CONFIG: [&str; 8] = [
+    "enabled",
+    "event_time",
+    "freshness",
+    "loaded_at_field",
+    "loaded_at_query",
+    "meta",
+    "static_analysis",
+    "tags",
+];
 
 /// The sources of `package`.
 pub(crate) fn parse(
@@ -59,7 +71,10 @@ fn one(
     table: &Entry<'_>,
 ) -> Result<SourceTable, Error> {
     let (source_name, name) = (entry.name()?, table.name()?);
-    let patch = patch(table, file)?;
+    let mut quoting = entry.mapping("quoting")?;
+    quoting.extend(table.mapping("quoting")?);
+    let quotes_columns = quoting.get("column") == Some(&Json::Bool(true));
+    let patch = patch_of_table(table, file, quotes_columns)?;
     let mut fqn = vec![package.name().to_owned()];
     fqn.extend(file.folders.iter().cloned());
     fqn.extend([source_name.clone(), name.clone()]);
@@ -102,6 +117,7 @@ fn one(
         database: part("database")?.unwrap_or_else(|| shared.target.dbname.clone()),
         schema: part("schema")?.unwrap_or_else(|| source_name.clone()),
         identifier: table.text("identifier")?.unwrap_or_else(|| name.clone()),
+        quoting: shared.quoting.with(&quoting),
     };
     let meta = match raw.get("meta") {
         Some(Json::Object(map)) => map.clone(),
@@ -129,6 +145,12 @@ fn one(
         event_time: text("event_time"),
         loaded_at_query: text("loaded_at_query"),
         freshness: raw.get("freshness").cloned(),
+        quoting,
+        more_config: raw
+            .iter()
+            .filter(|(key, _)| !CONFIG.contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
         unrendered_config: unrendered,
         unrendered_place: [None, None],
         source_meta: source_meta.into_iter().collect(),

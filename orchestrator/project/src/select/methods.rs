@@ -260,10 +260,16 @@ impl<'a> Matcher<'a> {
                 let full = config::with_defaults(&node.config.raw, node.resource_type);
                 Json::Object(full.into_iter().collect())
             }
-            Item::Source(source) => serde_json::json!({
-                "enabled": true, "tags": source.tags, "meta": source.meta,
-                "loaded_at_field": source.loaded_at_field, "freshness": source.freshness,
-            }),
+            Item::Source(source) => {
+                let mut full = serde_json::json!({
+                    "enabled": true, "tags": source.tags, "meta": source.meta,
+                    "loaded_at_field": source.loaded_at_field, "freshness": source.freshness,
+                });
+                for (key, value) in &source.more_config {
+                    full[key] = value.clone();
+                }
+                full
+            }
             _ => return false,
         };
         let mut found = &full;

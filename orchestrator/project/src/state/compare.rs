@@ -158,6 +158,13 @@ pub(super) fn of_source(source: &Source, then: &Json) -> Vec<Change> {
     }
     differ(
         &mut found,
+        Aspect::Relation,
+        "quoting",
+        &crate::rendered::quoting(source),
+        &then["quoting"],
+    );
+    differ(
+        &mut found,
         Aspect::Fqn,
         "fqn",
         &source.fqn.clone().into(),

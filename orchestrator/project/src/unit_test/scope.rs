@@ -42,11 +42,7 @@ pub(super) struct Given {
 impl Given {
     fn cte(&self, at: usize) -> Value {
         lock(&self.used).insert(at);
-        relation::cte(RelationName {
-            database: String::new(),
-            schema: String::new(),
-            identifier: self.inputs[at].cte.clone(),
-        })
+        relation::cte(RelationName::new("", "", self.inputs[at].cte.as_str()))
     }
 
     fn of(&self, id: &str, test: &UnitTest, shown: &str) -> Result<Value, minijinja::Error> {

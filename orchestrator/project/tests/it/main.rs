@@ -12,5 +12,6 @@ mod quoting;
 mod recorded;
 mod size;
 mod snapshots;
+mod sources;
 mod support;
 mod unit_tests;

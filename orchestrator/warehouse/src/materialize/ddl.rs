@@ -68,11 +68,7 @@ mod tests {
     use super::*;
 
     fn relation() -> RelationName {
-        RelationName {
-            database: "warehouse".into(),
-            schema: "wd".into(),
-            identifier: "v__dbt_tmp".into(),
-        }
+        RelationName::new("warehouse", "wd", "v__dbt_tmp")
     }
 
     #[test]

@@ -69,11 +69,7 @@ mod tests {
 
     #[test]
     fn only_differences() {
-        let relation = RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "t".into(),
-        };
+        let relation = RelationName::new("d", "s", "t");
         let grants = |list: &[(&str, &str)]| -> BTreeSet<Grant> {
             list.iter()
                 .map(|&(p, r)| (p.to_owned(), r.to_owned()))

@@ -232,11 +232,7 @@ mod tests {
     }
 
     fn check(mode: &str) -> String {
-        let table = RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "t".into(),
-        };
+        let table = RelationName::new("d", "s", "t");
         let source = columns("id integer, extra bigint, w character varying(20), num bigint");
         let target = columns("id integer, gone integer, w character varying(10), num integer");
         match follow(mode, &table, &source, &target) {
@@ -284,11 +280,7 @@ mod tests {
 
     #[test]
     fn widening() {
-        let table = RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "t".into(),
-        };
+        let table = RelationName::new("d", "s", "t");
         let (new, old) = (
             columns("w character varying(20)"),
             columns("w character varying(10)"),
@@ -300,11 +292,7 @@ mod tests {
 
     #[test]
     fn archived_columns_stay_as_they_were() {
-        let table = RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "t".into(),
-        };
+        let table = RelationName::new("d", "s", "t");
         let boundary = "2026-11-02T00:00:00".parse().expect("a time");
         let check = |mode: &str, source: &str| {
             let target =

@@ -125,11 +125,7 @@ mod tests {
 
     #[test]
     fn table_takes_the_place_of_a_view() {
-        let target = RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "orders".into(),
-        };
+        let target = RelationName::new("d", "s", "orders");
         let intermediate = names::intermediate(&target);
         let indexes = [IndexConfig {
             columns: vec!["id".into()],

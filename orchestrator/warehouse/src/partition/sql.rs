@@ -189,11 +189,7 @@ mod tests {
     }
 
     fn parent() -> RelationName {
-        RelationName {
-            database: "d".into(),
-            schema: "s".into(),
-            identifier: "stg".into(),
-        }
+        RelationName::new("d", "s", "stg")
     }
 
     fn periods(days: &[&str]) -> Vec<Period> {

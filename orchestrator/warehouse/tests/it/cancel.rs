@@ -105,11 +105,7 @@ async fn templates_are_answered_and_cancelled() {
     db.built(&Model::new("t", "table", "select 1 as id, 'x'::varchar(5) as w").within(&db))
         .await;
     let adapter = db.warehouse.adapter();
-    let name = RelationName {
-        database: db.name.clone(),
-        schema: "s".to_owned(),
-        identifier: "t".to_owned(),
-    };
+    let name = RelationName::new(&db.name, "s", "t");
     db.sql("create type s.mood as enum ('sad', 'ok')").await;
     let answers = tokio::task::spawn_blocking(move || {
         let empty = adapter

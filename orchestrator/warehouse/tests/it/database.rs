@@ -188,11 +188,7 @@ impl Model {
             "seed" => ResourceType::Seed,
             _ => ResourceType::Model,
         };
-        let relation = RelationName {
-            database: String::new(),
-            schema: "s".to_owned(),
-            identifier: name.to_owned(),
-        };
+        let relation = RelationName::new("", "s", name);
         let node = Node {
             unique_id: format!("model.p.{name}"),
             resource_type,

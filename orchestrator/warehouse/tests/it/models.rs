@@ -184,3 +184,19 @@ async fn grants_and_comments() {
     }
     db.drop().await;
 }
+
+#[tokio::test]
+async fn a_name_without_quotes_is_in_small_letters() {
+    let db = Database::new().await;
+    for materialized in ["table", "incremental", "view"] {
+        let mut model = Model::new("Mixed", materialized, "select 1 as id").within(&db);
+        let name = model.node.relation_name.as_mut().expect("a relation");
+        name.quoting.identifier = false;
+        db.built(&model).await;
+        // again: it is found, and replaced or added to
+        db.built(&model).await;
+        let kind = if materialized == "view" { "v" } else { "r" };
+        assert_eq!(db.relations().await, format!("mixed {kind}"));
+    }
+    db.drop().await;
+}

@@ -77,11 +77,7 @@ async fn failures_are_kept() {
         "test",
         "select g as id from generate_series(1, 3) g",
     );
-    test.node.relation_name = Some(RelationName {
-        database: db.name.clone(),
-        schema: "s_audit".to_owned(),
-        identifier: "kept".to_owned(),
-    });
+    test.node.relation_name = Some(RelationName::new(&db.name, "s_audit", "kept"));
     let test = test.config(|c| c.store_failures = Some(true));
     for _ in 0..2 {
         assert_eq!(db.build(&test).await.expect("runs").message, "FAIL 3");
