@@ -1,8 +1,8 @@
 //! Rewrites one tag's expressions: where Jinja means Python values, a host call takes its place.
 //!
-//! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y`, `x + y`, `x - y`,
-//! `x % y` become `__concat(x, y)`, `__add(x, y)`, `__sub(x, y)`, `__mod(x, y)`. Nothing else changes, so a line stays the
-//! same line. The grammar is minijinja's own, operator by operator; a tag it does not understand is
+//! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y ~ z`, `x + y`, `x - y`,
+//! `x % y` become `__concat(x, y, z)`, `__add(x, y)`, `__sub(x, y)`, `__mod(x, y)`; `+x` is `x`. Nothing else changes, so a
+//! line stays the same line. The grammar is minijinja's own, operator by operator; a tag it does not understand is
 //! left as it is, for minijinja to refuse with its own message.
 
 use minijinja::machinery::{Span, Token};
@@ -100,15 +100,18 @@ impl<'t, 's> Expressions<'t, 's> {
     ) -> (usize, usize) {
         let whole = (left.0, right.1);
         self.wrap(whole, &format!("{name}("), ")");
-        let at = operator.start_offset as usize;
-        let remove = operator.end_offset as usize - at;
+        self.replace(operator, ",");
+        whole
+    }
+
+    fn replace(&mut self, token: Span, text: &str) {
+        let at = token.start_offset as usize;
         self.edits.push(Edit {
             at,
-            remove,
-            text: ",".into(),
+            remove: token.end_offset as usize - at,
+            text: text.into(),
             rank: 0,
         });
-        whole
     }
 
     fn if_expression(&mut self) -> Parsed {
@@ -193,10 +196,16 @@ impl<'t, 's> Expressions<'t, 's> {
 
     fn concat(&mut self) -> Parsed {
         let mut whole = self.product()?;
+        let mut many = false;
+        // one call for the whole chain: nested ones would copy its beginning again and again
         while matches!(self.peek(), Some(Token::Tilde)) {
             let (_, span) = self.take()?;
-            let right = self.product()?;
-            whole = self.operator("__concat", whole, span, right);
+            self.replace(span, ",");
+            whole.1 = self.product()?.1;
+            many = true;
+        }
+        if many {
+            self.wrap(whole, "__concat(", ")");
         }
         Ok(whole)
     }
@@ -237,6 +246,12 @@ impl<'t, 's> Expressions<'t, 's> {
             let (_, span) = self.take()?;
             let operand = self.signed()?;
             return Ok((span.start_offset as usize, operand.1));
+        }
+        // Jinja's unary plus, which minijinja lacks, changes nothing
+        if matches!(self.peek(), Some(Token::Plus)) {
+            let (_, span) = self.take()?;
+            self.replace(span, " ");
+            return self.signed();
         }
         let primary = self.primary()?;
         self.postfix(primary)

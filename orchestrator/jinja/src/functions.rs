@@ -80,8 +80,9 @@ fn install_rewritten(env: &mut Environment<'static>) {
         Ok::<_, Error>(list(items.try_iter()?))
     });
     env.add_function("__dict", |pairs: Value| list::pairs_of(&pairs).map(dict));
-    env.add_function("__concat", |a: Value, b: Value| {
-        format!("{}{}", format::text(&a), format::text(&b))
+    env.add_function("__concat", |parts: Rest<Value>| {
+        let parts: Vec<_> = parts.iter().map(format::text).collect();
+        parts.concat()
     });
     env.add_function("__add", |a: Value, b: Value| operators::add(&a, &b));
     env.add_function("__sub", |a: Value, b: Value| operators::subtract(&a, &b));

@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn operators_become_host_calls() {
-        check("{{ a ~ b ~ c }}", "{{ __concat(__concat(a , b) , c) }}");
+        check("{{ a ~ b ~ c }}", "{{ __concat(a , b , c) }}");
         check("{{ '%s' % x }}", "{{ __mod('%s' , x) }}");
         check("{{ '%s-%s' % (x, y) }}", "{{ __mod('%s-%s' , (x, y)) }}");
         check("{{ [1] + [2] }}", "{{ __add(__list([1]) , __list([2])) }}");

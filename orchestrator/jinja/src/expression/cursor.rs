@@ -49,6 +49,7 @@ impl<'t, 's> Expressions<'t, 's> {
                 | Token::Int128(_)
                 | Token::Float(_)
                 | Token::Minus
+                | Token::Plus
                 | Token::BracketOpen
                 | Token::BraceOpen
                 | Token::ParenOpen,
