@@ -7,6 +7,7 @@ use minijinja::value::{Object, Rest, Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
+use crate::filters;
 use crate::format;
 use crate::json;
 use crate::list::{self, dict, list};
@@ -49,6 +50,35 @@ pub fn function(
     Value::from_object(Function(name, Box::new(call)))
 }
 
+/// A method without its call: `datetime.strptime`.
+#[derive(Debug)]
+struct Method {
+    of: Value,
+    name: String,
+}
+
+impl Object for Method {
+    fn repr(self: &std::sync::Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn call(
+        self: &std::sync::Arc<Self>,
+        state: &mut State<'_, '_>,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        self.of.call_method(state, &self.name, args)
+    }
+}
+
+/// The method `name` of `of` as a value.
+pub fn method(of: Value, name: &str) -> Value {
+    Value::from_object(Method {
+        of,
+        name: name.to_owned(),
+    })
+}
+
 /// The name of the function whose absence `error` reports.
 pub(crate) fn unknown_function(error: &Error) -> Option<&str> {
     let mut cause = error;
@@ -70,7 +100,7 @@ pub(crate) fn unknown_function(error: &Error) -> Option<&str> {
 pub(crate) fn install(env: &mut Environment<'static>) {
     install_rewritten(env);
     install_functions(env);
-    install_filters(env);
+    filters::install(env);
     env.set_unknown_method_callback(methods);
     env.add_global("modules", modules::modules());
 }
@@ -233,71 +263,6 @@ fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
         }
     }
     Ok(dict(found))
-}
-
-fn install_filters(env: &mut Environment<'static>) {
-    for name in ["as_text", "as_bool", "as_native", "as_number"] {
-        env.add_filter(name, |value: Value| value);
-    }
-    env.add_filter("is_list", |value: Value| {
-        value.kind() == ValueKind::Seq && !value.is_tuple()
-    });
-    env.add_filter("string", |value: Value| format::text(&value).into_owned());
-    env.add_filter("list", |value: Value| {
-        if let Some(text) = value.as_str() {
-            return Ok(list(text.chars().map(Value::from)));
-        }
-        Ok::<_, Error>(list(value.try_iter()?))
-    });
-    env.add_filter("join", |value: Value, args: Rest<Value>| {
-        join(&value, &args)
-    });
-    env.add_filter("tojson", |value: Value| {
-        json::from_value(&value).map(|found| json::text(&found, false))
-    });
-    env.add_filter("truncate", minijinja_contrib::filters::truncate);
-    env.add_filter("striptags", minijinja_contrib::filters::striptags);
-    env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
-    env.add_filter("wordcount", |value: Value| {
-        format::text(&value).split_whitespace().count()
-    });
-    env.add_filter("center", |value: Value, width: Option<usize>| {
-        let width = [Value::from(width.unwrap_or(80))];
-        operators::text_method(&format::text(&value), "center", &width).unwrap_or(Ok(value))
-    });
-    env.add_filter("pprint", |value: Value| format::repr(&value));
-    env.add_filter("items", |value: Value| -> Result<Value, Error> {
-        Ok(list(
-            list::pairs_of(&value)?
-                .into_iter()
-                .map(|(k, v)| Tuple::from([k, v]).into()),
-        ))
-    });
-    env.add_filter("format", |value: Value, args: Rest<Value>| {
-        operators::modulo(&value, &Tuple::new(args.to_vec()).into())
-    });
-}
-
-fn join(value: &Value, args: &[Value]) -> Result<Value, Error> {
-    let arguments = Arguments::of(args);
-    let separator = arguments.get(0, "d").unwrap_or_default();
-    let separator = format::text(&separator);
-    let attribute = arguments.get(1, "attribute");
-    let mut out = String::new();
-    if value.is_undefined() {
-        return Ok(out.into());
-    }
-    for (i, item) in value.try_iter()?.enumerate() {
-        if i > 0 {
-            out.push_str(&separator);
-        }
-        let item = match attribute.as_ref().and_then(Value::as_str) {
-            Some(name) => item.get_attr(name)?,
-            None => item,
-        };
-        out.push_str(&format::text(&item));
-    }
-    Ok(out.into())
 }
 
 /// The same while a node is only parsed: whatever is asked of a name that is not there has some answer.

@@ -10,6 +10,7 @@ pub mod blocks;
 pub mod engine;
 pub mod error;
 mod expression;
+mod filters;
 pub mod format;
 pub mod functions;
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Marked texts, and packages as dicts.
+//! Marked texts, packages as dicts, operators and methods.
 
-use super::{engine, request};
+use super::{check, engine, request};
 
 #[test]
 fn a_marked_text_is_another_value_where_it_is_the_whole_expression() {
@@ -58,4 +58,76 @@ fn a_package_is_a_dict_of_its_macros() {
         let text = engine.render(&request(source, false)).unwrap().text;
         assert_eq!(text, expected, "{source}");
     }
+}
+
+#[test]
+fn a_plus_before_a_value_changes_nothing() {
+    check("{{ +1 }}{{ 2 - +1 }}{{ [+1, -+2] }}", "11[1, -2]");
+    check(
+        "{% set x = +3 %}{{ x * +x }}{{ 'a'.replace('a', +1 ~ '') }}",
+        "91",
+    );
+}
+
+#[test]
+fn a_chain_of_texts_is_joined_at_once() {
+    check(
+        "{{ 'a' ~ (1 + 2) ~ none ~ [1] ~ (2 ~ 3) | length }}{{ 'x' ~ 'y' in 'axy' }}",
+        "a3None[1]2True",
+    );
+    let chain = vec!["'ab'"; 2000].join(" ~ ");
+    check(&format!("{{{{ {chain} }}}}"), &"ab".repeat(2000));
+}
+
+#[test]
+fn times_are_read_as_python_reads_them() {
+    for (text, pattern, expected) in [
+        ("20240101", "%Y%m%d", "2024-01-01 00:00:00"),
+        ("2024-01", "%Y-%m", "2024-01-01 00:00:00"),
+        ("10:11", "%H:%M", "1900-01-01 10:11:00"),
+        ("07 PM", "%I %p", "1900-01-01 19:00:00"),
+        (
+            "2024-05-06 01:02:03.123456",
+            "%Y-%m-%d %H:%M:%S.%f",
+            "2024-05-06 01:02:03.123456",
+        ),
+        (
+            "2024-05-06 01:02:03.5",
+            "%Y-%m-%d %H:%M:%S.%f",
+            "2024-05-06 01:02:03.500000",
+        ),
+        ("2024-060", "%Y-%j", "2024-02-29 00:00:00"),
+    ] {
+        let call = format!("modules.datetime.datetime.strptime('{text}', '{pattern}')");
+        check(&format!("{{{{ {call} }}}}"), expected);
+        // the method may be handed on
+        let handed = format!(
+            "{{% set read = modules.datetime.datetime.strptime %}}{{{{ read('{text}', '{pattern}') }}}}"
+        );
+        check(&handed, expected);
+    }
+}
+
+#[test]
+fn filters_of_jinja() {
+    check("{{ 'one two three' | truncate(7) }}", "one...");
+    check("{{ 'one two three' | truncate(7, true) }}", "one ...");
+    check(
+        "{{ 'one two three' | truncate(9, leeway=4) }}",
+        "one two three",
+    );
+    check(
+        "{{ 'one two three' | truncate(length=6, end='', leeway=0) }}",
+        "one",
+    );
+    check(
+        "{{ [{'n': 1}, {'n': 2}] | join('-', attribute='n') }}{{ [{'n': 3}] | join(attribute='n') }}",
+        "1-23",
+    );
+    check("{{ 'a b/ü' | urlencode }}", "a%20b/%C3%BC");
+    check(
+        "{{ {'a': 1, 'b c': 'x/y'} | urlencode }}",
+        "a=1&b%20c=x%2Fy",
+    );
+    check("{{ zip is callable }}{{ 'x' is callable }}", "TrueFalse");
 }

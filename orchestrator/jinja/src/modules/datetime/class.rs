@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::format::{Parsed, StrftimeItems, parse};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
@@ -9,7 +10,7 @@ use minijinja::{Error, ErrorKind, State};
 use super::zone::Zone;
 use super::{Moment, Span, wrong};
 use crate::arguments::Arguments;
-use crate::functions::function;
+use crate::functions::{function, method};
 use crate::list::dict;
 
 fn now(state: &State<'_, '_>) -> Result<Moment, Error> {
@@ -73,6 +74,44 @@ fn parse_iso(text: &str) -> Result<NaiveDateTime, Error> {
     .ok_or_else(|| wrong(format!("'{text}' is no ISO date or time")))
 }
 
+/// Python's `strptime`: what the format does not tell is that of 1900-01-01 00:00.
+fn strptime(text: &str, pattern: &str) -> Result<NaiveDateTime, chrono::ParseError> {
+    // Python's %f are the first digits of a fraction
+    let pattern = pattern.replace(".%f", "%.f").replace("%f", "%6f");
+    let mut found = Parsed::new();
+    parse(&mut found, text, StrftimeItems::new(&pattern))?;
+    if found.year().is_none() && found.year_mod_100().is_none() {
+        found.set_year(1900)?;
+    }
+    if found.ordinal().is_none() {
+        if found.month().is_none() {
+            found.set_month(1)?;
+        }
+        if found.day().is_none() {
+            found.set_day(1)?;
+        }
+    }
+    match (found.hour_mod_12(), found.hour_div_12()) {
+        (None, _) => found.set_hour(0)?,
+        (Some(_), None) => found.set_ampm(false)?,
+        (Some(_), Some(_)) => {}
+    }
+    if found.minute().is_none() {
+        found.set_minute(0)?;
+    }
+    Ok(found.to_naive_date()?.and_time(found.to_naive_time()?))
+}
+
+/// Methods of a class that it may be asked for without a call.
+const METHODS: [&str; 6] = [
+    "now",
+    "utcnow",
+    "today",
+    "fromisoformat",
+    "strptime",
+    "combine",
+];
+
 /// A class: callable, with class methods.
 #[derive(Debug)]
 struct Class {
@@ -82,6 +121,11 @@ struct Class {
 impl Object for Class {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str().filter(|name| METHODS.contains(name))?;
+        Some(method(Value::from_dyn_object(Arc::clone(self)), name))
     }
 
     fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
@@ -124,9 +168,7 @@ impl Object for Class {
                     arguments.text(0, "date_string")?,
                     arguments.text(1, "format")?,
                 );
-                let parsed = NaiveDateTime::parse_from_str(&text, &pattern).or_else(|_| {
-                    NaiveDate::parse_from_str(&text, &pattern).map(|d| d.and_time(NaiveTime::MIN))
-                });
+                let parsed = strptime(&text, &pattern);
                 Moment::naive(parsed.map_err(|_| {
                     wrong(format!(
                         "time data '{text}' does not match format '{pattern}'"

@@ -1,0 +1,143 @@
+//! Filters that Jinja has and minijinja lacks, or takes otherwise.
+
+use std::fmt::Write as _;
+
+use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind};
+use minijinja::{Environment, Error};
+
+use crate::arguments::Arguments;
+use crate::format;
+use crate::json;
+use crate::list::{self, list};
+use crate::operators;
+
+/// Adds them to `env`.
+pub(crate) fn install(env: &mut Environment<'static>) {
+    for name in ["as_text", "as_bool", "as_native", "as_number"] {
+        env.add_filter(name, |value: Value| value);
+    }
+    env.add_filter("is_list", |value: Value| {
+        value.kind() == ValueKind::Seq && !value.is_tuple()
+    });
+    env.add_filter("string", |value: Value| format::text(&value).into_owned());
+    env.add_filter("list", |value: Value| {
+        if let Some(text) = value.as_str() {
+            return Ok(list(text.chars().map(Value::from)));
+        }
+        Ok::<_, Error>(list(value.try_iter()?))
+    });
+    env.add_filter(
+        "join",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| join(&value, &given(args, keywords)),
+    );
+    env.add_filter("tojson", |value: Value| {
+        json::from_value(&value).map(|found| json::text(&found, false))
+    });
+    env.add_filter(
+        "truncate",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            truncate(
+                &format::text(&value),
+                &Arguments::of(&given(args, keywords)),
+            )
+        },
+    );
+    env.add_filter("urlencode", |value: Value| url_encoded(&value));
+    env.add_test("callable", |value: Value| value.kind() == ValueKind::Plain);
+    env.add_filter("striptags", minijinja_contrib::filters::striptags);
+    env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
+    env.add_filter("wordcount", |value: Value| {
+        format::text(&value).split_whitespace().count()
+    });
+    env.add_filter("center", |value: Value, width: Option<usize>| {
+        let width = [Value::from(width.unwrap_or(80))];
+        operators::text_method(&format::text(&value), "center", &width).unwrap_or(Ok(value))
+    });
+    env.add_filter("pprint", |value: Value| format::repr(&value));
+    env.add_filter("items", |value: Value| -> Result<Value, Error> {
+        Ok(list(
+            list::pairs_of(&value)?
+                .into_iter()
+                .map(|(k, v)| Tuple::from([k, v]).into()),
+        ))
+    });
+    env.add_filter("format", |value: Value, args: Rest<Value>| {
+        operators::modulo(&value, &Tuple::new(args.to_vec()).into())
+    });
+}
+
+/// Arguments as a host call gets them.
+fn given(mut args: Rest<Value>, keywords: Kwargs) -> Vec<Value> {
+    let mut all = std::mem::take(&mut args.0);
+    all.push(keywords.into());
+    all
+}
+
+/// Whole words of `text`, unless `killwords`; a few letters too many are let through.
+fn truncate(text: &str, arguments: &Arguments<'_>) -> Result<String, Error> {
+    let number = |at: usize, name: &str, default: usize| match arguments.get(at, name) {
+        Some(value) if !value.is_none() => value
+            .as_usize()
+            .ok_or_else(|| crate::error::raise(format!("truncate: '{name}' must be a number"))),
+        _ => Ok(default),
+    };
+    let (length, leeway) = (number(0, "length", 255)?, number(3, "leeway", 5)?);
+    let end = arguments
+        .get(2, "end")
+        .map_or_else(|| "...".to_owned(), |end| format::text(&end).into_owned());
+    if text.chars().count() <= length + leeway {
+        return Ok(text.to_owned());
+    }
+    let kept = length.saturating_sub(end.chars().count());
+    let kept: String = text.chars().take(kept).collect();
+    let words = match kept.rsplit_once(' ') {
+        Some((words, _)) if !arguments.flag(1, "killwords") => words,
+        _ => kept.as_str(),
+    };
+    Ok(format!("{words}{end}"))
+}
+
+/// Text, or `key=value` pairs, as addresses write them.
+fn url_encoded(value: &Value) -> Result<String, Error> {
+    let quoted = |value: &Value, safe: &[u8]| {
+        let mut out = String::new();
+        for byte in format::text(value).bytes() {
+            if byte.is_ascii_alphanumeric() || b"_.-~".contains(&byte) || safe.contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                let _ = write!(out, "%{byte:02X}"); // a String takes everything
+            }
+        }
+        out
+    };
+    if value.as_str().is_some() || value.try_iter().is_err() {
+        return Ok(quoted(value, b"/"));
+    }
+    let pairs: Vec<String> = list::pairs_of(value)?
+        .iter()
+        .map(|(key, value)| format!("{}={}", quoted(key, b""), quoted(value, b"")))
+        .collect();
+    Ok(pairs.join("&"))
+}
+
+fn join(value: &Value, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::of(args);
+    let separator = arguments.get(0, "d").unwrap_or_default();
+    let separator = format::text(&separator);
+    let attribute = arguments.get(1, "attribute");
+    let mut out = String::new();
+    if value.is_undefined() {
+        return Ok(out.into());
+    }
+    for (i, item) in value.try_iter()?.enumerate() {
+        if i > 0 {
+            out.push_str(&separator);
+        }
+        let item = match attribute.as_ref().and_then(Value::as_str) {
+            Some(name) => item.get_attr(name)?,
+            None => item,
+        };
+        out.push_str(&format::text(&item));
+    }
+    Ok(out.into())
+}
