@@ -4,13 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use jinja::arguments::Arguments;
-use jinja::functions::function;
-use jinja::list::dict;
+use jinja::list::{dict, list};
+use jinja::raise;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
-use crate::context::column;
 use crate::relation::{Quoting, RelationKind, RelationName};
+
+mod api;
+
+pub(crate) use api::api;
 
 /// A relation in a template; prints as its quoted name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,23 +166,45 @@ impl Relation {
         flags
     }
 
+    /// Parts of the name that are `given` take the place of the old ones; one that is none is taken away.
+    fn replace(&mut self, given: &dyn Fn(&str) -> Option<Value>) {
+        for (name, slot) in [
+            ("database", &mut self.name.database),
+            ("schema", &mut self.name.schema),
+            ("identifier", &mut self.name.identifier),
+        ] {
+            if let Some(part) = given(name).filter(|part| !part.is_undefined()) {
+                part.as_str().unwrap_or_default().clone_into(slot);
+            }
+        }
+    }
+
+    /// Whether it has the parts that are given, letter by letter.
+    fn matches(&self, arguments: &Arguments<'_>) -> Result<bool, Error> {
+        let own = [
+            &self.name.database,
+            &self.name.schema,
+            &self.name.identifier,
+        ];
+        let parts = PARTS.iter().enumerate();
+        let given: Vec<(&String, Value)> = parts
+            .filter_map(|(at, name)| Some((own[at], arguments.get(at, name)?)))
+            .filter(|(_, wanted)| !wanted.is_none())
+            .collect();
+        if given.is_empty() {
+            return Err(raise(
+                "Tried to match relation, but no search path was passed!",
+            ));
+        }
+        Ok(given
+            .iter()
+            .all(|(own, wanted)| wanted.as_str() == Some(own.as_str())))
+    }
+
     fn incorporate(&self, arguments: &Arguments<'_>) -> Self {
         let mut changed = self.clone();
         if let Some(path) = arguments.keyword("path") {
-            // a part that is none is taken away
-            let part = |name: &str| {
-                let given = path.get_attr(name).ok().filter(|v| !v.is_undefined())?;
-                Some(given.as_str().unwrap_or_default().to_owned())
-            };
-            for (name, slot) in [
-                ("database", &mut changed.name.database),
-                ("schema", &mut changed.name.schema),
-                ("identifier", &mut changed.name.identifier),
-            ] {
-                if let Some(text) = part(name) {
-                    *slot = text;
-                }
-            }
+            changed.replace(&|name| path.get_attr(name).ok());
         }
         if let Some(kind) = arguments.keyword("type") {
             changed.kind = kind.as_str().and_then(Kind::of);
@@ -223,7 +248,13 @@ impl Object for Relation {
             "is_view" => is(Kind::Stored(RelationKind::View)),
             "is_materialized_view" => is(Kind::Stored(RelationKind::MaterializedView)),
             "is_cte" => is(Kind::Cte),
-            "can_be_renamed" | "can_be_replaced" => Value::from(true),
+            "can_be_renamed" | "can_be_replaced" => Value::from(matches!(
+                self.kind,
+                Some(Kind::Stored(RelationKind::Table | RelationKind::View))
+            )),
+            "renameable_relations" | "replaceable_relations" => {
+                list(["table", "view"].map(Value::from))
+            }
             "__str__" => self.shown().into(),
             "__repr__" => format!("<PostgresRelation {}>", self.text()).into(),
             "quote_character" => Value::from("\""),
@@ -289,10 +320,20 @@ impl Object for Relation {
                 };
                 changed(Self { name, ..this })
             }
+            "replace_path" => {
+                let mut changed = this;
+                changed.replace(&|name| arguments.keyword(name));
+                Ok(Value::from_object(changed))
+            }
+            "matches" => self.matches(&arguments).map(Value::from),
+            "quoted" => Ok(Value::from(format!(
+                "\"{}\"",
+                arguments.text(0, "identifier")?
+            ))),
             "render" => Ok(Value::from(self.text())),
             "relation_max_name_length" => Ok(Value::from(MAX_NAME)),
             "get" => {
-                let found = this_value(self, &arguments.required(0, "key")?);
+                let found = self.get_value(&arguments.required(0, "key")?);
                 Ok(found
                     .or_else(|| arguments.get(1, "default"))
                     .unwrap_or(Value::from(())))
@@ -304,94 +345,4 @@ impl Object for Relation {
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown())
     }
-}
-
-fn this_value(relation: &Arc<Relation>, key: &Value) -> Option<Value> {
-    KEYS.contains(&key.as_str()?)
-        .then(|| relation.get_value(key))?
-}
-
-/// Prefix of the names of ephemeral models' common table expressions.
-const EPHEMERAL: &str = "__dbt__cte__";
-
-/// `api`: `Relation.create(…)`, `Column.create(…)`.
-/// Relations are quoted as `quoting` says unless they are made otherwise.
-pub(crate) fn api(quoting: Quoting) -> Value {
-    let create = function("create", move |_, arguments| {
-        let part = |at: usize, name: &str, default: &str| {
-            arguments
-                .get(at, name)
-                .filter(|value| !value.is_none() && !value.is_undefined())
-                .map_or_else(
-                    || default.to_owned(),
-                    |value| jinja::format::text(&value).into_owned(),
-                )
-        };
-        let name = RelationName {
-            database: part(0, "database", ""),
-            schema: part(1, "schema", ""),
-            identifier: part(2, "identifier", ""),
-            quoting,
-        };
-        let kind = arguments
-            .get(3, "type")
-            .and_then(|v| v.as_str().and_then(Kind::of));
-        let mut made = Relation {
-            name,
-            kind,
-            include: [true; 3],
-            part: None,
-        };
-        let mut quoted = quoting.parts();
-        for (policy, flags) in [
-            ("include_policy", &mut made.include),
-            ("quote_policy", &mut quoted),
-        ] {
-            if let Some(given) = arguments.keyword(policy) {
-                for (flag, part) in flags.iter_mut().zip(PARTS) {
-                    if let Ok(value) = given.get_attr(part)
-                        && !value.is_undefined()
-                    {
-                        *flag = value.is_true();
-                    }
-                }
-            }
-        }
-        made.name.quoting = Quoting::of(quoted);
-        Ok(Value::from_object(made))
-    });
-    let prefix = function("add_ephemeral_prefix", |_, arguments| {
-        let name = arguments.text(0, "name")?;
-        Ok(Value::from(format!("{EPHEMERAL}{name}")))
-    });
-    // what a snapshot's row is known by: its key, and when it was so
-    let scd_args = function("scd_args", |_, arguments| {
-        let key = arguments.required(0, "primary_key")?;
-        let mut all: Vec<Value> = if key.as_str().is_some() {
-            vec![key]
-        } else {
-            key.try_iter()?.collect()
-        };
-        all.push(arguments.required(1, "updated_at")?);
-        Ok(jinja::list::list(all))
-    });
-    let kinds = [
-        ("Table", "table"),
-        ("View", "view"),
-        ("MaterializedView", "materialized_view"),
-        ("CTE", "cte"),
-    ];
-    let relation = dict(
-        [
-            (Value::from("create"), create),
-            (Value::from("add_ephemeral_prefix"), prefix),
-            (Value::from("scd_args"), scd_args),
-        ]
-        .into_iter()
-        .chain(kinds.map(|(name, kind)| (Value::from(name), Value::from(kind)))),
-    );
-    dict([
-        (Value::from("Relation"), relation),
-        (Value::from("Column"), column::class()),
-    ])
 }

@@ -1,4 +1,4 @@
-//! `quoting:` of projects and sources.
+//! `quoting:` of projects and sources, and what relations answer.
 
 use std::sync::{Arc, Mutex};
 
@@ -125,4 +125,31 @@ fn what_is_not_quoted_is_looked_for_in_small_letters() {
     let sql = project.compile_with("model.p.a", adapter).unwrap().sql;
     assert_eq!(sql, r#""db"."sch"."mixed""#);
     assert_eq!(asked.0.lock().unwrap()[..], [r#""db"."sch"."mixed""#]);
+}
+
+#[test]
+fn relations_answer_as_dbts_do() {
+    for (question, answer) in [
+        (
+            "this.replace_path(identifier='other')",
+            r#""db"."s"."other""#,
+        ),
+        ("this.replace_path(database=none)", r#""s"."a""#),
+        ("this.matches(schema='s', identifier='a')", "True"),
+        ("this.matches(identifier='A')", "False"),
+        ("this.quoted('x')", r#""x""#),
+        ("this.get('schema')", "s"),
+        ("this.get('nothing', 'else')", "else"),
+        ("this.can_be_renamed", "False"),
+        (
+            "api.Relation.create(identifier='x', type='view').can_be_renamed",
+            "True",
+        ),
+        ("this.renameable_relations | join(' ')", "table view"),
+    ] {
+        let files = Files::new(&[("models/a.sql", &*format!("{{{{ {question} }}}}"))]);
+        let project = files.load().unwrap();
+        let sql = project.compile("model.p.a", &Fake::default()).unwrap().sql;
+        assert_eq!(sql, answer, "{question}");
+    }
 }
