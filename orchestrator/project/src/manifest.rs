@@ -272,6 +272,9 @@ pub struct ColumnInfo {
     pub quote: Option<bool>,
     /// Of columns of time: `day`, `month`, ….
     pub granularity: Option<String>,
+    /// What stands under keys of the project's own.
+    #[serde(default)]
+    pub more: IndexMap<String, Json>,
     /// `{% docs %}` blocks that the description shows.
     pub doc_blocks: Vec<UniqueId>,
 }

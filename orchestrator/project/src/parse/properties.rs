@@ -321,6 +321,22 @@ pub(crate) fn tests_of(entry: &Entry<'_>) -> Result<Vec<Json>, Error> {
     })
 }
 
+/// Keys of a column; what else is written there is kept.
+const OF_COLUMN: [&str; 12] = [
+    "name",
+    "description",
+    "meta",
+    "data_type",
+    "constraints",
+    "docs",
+    "config",
+    "data_tests",
+    "tests",
+    "quote",
+    "tags",
+    "granularity",
+];
+
 pub(crate) fn column_of(
     column: &Entry<'_>,
     quote_all: bool,
@@ -356,6 +372,12 @@ pub(crate) fn column_of(
         constraints: column.list("constraints")?.to_vec(),
         quote: column.map.get("quote").and_then(Json::as_bool),
         granularity: column.text("granularity")?,
+        more: column
+            .map
+            .iter()
+            .filter(|(key, _)| !OF_COLUMN.contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
         doc_blocks: Vec::new(),
     };
     Ok((info, tests))

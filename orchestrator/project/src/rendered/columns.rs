@@ -48,6 +48,9 @@ impl Serialize for Column<'_> {
         map.serialize_entry("tags", &column.tags)?;
         map.serialize_entry("granularity", &column.granularity)?;
         map.serialize_entry("doc_blocks", &column.doc_blocks)?;
+        for (key, value) in &column.more {
+            map.serialize_entry(key, value)?;
+        }
         map.end()
     }
 }

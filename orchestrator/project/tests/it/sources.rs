@@ -1,4 +1,4 @@
-//! What is said of sources.
+//! What is said of sources and columns.
 
 use serde_json::{Value, json};
 
@@ -41,4 +41,25 @@ fn own_keys_of_a_sources_configuration_are_kept() {
     assert_eq!(config("source.p.other.t")["watched"], json!(true));
     let sql = project.compile("model.p.a", &Fake::default()).unwrap().sql;
     assert_eq!(sql.trim(), "t deep None t True None");
+}
+
+#[test]
+fn own_keys_of_a_column_are_kept() {
+    let files = Files::new(&[
+        (
+            "models/s.yml",
+            "models:\n  - name: a\n    columns: [{name: id, quote: true, unit: [km], data_tests: [unique]}]\n",
+        ),
+        (
+            "models/a.sql",
+            "select {{ model.columns['id']['unit'][0] }} {{ 'data_tests' in model.columns['id'] }}",
+        ),
+    ]);
+    let project = files.load().unwrap();
+    let columns = &project.manifest.nodes["model.p.a"].columns;
+    let shown = json!(project::rendered::columns(columns));
+    assert_eq!(shown["id"]["unit"], json!(["km"]));
+    assert_eq!(shown["id"].get("data_tests"), None);
+    let sql = project.compile("model.p.a", &Fake::default()).unwrap().sql;
+    assert_eq!(sql, "select km False");
 }
