@@ -230,6 +230,12 @@ struct Read {
 }
 
 fn read(value: &Json) -> Result<Read, Mistake> {
+    if !value.is_object() {
+        return Err(mistake(
+            &format!("this is no archive policy: {}", shown(value)),
+            "its keys are: after, partition, key, live; e.g. `archive: {after: 30 days}`",
+        ));
+    }
     let written: Written = serde_json::from_value(value.clone()).map_err(|error| {
         mistake(
             &format!("this is no archive policy: {error}"),

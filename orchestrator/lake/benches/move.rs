@@ -85,8 +85,10 @@ async fn main() {
         let digest = digester.finish();
 
         let copy = async || {
+            let attempt = Uuid::new_v4();
             let place = Place {
-                attempt: Uuid::new_v4(),
+                attempt,
+                named: attempt,
                 move_id: Uuid::new_v4(),
                 flush: 0,
                 day: DAY.parse().expect("a day"),

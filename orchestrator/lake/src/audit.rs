@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::drift::{Day, Examination, archived_shape};
 use crate::error::{Doing as _, Error};
-use crate::lake::Lake;
+use crate::lake::{Lake, Presence};
 use crate::ledger::checksums;
 use crate::ledger::files::{self, File};
 use crate::ledger::moves::{self, Move};
@@ -17,10 +17,30 @@ use crate::ledger::tables::Table;
 use crate::maintain::orphans;
 use crate::manifests::{self, LiveFile, day_number};
 use crate::mover::plan::{midnight, stray};
-use crate::mover::{find, load, partitions};
+use crate::mover::{find, load, partitions, view_text};
 use crate::shape::Shape;
 use crate::storage::Object;
 use crate::throttle::Throttle;
+
+/// What is wrong with a table's view over the tiers, as far as Trino can be asked.
+///
+/// # Errors
+/// Postgres failed, or Trino did in a way that is not being away.
+pub async fn view_problem(lake: &Lake, table: &Table) -> Result<Option<String>, Error> {
+    let Some(made) = &table.view_text else {
+        return Ok(None);
+    };
+    let Presence::Ready(trino) = lake.trino_here().await? else {
+        return Ok(None);
+    };
+    let found = view_text(lake, &trino, table).await?;
+    let what = match found {
+        Some(text) if text == *made => return Ok(None),
+        Some(_) => "is not the one that the archive made",
+        None => "is gone",
+    };
+    Ok(Some(format!("view history.{} {what}", table.view_name)))
+}
 
 /// A table's archive as it was when it was opened.
 pub struct Audit {

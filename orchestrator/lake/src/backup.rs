@@ -47,6 +47,14 @@ pub async fn dump(lake: &Lake, folder: &Path, now: DateTime<Utc>) -> Result<Back
         .map_err(|e| unusable(e.to_string()))?;
     let file = folder.join(format!("ridehail-{}.dump", now.format("%Y%m%dT%H%M%SZ")));
     let part = file.with_extension("dump.part");
+    // a maker that was killed protects nothing for ever
+    sqlx::query(
+        "delete from lake.backups where finished_at is null and taken_at < $1 - interval '1 day'",
+    )
+    .bind(now)
+    .execute(&lake.pool)
+    .await
+    .doing("forget backups that were broken off")?;
     // Noted first: the dump has its own entry, and protects itself from the moment it is begun. Its locations are
     // those of both sides of it: a commit may come in between, and the dump has one or the other.
     let before = locations_now(lake).await?;
@@ -77,6 +85,7 @@ pub async fn dump(lake: &Lake, folder: &Path, now: DateTime<Utc>) -> Result<Back
     tokio::fs::rename(&part, &file)
         .await
         .map_err(|e| unusable(e.to_string()))?;
+    finished(&lake.pool, id).await?;
     let bytes = tokio::fs::metadata(&file)
         .await
         .map(|m| m.len())
@@ -141,8 +150,19 @@ pub async fn note_restored(lake: &Lake) -> Result<(), Error> {
         .doing("read the backups")?;
     if let Some(id) = newest {
         add_locations(&lake.pool, id, &locations_now(lake).await?).await?;
+        // it is here, so it was whole
+        finished(&lake.pool, id).await?;
     }
     owner::note_restored(lake).await
+}
+
+async fn finished(db: impl sqlx::PgExecutor<'_>, id: i64) -> Result<(), Error> {
+    sqlx::query("update lake.backups set finished_at = now() where backup_id = $1")
+        .bind(id)
+        .execute(db)
+        .await
+        .doing("note that a backup is whole")?;
+    Ok(())
 }
 
 async fn add_locations(
@@ -193,6 +213,8 @@ pub struct Listed {
     pub taken_at: DateTime<Utc>,
     /// Whether what it refers to is kept.
     pub kept: bool,
+    /// Whether it is whole: not being made, and not broken off.
+    pub whole: bool,
     /// Iceberg tables in its catalog.
     pub tables: i64,
 }
@@ -203,7 +225,7 @@ pub struct Listed {
 /// Postgres failed.
 pub async fn list(lake: &Lake) -> Result<Vec<Listed>, Error> {
     sqlx::query_as(
-        "select backup_id, file, taken_at, kept,
+        "select backup_id, file, taken_at, kept, finished_at is not null as whole,
                 (select count(distinct split_part(l, '/metadata/', 1)) from unnest(locations) l) as tables
          from lake.backups order by taken_at desc, backup_id desc",
     )

@@ -132,6 +132,32 @@ impl LakeCatalog {
         self.swap(table.identifier(), &was, &now, metadata).await
     }
 
+    /// Takes a table out of the catalog, as it was loaded. Its files stay, and belong to nobody then.
+    ///
+    /// # Errors
+    /// The table was changed meanwhile.
+    pub(crate) async fn forget(&self, table: &Table) -> Result<()> {
+        let id = table.identifier();
+        let gone = sqlx::query(
+            "delete from lake_catalog.iceberg_tables
+             where catalog_name = $1 and table_namespace = $2 and table_name = $3 and metadata_location = $4",
+        )
+        .bind(&self.name)
+        .bind(id.namespace().join("."))
+        .bind(id.name())
+        .bind(table.metadata_location_result()?)
+        .execute(&self.pool)
+        .await
+        .map_err(wrap)?;
+        if gone.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::CatalogCommitConflicts,
+            format!("table {id} was changed meanwhile"),
+        ))
+    }
+
     /// Writes `metadata` to `now` and makes it the table's, if `was` still is.
     async fn swap(
         &self,

@@ -109,7 +109,7 @@ impl Examination<'_> {
     /// Reads one day and compares.
     ///
     /// # Errors
-    /// The ledger cannot be read.
+    /// The ledger cannot be read, or the object store does not answer.
     pub async fn day(&self, day: NaiveDate) -> Result<Day, Error> {
         let mut expected = Digest::default();
         for one in self
@@ -145,6 +145,8 @@ impl Examination<'_> {
                 found.rows = there.rows();
                 found.differences.extend(expected.differences(&there));
             }
+            // says nothing of the files
+            Err(error @ Error::ObjectStore { .. }) => return Err(error),
             Err(error) => found.differences.push(error.told()),
         }
         Ok(found)

@@ -62,6 +62,14 @@ pub enum Error {
         /// Why.
         source: object_store::Error,
     },
+    /// Nobody listens where the object store should be.
+    #[error("the object store at {server} does not answer")]
+    StoreAway {
+        /// `host:port`
+        server: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Iceberg's library failed.
     #[error("iceberg failed to {what}")]
     Iceberg {
@@ -169,11 +177,14 @@ impl Error {
     /// Whether Postgres gave up waiting for a lock.
     #[must_use]
     pub fn is_lock_timeout(&self) -> bool {
-        let Self::Postgres { source, .. } = self else {
-            return false;
-        };
-        let code = source.as_database_error().and_then(|error| error.code());
-        code.as_deref() == Some("55P03")
+        match self {
+            Self::Postgres { source, .. } => {
+                let code = source.as_database_error().and_then(|error| error.code());
+                code.as_deref() == Some("55P03")
+            }
+            Self::Advised { error, .. } => error.is_lock_timeout(),
+            _ => false,
+        }
     }
 
     /// Whether Trino does not take statements now: it is down, or has only begun to run.
@@ -205,6 +216,9 @@ impl Error {
             Self::Migrate(_) => {
                 Some("the role needs to own schema `lake` or to be allowed to create it")
             }
+            Self::StoreAway { .. } => Some(
+                "`make status` tells whether MinIO is up; RIDEHAIL_S3_ENDPOINT says where it is",
+            ),
             // Iceberg's own trouble is mostly the store's
             Self::ObjectStore { .. } | Self::Iceberg { .. } => {
                 causes(self).find_map(|cause| store_hint(cause.downcast_ref()?))
@@ -261,6 +275,24 @@ fn store_hint(error: &object_store::Error) -> Option<&'static str> {
 pub(crate) trait Doing<T> {
     /// `what` completes "refused to …" or "failed to …".
     fn doing(self, what: &'static str) -> Result<T, Error>;
+}
+
+/// Says of a statement that waited for a lock in vain who has it.
+pub(crate) trait Locked<T> {
+    /// `who` becomes a hint, when waiting is what failed.
+    fn when_locked(self, who: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Locked<T> for Result<T, Error> {
+    fn when_locked(self, who: &'static str) -> Self {
+        self.map_err(|error| {
+            if error.is_lock_timeout() {
+                error.advise(format!("{who}; the next run tries again"))
+            } else {
+                error
+            }
+        })
+    }
 }
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {

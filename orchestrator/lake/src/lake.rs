@@ -12,6 +12,7 @@ use crate::catalog::LakeCatalog;
 use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
 use crate::ledger::TableId;
+use crate::owner;
 use crate::readback;
 use crate::shape::Shape;
 use crate::storage::Store;
@@ -73,6 +74,11 @@ impl Lake {
             .options([
                 ("timezone", "UTC"),
                 ("client_connection_check_interval", "2s"),
+                // rows that a policy hides would be dropped with the others: an error instead
+                ("row_security", "off"),
+                // a role's limits are for people: a copy takes as long as it takes
+                ("statement_timeout", "0"),
+                ("idle_in_transaction_session_timeout", "0"),
             ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
@@ -132,6 +138,26 @@ impl Lake {
             Ok(Ok(true)) => Presence::Ready(trino.clone()),
             Ok(Ok(false)) => away("is still starting"),
             Ok(Err(_)) | Err(_) => away("does not answer"),
+        }
+    }
+
+    /// The same of a Trino that reads this database.
+    ///
+    /// # Errors
+    /// Postgres failed, or Trino did in a way that is not being away.
+    pub(crate) async fn trino_here(&self) -> Result<Presence, Error> {
+        let presence = self.trino_now().await;
+        let Presence::Ready(trino) = &presence else {
+            return Ok(presence);
+        };
+        match owner::hidden_from(self, trino).await {
+            Ok(None) => Ok(presence),
+            Ok(Some(why)) => Ok(Presence::Away(format!(
+                "Trino at {} is not this database's: {why}",
+                trino.url()
+            ))),
+            Err(error) if error.is_trino_away() => Ok(Presence::Away(error.told())),
+            Err(error) => Err(error),
         }
     }
 

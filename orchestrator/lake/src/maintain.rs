@@ -14,7 +14,7 @@ use sqlx::Connection as _;
 
 use crate::drift;
 use crate::error::{Doing as _, Error};
-use crate::lake::Lake;
+use crate::lake::{Lake, Presence};
 use crate::ledger::tables::Table;
 use crate::mover::{find, lock};
 use crate::owner;
@@ -215,14 +215,19 @@ async fn compact(
     if plan.is_nothing() {
         return Ok(());
     }
-    if lake.trino.is_none() {
-        done.left_out
-            .push("there is no Trino to compact it".to_owned());
+    let why = match lake.trino_here().await? {
+        Presence::Ready(_) => None,
+        Presence::Unset => Some("there is no Trino to compact it".to_owned()),
+        Presence::Away(why) => Some(format!("not compacted: {why}")),
+    };
+    if let Some(why) = why {
+        done.left_out.push(why);
         return Ok(());
     }
     if !options.dry_run {
         compact::run(lake, table, &plan).await?;
-        for (day, _, _) in &plan.days {
+        let rewritten = plan.days.iter().map(|(day, _, _)| day);
+        for day in rewritten.chain(&plan.unnoted) {
             match drift::verify_day(lake, table, *day).await?.problem() {
                 Some(problem) => done
                     .findings

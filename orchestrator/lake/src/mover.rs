@@ -26,6 +26,7 @@ mod facts;
 mod fitness;
 mod flush;
 mod freeze;
+mod mend;
 pub mod plan;
 mod preview;
 mod report;
@@ -43,19 +44,20 @@ use uuid::Uuid;
 
 pub use abandon::{Abandoned, abandon};
 pub use adopt::Adopted;
-pub(crate) use adopt::{find, load};
+pub(crate) use adopt::{find, load, lock};
 pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
 pub(crate) use facts::partitions;
 pub use plan::{Due, LateDay, Plan, Policy};
 pub use preview::{Preview, preview};
 pub use report::{Event, Outcome, Reporter, Stopped};
+pub(crate) use show::view_text;
 
-use crate::error::{Doing as _, Error};
+use crate::error::Error;
 use crate::lake::{Lake, Presence};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Step, next_step};
-use crate::ledger::{TableId, control, tables};
+use crate::ledger::{control, tables};
 use crate::owner;
 use crate::throttle::Throttle;
 use crate::trino::Trino;
@@ -122,11 +124,22 @@ pub async fn run(
 ) -> Result<Outcome, Error> {
     let mut conn = lake.connect().await?;
     lock(&mut conn, &policy.table).await?;
-    owner::claim(lake).await?;
-    let adopted = adopt::adopt(lake, &mut conn, policy, now).await?;
+    let beginning = async {
+        lake.store.reach().await?;
+        owner::claim(lake).await?;
+        let presence = lake.trino_here().await?;
+        let adopted = adopt::adopt(lake, &presence, &mut conn, policy, now).await?;
+        Ok::<_, Error>((presence, adopted))
+    };
+    let Some(begun) = cancel.run_until_cancelled(beginning).await else {
+        return Ok(Outcome {
+            stopped: Some(Stopped::Cancelled),
+            ..Outcome::default()
+        });
+    };
+    let (presence, adopted) = begun?;
     let holder = Uuid::now_v7();
     tables::claim(&mut conn, &policy.table, holder).await?;
-    let presence = lake.trino_now().await;
     let trino = match &presence {
         Presence::Ready(trino) => Some(show::client(trino.clone(), &policy.table).await),
         Presence::Away(_) | Presence::Unset => None,
@@ -153,24 +166,6 @@ pub async fn run(
     outcome
 }
 
-/// Takes the table's lock for this session.
-pub(crate) async fn lock(conn: &mut PgConnection, table: &TableId) -> Result<(), Error> {
-    let key = xxhash_rust::xxh3::xxh3_64(format!("ridehail.lake {table}").as_bytes());
-    // A session's lock, not a transaction's: it must outlive many transactions. It goes when the process dies.
-    let taken: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-        .bind(key.cast_signed())
-        .fetch_one(conn)
-        .await
-        .doing("lock a table's archive")?;
-    if taken {
-        Ok(())
-    } else {
-        Err(Error::Busy {
-            table: table.to_string(),
-        })
-    }
-}
-
 impl Mover<'_> {
     async fn bring_up_to_date(&mut self, now: DateTime<Utc>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
@@ -182,6 +177,7 @@ impl Mover<'_> {
         if !open.first().is_some_and(committed) {
             self.mend_view().await?;
         }
+        let mut flushed = false;
         // each round ends a batch or plans one; a batch that cannot end stops the run
         loop {
             let open = moves::open(&mut self.conn, &self.policy.table).await?;
@@ -198,9 +194,14 @@ impl Mover<'_> {
                 outcome.stopped = Some(stopped);
                 return Ok(outcome);
             }
-            if !self.plan_moves(now, &mut outcome).await? && !self.plan_flush().await? {
+            if self.plan_moves(now, &mut outcome).await? {
+                continue;
+            }
+            // once: a writer that sends late rows all the time would keep the run going for ever, by a file each
+            if flushed || !self.plan_flush().await? {
                 break;
             }
+            flushed = true;
         }
         if let Presence::Away(why) = &self.presence {
             outcome
@@ -291,8 +292,9 @@ impl Mover<'_> {
                         return Ok(Some(stopped));
                     }
                 }
-                Step::Copy(i) | Step::Verify(i) => {
-                    if !self.transfer(step, &batch[i]).await? {
+                Step::Transfer { copy, verify } => {
+                    let [copy, verify] = [copy, verify].map(|at| at.map(|i| &batch[i]));
+                    if !self.transfer(copy, verify, outcome).await? {
                         return Ok(Some(Stopped::Cancelled));
                     }
                 }

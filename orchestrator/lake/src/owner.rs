@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
+use crate::ledger::quote;
+use crate::trino::{self, Trino};
 
 /// The object, below the path of the tables.
 const MARKER: &str = "ridehail-owner.json";
@@ -98,6 +100,51 @@ pub async fn note_restored(lake: &Lake) -> Result<(), Error> {
         database_name: "that was dumped".to_owned(),
     };
     write_row(lake, &unknown, "do nothing").await
+}
+
+/// Why the view over the tiers would not be one over this database: Trino's catalog of the warehouse shows the ledger
+/// of another one, or none. `None`: it shows this one's.
+///
+/// # Errors
+/// Postgres failed, or Trino does not answer.
+pub(crate) async fn hidden_from(lake: &Lake, trino: &Trino) -> Result<Option<String>, Error> {
+    let ledger: Option<Owner> =
+        sqlx::query_as("select system_identifier, database_oid, database_name from lake.owner")
+            .fetch_optional(&lake.pool)
+            .await
+            .doing("read whose the files are")?;
+    let Some(ours) = ledger else {
+        return Ok(None);
+    };
+    let catalog = &lake.names.trino_warehouse;
+    let sql = format!(
+        "select system_identifier, database_oid, database_name from {}.lake.owner",
+        quote(catalog)
+    );
+    let rows = match trino.rows(&sql).await {
+        Ok(rows) => rows,
+        Err(trino::Error::Failed(failure)) if failure.error_type == "USER_ERROR" => {
+            return Ok(Some(format!(
+                "its catalog `{catalog}` does not show the ledger: {failure}"
+            )));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let theirs = rows.first().and_then(|row| {
+        Some(Owner {
+            system_identifier: row.first()?.as_str()?.to_owned(),
+            database_oid: row.get(1)?.as_i64()?,
+            database_name: row.get(2)?.as_str()?.to_owned(),
+        })
+    });
+    Ok(match theirs {
+        Some(theirs) if theirs.is(&ours) => None,
+        Some(theirs) => Some(format!(
+            "its catalog `{catalog}` reads another database, {}, and a view over that would lose what leaves this one",
+            theirs.database_name
+        )),
+        None => Some(format!("its catalog `{catalog}` shows an empty ledger")),
+    })
 }
 
 fn check(lake: &Lake, found: &Found) -> Result<(), Error> {

@@ -24,6 +24,7 @@ use iceberg::io::{FileIO, FileIOBuilder};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt as _, PutMode, RetryConfig};
+use tokio::net::TcpStream;
 
 use crate::Error;
 use crate::settings::S3Args;
@@ -35,6 +36,8 @@ pub use files::{LakeStorage, LakeStorageFactory};
 #[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
+    /// `host:port`, unless objects are somewhere else.
+    server: Option<Arc<str>>,
     bucket: Arc<str>,
     warehouse: Arc<str>,
 }
@@ -56,6 +59,7 @@ impl Store {
     /// # Errors
     /// When the settings make no sense, such as an endpoint that is no URL.
     pub fn open(args: &S3Args) -> Result<Self, Error> {
+        let server = server(&args.s3_endpoint)?;
         let retry = RetryConfig {
             backoff: BackoffConfig {
                 init_backoff: Duration::from_millis(100),
@@ -81,7 +85,32 @@ impl Store {
             .with_retry(retry)
             .build()
             .map_err(|source| failed("opening", &args.s3_endpoint, source))?;
-        Ok(Self::new(Arc::new(s3), &args.s3_bucket, &args.s3_warehouse))
+        let store = Self::new(Arc::new(s3), &args.s3_bucket, &args.s3_warehouse);
+        Ok(Self {
+            server: Some(server.into()),
+            ..store
+        })
+    }
+
+    /// Whether someone listens where the store should be: asked before anything begins, since calls are repeated for
+    /// half a minute.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub(crate) async fn reach(&self) -> Result<(), Error> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(&**server)).await;
+        let source = match connected {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => std::io::ErrorKind::TimedOut.into(),
+        };
+        Err(Error::StoreAway {
+            server: server.to_string(),
+            source,
+        })
     }
 
     /// A store behind the gate; tables are kept under the path `warehouse`.
@@ -89,6 +118,7 @@ impl Store {
     pub fn new(objects: Arc<dyn ObjectStore>, bucket: &str, warehouse: &str) -> Self {
         Self {
             objects: Arc::new(gate::Gate(objects)),
+            server: None,
             bucket: bucket.into(),
             warehouse: warehouse.trim_matches('/').into(),
         }
@@ -204,6 +234,16 @@ impl Store {
         }
     }
 
+    /// An object's bytes to another name, whatever is there, without their coming here.
+    ///
+    /// # Errors
+    /// When a location is elsewhere or the store fails.
+    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        let (source, target) = (self.key(from)?, self.key(to)?);
+        let copied = self.objects.copy(&source, &target).await;
+        copied.map_err(|source| failed("copy to", to, source))
+    }
+
     /// Deletes objects; one that is not there counts as deleted.
     ///
     /// # Errors
@@ -231,6 +271,28 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({})", self.warehouse())
     }
+}
+
+/// How long a server may take to take a connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `host:port` of an endpoint.
+fn server(endpoint: &str) -> Result<String, Error> {
+    let url = reqwest::Url::parse(endpoint).ok();
+    let address = url
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .and_then(|url| {
+            Some(format!(
+                "{}:{}",
+                url.host_str()?,
+                url.port_or_known_default()?
+            ))
+        });
+    address.ok_or_else(|| Error::NotDone {
+        what: "reach the object store".to_owned(),
+        reason: "RIDEHAIL_S3_ENDPOINT is no address".to_owned(),
+        hint: "write http://host:port".to_owned(),
+    })
 }
 
 fn failed(doing: &str, what: &str, source: object_store::Error) -> Error {

@@ -22,6 +22,14 @@ pub enum Error {
         /// Why.
         source: reqwest::Error,
     },
+    /// Nothing that could be asked.
+    #[error("Trino cannot be asked at {url}")]
+    Address {
+        /// Where.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
     /// An answer that is not one of Trino's.
     #[error("Trino at {url} answered {status}: {body}")]
     Refused {
@@ -53,6 +61,7 @@ impl Error {
             Self::Unreachable { .. } => {
                 Some("`make status` tells whether Trino is up; it needs a JDK 25")
             }
+            Self::Address { .. } => Some("write RIDEHAIL_TRINO_URL as http://host:port"),
             Self::Refused {
                 status: 401 | 403, ..
             } => Some("set RIDEHAIL_TRINO_USER to a user who may do this"),

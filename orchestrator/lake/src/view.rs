@@ -60,6 +60,9 @@ pub struct Live {
     pub time: String,
     /// Column of the table -> expression over `relation`. Columns not named are NULL.
     pub columns: std::collections::BTreeMap<String, String>,
+    /// Further views over `relation` alone, by name: those of its rows that fulfil a condition.
+    #[serde(default)]
+    pub views: std::collections::BTreeMap<String, String>,
     /// How many newest hours come from there.
     #[serde(default = "Live::default_hours")]
     pub hours: u32,

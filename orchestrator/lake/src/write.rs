@@ -33,8 +33,10 @@ use layout::Layout;
 /// Where rows go, and on whose behalf.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// Names the files.
+    /// Noted in the files.
     pub attempt: Uuid,
+    /// Names the files: the attempt, unless its files are made once more to be compared.
+    pub named: Uuid,
     /// Noted in the files.
     pub move_id: Uuid,
     /// Value of `ridehail_flush` in every row.

@@ -108,6 +108,12 @@ pub fn message(done: &Done) -> String {
             count(done.compacted.days.len(), "day")
         ));
     }
+    if !done.compacted.unnoted.is_empty() {
+        parts.push(format!(
+            "READ {}",
+            count(done.compacted.unnoted.len(), "day")
+        ));
+    }
     if done.compacted.merge {
         parts.push(format!(
             "MERGE {}",
@@ -164,13 +170,14 @@ mod tests {
                 days: vec![(day, 3, 100)],
                 manifests: 21,
                 merge: true,
+                unnoted: vec![day],
             },
             expired: vec![Expired { id, at }, Expired { id, at }],
             ..Done::default()
         };
         assert_eq!(
             message(&done),
-            "COMPACT 1 day, MERGE 21 manifests, EXPIRE 2 snapshots"
+            "COMPACT 1 day, READ 1 day, MERGE 21 manifests, EXPIRE 2 snapshots"
         );
         let done = Done {
             left_out: vec!["no Trino".to_owned()],

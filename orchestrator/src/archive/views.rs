@@ -24,20 +24,29 @@ pub fn relation_view(relation: &str) -> String {
     }
 }
 
-/// The statement that offers the relation alone, with every column that the policy names.
+/// The statements that offer the relation alone, with every column that the policy names: all of its rows, then those
+/// that each further view is of.
 #[must_use]
-pub fn relation_statement(catalog: &str, live: &Live) -> String {
+pub fn relation_statements(catalog: &str, live: &Live) -> Vec<(String, String)> {
     let columns: Vec<String> = live
         .columns
         .iter()
         .map(|(name, expression)| format!("{expression} AS {}", quote(name)))
         .collect();
-    format!(
-        "CREATE OR REPLACE VIEW {catalog}.{LIVE}.{} AS\nSELECT {}\nFROM {}",
-        quote(&relation_view(&live.relation)),
-        columns.join(", "),
-        live.relation
-    )
+    let columns = columns.join(", ");
+    let statement = |name: String, condition: &str| {
+        let sql = format!(
+            "CREATE OR REPLACE VIEW {catalog}.{LIVE}.{} AS\nSELECT {columns}\nFROM {}{condition}",
+            quote(&name),
+            live.relation
+        );
+        (name, sql)
+    };
+    let further = (live.views.iter())
+        .map(|(name, condition)| statement(name.clone(), &format!("\nWHERE {condition}")));
+    std::iter::once(statement(relation_view(&live.relation), ""))
+        .chain(further)
+        .collect()
 }
 
 /// Where the other catalog takes over: a whole hour, so that two refreshes within one make the same view.
@@ -61,7 +70,11 @@ pub async fn refresh(
 ) -> Result<Vec<String>, Error> {
     let admin = &names.trino_lake_admin;
     trino.make_schema(&format!("{admin}.{LIVE}")).await?;
-    trino.rows(&relation_statement(admin, live)).await?;
+    let mut made = vec![format!("{LIVE}.{}", table.view_name)];
+    for (name, statement) in relation_statements(admin, live) {
+        trino.rows(&statement).await?;
+        made.push(format!("{LIVE}.{name}"));
+    }
     let columns = history_columns(trino, names, table).await?;
     let field_type = columns
         .iter()
@@ -87,10 +100,7 @@ pub async fn refresh(
     trino
         .rows(&view.live(live, time_type, takes_over(now, live.hours)))
         .await?;
-    Ok(vec![
-        format!("{LIVE}.{}", table.view_name),
-        format!("{LIVE}.{}", relation_view(&live.relation)),
-    ])
+    Ok(made)
 }
 
 /// The history view's columns, which the live view repeats.
@@ -172,12 +182,20 @@ mod tests {
             "relation": "druid.druid.events",
             "time": "__time",
             "columns": { "happened_at": "__time", "who": "\"user\"" },
+            "views": { "visits": "kind = 'visit'" },
         }))
         .unwrap();
-        insta::assert_snapshot!(relation_statement("lake_admin", &live), @r#"
+        let (names, statements): (Vec<String>, Vec<String>) =
+            relation_statements("lake_admin", &live).into_iter().unzip();
+        assert_eq!(names, ["druid_events", "visits"]);
+        insta::assert_snapshot!(statements.join(";\n"), @r#"
         CREATE OR REPLACE VIEW lake_admin.live."druid_events" AS
         SELECT __time AS "happened_at", "user" AS "who"
+        FROM druid.druid.events;
+        CREATE OR REPLACE VIEW lake_admin.live."visits" AS
+        SELECT __time AS "happened_at", "user" AS "who"
         FROM druid.druid.events
+        WHERE kind = 'visit'
         "#);
         assert_eq!(relation_view("\"Druid\".druid.\"Events\""), "druid_events");
     }
@@ -188,6 +206,7 @@ mod tests {
             relation: "druid.druid.\"events\"".to_owned(),
             time: time.to_owned(),
             columns: std::collections::BTreeMap::new(),
+            views: std::collections::BTreeMap::new(),
             hours: 2,
         };
         insta::assert_snapshot!(time_column(&live("__time")).unwrap(), @r#"

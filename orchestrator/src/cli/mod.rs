@@ -227,6 +227,10 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Query(args) => query::execute(args, &log, &printer).await,
         Verb::Reconcile(args) => reconcile::execute(args, &printer).await,
     };
+    if let Some(error) = printer.broken() {
+        let error = anyhow::anyhow!("cannot write to standard output: {error}");
+        return fail(&error, 2);
+    }
     match done {
         Ok(code) => code,
         Err(error) => fail(&error, 2),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::secrets::Secrets;
 
@@ -26,6 +26,8 @@ pub enum Color {
 pub struct Printer {
     colors: bool,
     hung_up: Arc<AtomicBool>,
+    /// Why nothing more can be written, when it is not that the reader has gone.
+    broken: Arc<OnceLock<io::Error>>,
     /// What tests read instead of a terminal.
     captured: Option<Arc<Mutex<Vec<u8>>>>,
     /// A log file instead of standard output.
@@ -42,6 +44,7 @@ impl Printer {
         Self {
             colors,
             hung_up: Arc::default(),
+            broken: Arc::default(),
             captured: None,
             file: None,
             secrets: Secrets::here(),
@@ -73,6 +76,7 @@ impl Printer {
         Self {
             colors: false,
             hung_up: Arc::default(),
+            broken: Arc::default(),
             captured: Some(Arc::default()),
             file: None,
             secrets: Secrets::default(),
@@ -129,13 +133,19 @@ impl Printer {
             return;
         }
         let mut out = io::stdout().lock();
-        if out
-            .write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .is_err()
-        {
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             self.hung_up.store(true, Ordering::Relaxed);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = self.broken.set(error);
+            }
         }
+    }
+
+    /// What kept standard output from being written, such as a full disk: the verb has failed then, whatever it did. That
+    /// the reader has gone is none.
+    #[must_use]
+    pub fn broken(&self) -> Option<&io::Error> {
+        self.broken.get()
     }
 
     /// Standard output for what streams: `generate --sink ndjson`, tables of other rooms. It does fail when the

@@ -28,7 +28,7 @@ const TABLE_ROWS: usize = 10_000;
 #[derive(Debug, Args)]
 pub struct QueryArgs {
     /// Statement, or `-` to read it from standard input
-    #[arg(value_name = "SQL")]
+    #[arg(value_name = "SQL", allow_hyphen_values = true)]
     sql: String,
     /// Shape of the answer; csv and json (one object a row) come as they arrive
     #[arg(short, long, value_name = "SHAPE", default_value = "table")]

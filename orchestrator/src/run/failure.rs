@@ -134,7 +134,7 @@ fn judge_lake(error: &lake::Error) -> (FailureKind, &'static str, Option<&'stati
             };
             (kind, "Database Error", None)
         }
-        E::ObjectStore { .. } => {
+        E::ObjectStore { .. } | E::StoreAway { .. } => {
             let hint = "is the object store up? `make status` tells";
             (FailureKind::Connection, "Lake Error", Some(hint))
         }
@@ -165,6 +165,7 @@ fn of_trino(error: &lake::trino::Error) -> FailureKind {
         E::Refused { status, .. } if *status >= 500 => FailureKind::Connection,
         // its own mistake, or that of a server behind it; a user's mistake stays one
         E::Failed(failure) if failure.error_type != "USER_ERROR" => FailureKind::Connection,
+        E::Address { .. } => FailureKind::Project,
         E::Refused { .. } | E::Failed(_) | E::Answer { .. } => FailureKind::Database,
     }
 }

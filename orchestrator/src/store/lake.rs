@@ -123,8 +123,9 @@ pub struct RefusedRow {
     pub field_value: DateTime<Utc>,
     /// Why.
     pub reason: String,
-    /// The row, whole.
-    pub row: serde_json::Value,
+    /// The row, whole: JSON as Postgres writes it, whose numbers have all their digits.
+    #[serde(skip)]
+    pub row: String,
     /// When.
     pub refused_at: DateTime<Utc>,
 }
@@ -274,7 +275,7 @@ pub async fn refused(
         return Ok(Vec::new());
     }
     sqlx::query_as(
-        "select refused_id, table_schema || '.' || table_name as \"table\", flush, field_value, reason, row, refused_at
+        "select refused_id, table_schema || '.' || table_name as \"table\", flush, field_value, reason, row::text, refused_at
          from lake.refused_rows
          where $1::text is null or $1 in (table_name, table_schema || '.' || table_name)
          order by refused_id desc limit $2",

@@ -322,9 +322,9 @@ pub(crate) async fn note_error(
     Ok(())
 }
 
-/// Leaves a word at a move that has ended otherwise than moves do.
-pub(crate) async fn note(db: impl PgExecutor<'_>, id: Uuid, words: &str) -> Result<(), Error> {
-    sqlx::query("update lake.moves set last_error = $2, updated_at = now() where move_id = $1")
+/// Notes of a move that ended without giving anything back how it ended.
+pub(crate) async fn kept(db: impl PgExecutor<'_>, id: Uuid, words: &str) -> Result<(), Error> {
+    sqlx::query("update lake.moves set last_error = $2, source_bytes = 0, updated_at = now() where move_id = $1")
         .bind(id)
         .bind(words)
         .execute(db)

@@ -114,10 +114,14 @@ impl Kind {
 pub enum Step {
     /// Send writers elsewhere, for all of the batch at once.
     Freeze,
-    /// Copy one move's rows into files.
-    Copy(usize),
-    /// Read one move's files back.
-    Verify(usize),
+    /// Copy one move's rows into files, and at the same time read back those of one that was copied: Postgres is what
+    /// a copy waits for, and reading back leaves it alone.
+    Transfer {
+        /// Frozen.
+        copy: Option<usize>,
+        /// Copied.
+        verify: Option<usize>,
+    },
     /// Say that the commit may be under way.
     Announce,
     /// Commit all files at once, or find out that they are committed.
@@ -134,21 +138,21 @@ pub enum Step {
     Done,
 }
 
-/// The step that brings the moves of one batch, oldest first, nearer to their end: always the one for those that
-/// are furthest behind, so that steps for the whole batch find it together.
+/// The step that brings the moves of one batch, oldest first, nearer to their end: the one for those that are furthest
+/// behind, so that steps for the whole batch find it together.
 #[must_use]
 pub fn next_step(moves: &[(Kind, State)]) -> Step {
     let Some(behind) = moves.iter().map(|(_, state)| *state).min() else {
         return Step::Done;
     };
-    let first = moves
-        .iter()
-        .position(|(_, state)| *state == behind)
-        .unwrap_or_default();
+    let at = |wanted| moves.iter().position(|(_, state)| *state == wanted);
+    let first = at(behind).unwrap_or_default();
     match behind {
         State::Planned => Step::Freeze,
-        State::Frozen => Step::Copy(first),
-        State::Copied => Step::Verify(first),
+        State::Frozen | State::Copied => Step::Transfer {
+            copy: at(State::Frozen),
+            verify: at(State::Copied),
+        },
         State::Verified => Step::Announce,
         State::Committing => Step::Commit,
         State::Committed => Step::Show,
@@ -177,8 +181,13 @@ mod tests {
         };
         match step {
             Step::Freeze => all(State::Planned, State::Frozen),
-            Step::Copy(i) => moves[i].1 = State::Copied,
-            Step::Verify(i) => moves[i].1 = State::Verified,
+            Step::Transfer { copy, verify } => {
+                for (at, state) in [(copy, State::Copied), (verify, State::Verified)] {
+                    if let Some(i) = at {
+                        moves[i].1 = state;
+                    }
+                }
+            }
             Step::Announce => all(State::Verified, State::Committing),
             Step::Commit => all(State::Committing, State::Committed),
             Step::Show => all(State::Committed, State::Visible),
@@ -207,6 +216,18 @@ mod tests {
             }
             prop_assert_eq!(next_step(&moves), Step::Done);
         }
+    }
+
+    #[test]
+    fn a_day_is_read_back_while_the_next_is_copied() {
+        let step = |states: [State; 3]| next_step(&states.map(|state| (Kind::Move, state)));
+        let transfer = |copy, verify| Step::Transfer { copy, verify };
+        use State::{Copied, Frozen, Verified};
+        assert_eq!(step([Frozen, Frozen, Frozen]), transfer(Some(0), None));
+        assert_eq!(step([Copied, Frozen, Frozen]), transfer(Some(1), Some(0)));
+        assert_eq!(step([Verified, Copied, Frozen]), transfer(Some(2), Some(1)));
+        assert_eq!(step([Verified, Verified, Copied]), transfer(None, Some(2)));
+        assert_eq!(step([Verified, Verified, Verified]), Step::Announce);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A day normally has one file; each flush of late rows adds one. Digests do not depend on files, so a compacted
 //! day verifies as before.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 
 use crate::error::Error;
@@ -21,17 +23,20 @@ pub struct Plan {
     pub manifests: usize,
     /// Whether those are to be merged.
     pub merge: bool,
+    /// Days with a file whose bytes nobody has noted: upkeep was killed after Trino had written it.
+    pub unnoted: Vec<NaiveDate>,
 }
 
 impl Plan {
     /// Whether nothing is to be rewritten.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.days.is_empty() && !self.merge
+        self.days.is_empty() && !self.merge && self.unnoted.is_empty()
     }
 }
 
-/// More manifests than this are merged. Each is a request to the object store when a query is planned.
+/// More manifests than this are merged, when they are more than there are days, too: Trino writes one for each. Each is
+/// a request to the object store when a query is planned.
 const MANIFESTS: usize = 20;
 
 /// Finds days with at least `files` files.
@@ -42,11 +47,31 @@ pub async fn plan(lake: &Lake, table: &Table, files: usize) -> Result<Plan, Erro
     let iceberg = load(lake, table).await?;
     let live = manifests::live_files(&iceberg).await?;
     let manifests = manifests::count(&iceberg).await?;
+    let numbers: BTreeSet<i32> = live.iter().filter_map(|file| file.day).collect();
+    let days = days(&live, files);
+    let unnoted = unnoted(lake, &live, &days).await?;
     Ok(Plan {
-        days: days(&live, files),
+        days,
         manifests,
-        merge: manifests > MANIFESTS,
+        merge: manifests > MANIFESTS.max(numbers.len()),
+        unnoted,
     })
+}
+
+/// Days with a file that has no checksum, but for those that are rewritten now.
+async fn unnoted(
+    lake: &Lake,
+    live: &[LiveFile],
+    rewritten: &[(NaiveDate, usize, i64)],
+) -> Result<Vec<NaiveDate>, Error> {
+    let paths: Vec<String> = live.iter().map(|file| file.path.clone()).collect();
+    let known = checksums::of(&lake.pool, &paths).await?;
+    let days: BTreeSet<NaiveDate> = (live.iter())
+        .filter(|file| !known.contains_key(&file.path))
+        .filter_map(|file| manifests::day_of(file.day?))
+        .filter(|day| rewritten.iter().all(|(other, _, _)| other != day))
+        .collect();
+    Ok(days.into_iter().collect())
 }
 
 fn days(live: &[LiveFile], least: usize) -> Vec<(NaiveDate, usize, i64)> {

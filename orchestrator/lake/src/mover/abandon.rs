@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::freeze::NET;
 use super::plan::{midnight, next_day};
 use super::{adopt, commit, facts, lock, midnight_literal};
-use crate::error::{Doing as _, Error};
+use crate::drift;
+use crate::error::{Doing as _, Error, Locked as _};
 use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
@@ -37,6 +38,8 @@ pub enum Abandoned {
     Kept {
         /// The table.
         table: TableId,
+        /// What is wrong with the day in Iceberg, if something is.
+        problem: Option<String>,
     },
 }
 
@@ -65,7 +68,8 @@ pub async fn abandon(lake: &Lake, id: &TableId, day: NaiveDate) -> Result<Abando
         return Err(refused("no move of it is under way".to_owned(), hint));
     };
     if one.state == State::Detached {
-        return keep(&mut conn, &table, one, holder).await;
+        let problem = drift::verify_day(lake, &table, day).await?.problem();
+        return keep(&mut conn, &table, one, holder, problem).await;
     }
     let given_up: Vec<Move> = (open.iter())
         .filter(|m| m.kind == Kind::Move && m.lower >= one.lower)
@@ -97,6 +101,7 @@ async fn keep(
     table: &Table,
     one: &Move,
     holder: Uuid,
+    problem: Option<String>,
 ) -> Result<Abandoned, Error> {
     let child = TableId::new(
         &table.id.schema,
@@ -111,9 +116,12 @@ async fn keep(
     take_net_off(&mut tx, &child).await?;
     moves::advance(&mut tx, &[one.id], State::Detached, State::Dropped).await?;
     let note = format!("given up: {child} was kept, as a table of its own");
-    moves::note(&mut *tx, one.id, &note).await?;
+    moves::kept(&mut *tx, one.id, &note).await?;
     tx.commit().await.doing("keep a partition")?;
-    Ok(Abandoned::Kept { table: child })
+    Ok(Abandoned::Kept {
+        table: child,
+        problem,
+    })
 }
 
 async fn give_back(
@@ -140,7 +148,8 @@ async fn give_back(
     .bind(&id.name)
     .fetch_one(&mut *tx)
     .await
-    .doing("give the boundary back: a writer holds it for longer than 2 s")?;
+    .doing("give the boundary back")
+    .when_locked("a writer holds it for longer than 2 s")?;
     // where the newest day that stays ends; -infinity when none does
     let after: Option<DateTime<Utc>> = sqlx::query_scalar(
         "update lake.boundaries
@@ -202,7 +211,8 @@ async fn take_net_off(conn: &mut PgConnection, partition: &TableId) -> Result<()
     )))
     .execute(conn)
     .await
-    .doing("take the net off a partition: someone uses it for longer than 2 s")?;
+    .doing("take the net off a partition")
+    .when_locked("someone uses it for longer than 2 s")?;
     Ok(())
 }
 
@@ -286,11 +296,11 @@ impl Late<'_> {
         let (same, field) = (self.same_key(), quote(&self.table.field));
         let own =
             "array['ridehail_seq', 'ridehail_flush', 'ridehail_suspect', 'ridehail_arrived_at']";
-        let contents = |row: &str| format!("jsonb_strip_nulls(to_jsonb({row}) - {own})");
+        let contents = |row: &str| format!("jsonb_strip_nulls(to_jsonb({row}.*) - {own})");
         let (of_a, of_b) = (contents("a"), contents("b"));
         let done = sqlx::query(AssertSqlSafe(format!(
             "insert into lake.refused_rows (table_schema, table_name, flush, field_value, reason, row)
-             select $1, $2, b.ridehail_flush, b.{field}, 'the table or a newer late row has its key', to_jsonb(b) - {own}
+             select $1, $2, b.ridehail_flush, b.{field}, 'the table or a newer late row has its key', to_jsonb(b.*) - {own}
              from {APART} b
              where exists (select from {} a where {same} and {of_a} <> {of_b})
                 or exists (select from {APART} a where {same} and a.ridehail_seq > b.ridehail_seq and {of_a} <> {of_b})",

@@ -9,8 +9,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::fitness;
 use super::plan::Policy;
+use super::preview::readable;
 use crate::error::{Doing as _, Error};
-use crate::lake::Lake;
+use crate::lake::{Lake, Presence};
 use crate::ledger::tables::{self, Table};
 use crate::ledger::{TableId, fitting_name, quote};
 use crate::shape::{self, Shape};
@@ -38,6 +39,7 @@ pub(crate) const LOCK_TIMEOUT: &str = "set local lock_timeout = '2s'";
 /// [`Error::Refused`], [`Error::UnsupportedType`]: it cannot be archived as it is, and nothing was changed.
 pub(crate) async fn adopt(
     lake: &Lake,
+    presence: &Presence,
     conn: &mut PgConnection,
     policy: &Policy,
     now: DateTime<Utc>,
@@ -45,12 +47,34 @@ pub(crate) async fn adopt(
     let id = &policy.table;
     let known = tables::get(&mut *conn, id).await?;
     let fit = fitness::examine(lake, conn, policy, known.as_ref(), now).await?;
+    if known.is_none()
+        && let Ok(Some(refusal)) = readable(lake, presence, id, &fit.shape).await?
+    {
+        return Err(Error::Refused {
+            table: id.to_string(),
+            reason: refusal.reason,
+            hint: refusal.hint,
+        });
+    }
     let mut tx = conn.begin().await.doing("adopt a table")?;
     sqlx::query(LOCK_TIMEOUT)
         .execute(&mut *tx)
         .await
         .doing("adopt a table")?;
-    write_rows(&mut tx, policy, &fit.view_name).await?;
+    let view_name = match known {
+        Some(_) => fit.view_name,
+        None => {
+            // one new table at a time: two of one name in different schemas would choose one name for their views
+            sqlx::query(
+                "select pg_advisory_xact_lock(hashtextextended('ridehail.lake adopts', 0))",
+            )
+            .execute(&mut *tx)
+            .await
+            .doing("wait for another table's adoption")?;
+            fitness::free_names(&mut tx, id).await?
+        }
+    };
+    write_rows(&mut tx, policy, &view_name).await?;
     follow_late_table(&mut tx, id).await?;
     tx.commit().await.doing("adopt a table")?;
     let table = tables::get(&mut *conn, id)
@@ -61,13 +85,31 @@ pub(crate) async fn adopt(
     if table.boundary.is_none() {
         wait_for_writers(conn, id).await?;
     }
-    let iceberg = iceberg_table(lake, &table, &fit.shape).await?;
+    let iceberg = iceberg_table(lake, conn, &table, &fit.shape).await?;
     Ok(Adopted {
         table,
         shape: fit.shape,
         field_type: fit.parent.field_type,
         iceberg,
     })
+}
+
+/// Takes the table's lock for this session.
+pub(crate) async fn lock(conn: &mut PgConnection, table: &TableId) -> Result<(), Error> {
+    let key = xxhash_rust::xxh3::xxh3_64(format!("ridehail.lake {table}").as_bytes());
+    // A session's lock, not a transaction's: it must outlive many transactions. It goes when the process dies.
+    let taken: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+        .bind(key.cast_signed())
+        .fetch_one(conn)
+        .await
+        .doing("lock a table's archive")?;
+    if taken {
+        Ok(())
+    } else {
+        Err(Error::Busy {
+            table: table.to_string(),
+        })
+    }
 }
 
 /// Name of a table's late table: readable, and unique also when it must be cut.
@@ -126,20 +168,30 @@ async fn follow_late_table(conn: &mut PgConnection, id: &TableId) -> Result<(), 
     .execute(&mut *conn)
     .await
     .doing("make a late table")?;
+    let rows: bool =
+        sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {late})")))
+            .fetch_one(&mut *conn)
+            .await
+            .doing("look for late rows")?;
+    // without rows there is nothing to cast, so that any type may become any other
+    let using = if rows { "" } else { "using null" };
     let changes: Vec<String> = sqlx::query_scalar(
-        "select case
-             when l.attname is null then format('add column %I %s', p.attname, format_type(p.atttypid, p.atttypmod))
-             when p.attname is null then format('alter column %I drop not null', l.attname)
-             else format('alter column %I type %s', p.attname, format_type(p.atttypid, p.atttypmod))
-         end
-         from (select * from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped) p
-         full join (select * from pg_attribute where attrelid = to_regclass($2) and attnum > 0 and not attisdropped
-                    and attname not like 'ridehail\\_%') l using (attname)
-         where l.attname is null or (p.attname is null and l.attnotnull)
-            or (p.atttypid, p.atttypmod) <> (l.atttypid, l.atttypmod)",
+        "with columns as (
+             select p.attname as wanted, format_type(p.atttypid, p.atttypmod) as type, p.attnotnull as must,
+                    l.attname as there, format_type(l.atttypid, l.atttypmod) as had, l.attnotnull as had_to
+             from (select * from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped) p
+             full join (select * from pg_attribute where attrelid = to_regclass($2) and attnum > 0 and not attisdropped
+                        and attname not like 'ridehail\\_%') l using (attname)
+         )
+         select format('add column %I %s', wanted, type) from columns where there is null
+         union all
+         select format('alter column %I type %s %s', wanted, type, $3) from columns where type <> had
+         union all
+         select format('alter column %I drop not null', there) from columns where had_to and not coalesce(must, false)",
     )
     .bind(&parent)
     .bind(&late)
+    .bind(using)
     .fetch_all(&mut *conn)
     .await
     .doing("compare a late table")?;
@@ -173,6 +225,7 @@ async fn wait_for_writers(conn: &mut PgConnection, id: &TableId) -> Result<(), E
 /// Iceberg's table, made or brought in line.
 async fn iceberg_table(
     lake: &Lake,
+    conn: &mut PgConnection,
     table: &Table,
     shape: &Shape,
 ) -> Result<iceberg::table::Table, Error> {
@@ -189,25 +242,10 @@ async fn iceberg_table(
             .await
             .doing("make a namespace")?;
     }
-    let ident = TableIdent::new(namespace.clone(), table.iceberg_table.clone());
-    if !catalog
-        .table_exists(&ident)
-        .await
-        .doing("look for a table")?
-    {
-        let new = shape::new_table(&table.id.to_string(), shape, &table.field)?;
-        let creation = TableCreation::builder()
-            .name(table.iceberg_table.clone())
-            .schema(new.schema)
-            .partition_spec(new.partition_spec)
-            .properties(PROPERTIES.map(|(key, value)| (key.to_owned(), value.to_owned())))
-            .build();
-        return catalog
-            .create_table(&namespace, creation)
-            .await
-            .doing("make a table");
-    }
-    let loaded = catalog.load_table(&ident).await.doing("load a table")?;
+    let there = fitness::find(lake, &ident(table)).await?;
+    let Some(loaded) = there else {
+        return make(lake, table, shape).await;
+    };
     let metadata = loaded.metadata();
     match shape.diff(
         &table.field,
@@ -222,12 +260,32 @@ async fn iceberg_table(
                 .await
                 .doing("change a table's schema")
         }
+        shape::Plan::Refused { .. } if fitness::is_blank(conn, &table.id, &loaded).await? => {
+            tracing::info!(table = %table.id, "made anew in the lake, where it has no row yet: other columns");
+            catalog.forget(&loaded).await.doing("make a table anew")?;
+            make(lake, table, shape).await
+        }
         shape::Plan::Refused { reason, hint } => Err(Error::Refused {
             table: table.id.to_string(),
             reason,
             hint,
         }),
     }
+}
+
+async fn make(lake: &Lake, table: &Table, shape: &Shape) -> Result<iceberg::table::Table, Error> {
+    let new = shape::new_table(&table.id.to_string(), shape, &table.field)?;
+    let creation = TableCreation::builder()
+        .name(table.iceberg_table.clone())
+        .schema(new.schema)
+        .partition_spec(new.partition_spec)
+        .properties(PROPERTIES.map(|(key, value)| (key.to_owned(), value.to_owned())))
+        .build();
+    let namespace = NamespaceIdent::new(table.iceberg_schema.clone());
+    lake.catalog
+        .create_table(&namespace, creation)
+        .await
+        .doing("make a table")
 }
 
 /// Of every table that is made. No retries of a commit: the library would load the table again and append to

@@ -29,12 +29,16 @@ const TRIES: usize = 5;
 
 impl Mover<'_> {
     /// Says that the commit may be under way; unless a partition that another process copied was written to behind
-    /// the net since, which sends its move back to be copied again: until the commit Postgres has the truth.
+    /// the net since, or a file that another process read back is lost, which sends its move back to be copied again:
+    /// until the commit Postgres has the truth.
     pub(super) async fn announce(&mut self, batch: &[Move]) -> Result<(), Error> {
         let mut changed = false;
         for one in batch {
             if !self.copied.contains(&one.attempt) {
                 changed |= !self.is_unchanged(one).await?;
+            }
+            if !self.read_back.contains(&one.attempt) {
+                changed |= !self.is_sound(one).await?;
             }
         }
         if changed {
@@ -64,11 +68,35 @@ impl Mover<'_> {
             message,
             "written to behind the net: copied again"
         );
+        self.send_back(one).await?;
+        Ok(false)
+    }
+
+    async fn is_sound(&mut self, one: &Move) -> Result<bool, Error> {
+        if let Some(partition) = &one.partition
+            && !self
+                .lake
+                .has(&TableId::new(&one.table.schema, partition))
+                .await?
+        {
+            // its files are all there is of it
+            return Ok(true);
+        }
+        let lost = self.unsound(one).await?;
+        if lost.is_empty() {
+            return Ok(true);
+        }
+        let problems: Vec<&str> = lost.iter().map(|file| file.problem.as_str()).collect();
+        tracing::warn!(table = %one.table, problems = problems.join("; "), "copied again");
+        self.send_back(one).await?;
+        Ok(false)
+    }
+
+    async fn send_back(&mut self, one: &Move) -> Result<(), Error> {
         let mut tx = self.conn.begin().await.doing("discard a copy")?;
         hold(&mut tx, &self.policy.table, self.holder).await?;
         moves::discard_copy(&mut tx, one.id).await?;
-        tx.commit().await.doing("discard a copy")?;
-        Ok(false)
+        tx.commit().await.doing("discard a copy")
     }
 
     /// Takes a whole batch from one state to the next.

@@ -1,15 +1,16 @@
 //! Frozen -> copied -> verified: rows into files, and the files read back.
 
 use futures::TryStreamExt as _;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::plan::next_day;
-use super::report::Event;
+use super::report::{Event, Outcome};
 use super::{Mover, midnight_literal};
 use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
 use crate::ledger::moves::{self, Copied, Move};
-use crate::ledger::state::{Kind, State, Step};
+use crate::ledger::state::{Kind, State};
 use crate::ledger::{TableId, checksums, files, hold, quote};
 use crate::shape::Shape;
 use crate::witness::{Observer, Witness};
@@ -21,10 +22,7 @@ impl Mover<'_> {
         match one.kind {
             Kind::Move => {
                 let name = one.partition.as_deref().unwrap_or_default();
-                format!(
-                    "from only {}",
-                    TableId::new(&one.table.schema, name).quoted()
-                )
+                format!("from {}", TableId::new(&one.table.schema, name).quoted())
             }
             Kind::Flush => {
                 let (field, day) = (quote(&self.adopted.table.field), one.lower.date_naive());
@@ -40,63 +38,77 @@ impl Mover<'_> {
         }
     }
 
-    /// Copies or verifies; false when told to end first. Both are long, and begun anew by whoever goes on.
-    pub(super) async fn transfer(&mut self, step: Step, one: &Move) -> Result<bool, Error> {
+    /// Copies one move and reads another's files back, at once; false when told to end first. Both are long, and
+    /// begun anew by whoever goes on.
+    pub(super) async fn transfer(
+        &mut self,
+        copy: Option<&Move>,
+        verify: Option<&Move>,
+        outcome: &mut Outcome,
+    ) -> Result<bool, Error> {
         let cancel = self.cancel;
         let work = async {
-            match step {
-                Step::Copy(_) => self.copy(one).await.map_err(|error| stuck(one, error)),
-                _ => self.verify(one).await,
+            if let Some(one) = copy.filter(|one| one.kind == Kind::Flush) {
+                let refused = self.resolve(one).await?;
+                if refused > 0 {
+                    outcome.warnings.push(format!(
+                        "{refused} late {} of {} {} archived ones and {} kept aside: `ridehail archive refused ls {}`",
+                        if refused == 1 { "row" } else { "rows" },
+                        one.lower.date_naive(),
+                        if refused == 1 { "contradicts" } else { "contradict" },
+                        if refused == 1 { "is" } else { "are" },
+                        one.table
+                    ));
+                }
             }
+            let this = &*self;
+            let copying = async {
+                match copy {
+                    None => Ok(None),
+                    Some(one) => {
+                        let attempt = this.copy(one).await.map_err(|error| stuck(one, error))?;
+                        Ok(Some(attempt))
+                    }
+                }
+            };
+            let verifying = async {
+                match verify {
+                    None => Ok(()),
+                    Some(one) => this.verify(one).await,
+                }
+            };
+            tokio::try_join!(copying, verifying)
         };
-        cancel
-            .run_until_cancelled(work)
-            .await
-            .transpose()
-            .map(|done| done.is_some())
+        let Some(done) = cancel.run_until_cancelled(work).await else {
+            return Ok(false);
+        };
+        let (copied, ()) = done?;
+        self.copied.extend(copied);
+        self.read_back.extend(verify.map(|one| one.attempt));
+        Ok(true)
     }
 
-    async fn copy(&mut self, one: &Move) -> Result<(), Error> {
-        if one.kind == Kind::Flush {
-            self.resolve(one).await?;
-        }
+    /// Returns the attempt that its files are named after.
+    async fn copy(&self, one: &Move) -> Result<Uuid, Error> {
         let table = self.policy.table.clone();
-        let mut tx = self.conn.begin().await.doing("begin a copy")?;
+        let mut tx = self.lake.pool.begin().await.doing("begin a copy")?;
         hold(&mut tx, &table, self.holder).await?;
         let attempt = moves::begin_copy(&mut tx, one.id).await?;
         tx.commit().await.doing("begin a copy")?;
         fail::fail_point!("lake::copy_begun");
 
         let shape = &self.adopted.shape;
-        // in order of time, then key: neighbours compress well, and row groups can be skipped
-        let mut order = vec![quote(&self.adopted.table.field)];
-        order.extend(
-            self.adopted
-                .table
-                .key
-                .iter()
-                .filter(|c| **c != self.adopted.table.field)
-                .map(|c| quote(c)),
-        );
-        let select = format!(
-            "select {} {} order by {}",
-            shape.select_list(),
-            self.source(one),
-            order.join(", ")
-        );
+        let select = self.select(one, shape);
         let day = one.lower.date_naive();
         let (reporter, of) = (self.reporter, table.clone());
         let place = write::Place {
             attempt,
+            named: attempt,
             move_id: one.id,
             flush: one.flush,
             day,
         };
-        let options = read::Options {
-            table: table.to_string(),
-            throttle: self.options.throttle.clone(),
-            ..read::Options::default()
-        };
+        let options = self.reading();
         let mut source = self.lake.connect().await?;
         let written_since = first_look(&mut source).await?;
         let mut rows = read::rows(source, &select, shape, options);
@@ -134,7 +146,7 @@ impl Mover<'_> {
             witness: to_json(&told)?,
             written_since,
         };
-        let mut tx = self.conn.begin().await.doing("note a copy")?;
+        let mut tx = self.lake.pool.begin().await.doing("note a copy")?;
         hold(&mut tx, &table, self.holder).await?;
         moves::copied(&mut tx, one.id, &copied).await?;
         files::insert(&mut tx, one.id, attempt, &listed).await?;
@@ -142,9 +154,32 @@ impl Mover<'_> {
             checksums::note(&mut *tx, &file.path, checksum).await?;
         }
         tx.commit().await.doing("note a copy")?;
-        self.copied.insert(attempt);
         fail::fail_point!("lake::copied");
-        Ok(())
+        Ok(attempt)
+    }
+
+    /// The rows of a move, in order of time, then key: neighbours compress well, and row groups can be skipped.
+    pub(super) fn select(&self, one: &Move, shape: &Shape) -> String {
+        let table = &self.adopted.table;
+        let key = table.key.iter().filter(|c| **c != table.field);
+        let order: Vec<String> = std::iter::once(&table.field)
+            .chain(key)
+            .map(|column| quote(column))
+            .collect();
+        format!(
+            "select {} {} order by {}",
+            shape.select_list(),
+            self.source(one),
+            order.join(", ")
+        )
+    }
+
+    pub(super) fn reading(&self) -> read::Options {
+        read::Options {
+            table: self.policy.table.to_string(),
+            throttle: self.options.throttle.clone(),
+            ..read::Options::default()
+        }
     }
 
     /// What SQL says of the rows, asked while they are copied. It sees them as they were a moment after the copy
@@ -161,9 +196,9 @@ impl Mover<'_> {
 
     /// Reads the files back from the object store, and compares what they hold with the digest of what was sent
     /// and with what SQL said of the rows in Postgres: two witnesses that share no code.
-    async fn verify(&mut self, one: &Move) -> Result<(), Error> {
+    async fn verify(&self, one: &Move) -> Result<(), Error> {
         let table = self.policy.table.clone();
-        let listed = files::of(&mut self.conn, one.id, one.attempt).await?;
+        let listed = files::of(&self.lake.pool, one.id, one.attempt).await?;
         let shape = &self.adopted.shape;
         let mut seen = Observer::new(shape);
         let found = self
@@ -202,18 +237,17 @@ impl Mover<'_> {
             return self.discard(one, error).await;
         }
         fail::fail_point!("lake::read_back");
-        let mut tx = self.conn.begin().await.doing("note a verification")?;
+        let mut tx = self.lake.pool.begin().await.doing("note a verification")?;
         hold(&mut tx, &table, self.holder).await?;
         moves::advance(&mut tx, &[one.id], State::Copied, State::Verified).await?;
         tx.commit().await.doing("note a verification")?;
-        self.read_back.insert(one.attempt);
         fail::fail_point!("lake::verified");
         Ok(())
     }
 
     /// Files that cannot be trusted are left behind, and the next run copies anew.
-    async fn discard(&mut self, one: &Move, error: Error) -> Result<(), Error> {
-        let mut tx = self.conn.begin().await.doing("discard a copy")?;
+    async fn discard(&self, one: &Move, error: Error) -> Result<(), Error> {
+        let mut tx = self.lake.pool.begin().await.doing("discard a copy")?;
         hold(&mut tx, &self.policy.table, self.holder).await?;
         moves::discard_copy(&mut tx, one.id).await?;
         tx.commit().await.doing("discard a copy")?;

@@ -3,9 +3,10 @@
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::copy::stored_witness;
+use super::mend::is_there;
 use super::{Mover, adopt, commit, facts};
 use crate::drift;
-use crate::error::{Doing as _, Error};
+use crate::error::{Doing as _, Error, Locked as _};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
 use crate::ledger::{TableId, files, hold};
@@ -47,11 +48,18 @@ impl Mover<'_> {
             .execute(&mut self.conn)
             .await
             .doing("reset a timeout")?;
-        done.doing("detach a partition: someone has used the table for longer than 10 s")?;
+        done.doing("detach a partition")
+            .when_locked("someone has used the table for longer than 10 s")?;
         Ok(())
     }
 
     pub(super) async fn detach(&mut self, one: &Move) -> Result<(), Error> {
+        // what is lost is found while the day is still a part of its table
+        if self.read_back.contains(&one.attempt) {
+            self.made_sound(one).await?;
+        } else {
+            self.still_in_iceberg(one).await?;
+        }
         let id = self.policy.table.clone();
         if let Some(name) = &one.partition {
             let there = facts::partitions(&mut self.conn, &id).await?;
@@ -93,12 +101,7 @@ impl Mover<'_> {
         match one.kind {
             Kind::Move => {
                 let child = TableId::new(&id.schema, one.partition.as_deref().unwrap_or_default());
-                let there: bool = sqlx::query_scalar("select to_regclass($1) is not null")
-                    .bind(child.quoted())
-                    .fetch_one(&mut *tx)
-                    .await
-                    .doing("look for a partition")?;
-                if there {
+                if is_there(&mut tx, &child).await? {
                     // its lock keeps everyone out between the count and the drop
                     let name = child.quoted();
                     sqlx::raw_sql(AssertSqlSafe(format!(
@@ -147,9 +150,10 @@ impl Mover<'_> {
         Ok(())
     }
 
-    /// The last check: every file is part of the table's current snapshot and lies in the object store at its size.
-    /// When this process did not read the files itself, or someone has rewritten them, the day is read again: its
-    /// rows as they are now have the digest that the ledger says.
+    /// The last check: every file is part of the table's current snapshot and lies in the object store as it was
+    /// proven. One that does not is made once more from the rows, which are still here. When this process did not read
+    /// the files itself, or someone has rewritten them, the day is read again: its rows as they are now have the digest
+    /// that the ledger says.
     async fn still_in_iceberg(&mut self, one: &Move) -> Result<(), Error> {
         let files = files::of(&mut self.conn, one.id, one.attempt).await?;
         if files.is_empty() && one.rows == Some(0) {
@@ -164,44 +168,46 @@ impl Mover<'_> {
         };
         let deletes = live.iter().any(|f| f.deletes);
         let same = !files.is_empty() && !deletes && files.iter().all(|f| there(&f.path, f.rows));
-        let problem = if same && self.read_back.contains(&one.attempt) {
-            self.not_in_store(&files).await?
-        } else {
-            tracing::info!(
-                table = %self.policy.table, %day, rewritten = !same,
-                snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
-                "another process read these files, or they were rewritten since: reading the day again"
-            );
-            drift::verify_day(self.lake, &self.adopted.table, day)
-                .await?
-                .problem()
-        };
-        match problem {
-            None => Ok(()),
-            Some(message) => Err(Error::Differs {
-                what: format!(
-                    "the archive of {} on {day} and its ledger",
-                    self.policy.table
-                ),
-                message,
-            }),
+        if same {
+            self.made_sound(one).await?;
         }
+        if same && self.read_back.contains(&one.attempt) {
+            return Ok(());
+        }
+        tracing::info!(
+            table = %self.policy.table, %day, rewritten = !same,
+            snapshot = ?commit::find_batch(&table, std::slice::from_ref(one)),
+            "another process read these files, or they were rewritten since: reading the day again"
+        );
+        let found = drift::verify_day(self.lake, &self.adopted.table, day).await?;
+        if let Some(message) = found.problem() {
+            return Err(self.differs(one, message));
+        }
+        if same {
+            self.read_back.insert(one.attempt);
+        }
+        Ok(())
     }
 
-    /// Which of the files the object store has lost or has at another size.
-    async fn not_in_store(&self, files: &[files::File]) -> Result<Option<String>, Error> {
-        let mut wrong = Vec::new();
-        for file in files {
-            match self.lake.store.head(&file.path).await? {
-                None => wrong.push(format!("missing: {} is not in the object store", file.path)),
-                Some(object) if object.size != file.bytes.cast_unsigned() => wrong.push(format!(
-                    "altered: {} has {} bytes, not {}",
-                    file.path, object.size, file.bytes
-                )),
-                Some(_) => {}
-            }
+    /// Every file of a move lies in the object store as it was proven, or is made once more.
+    async fn made_sound(&mut self, one: &Move) -> Result<(), Error> {
+        let lost = self.unsound(one).await?;
+        if lost.is_empty() || self.mend(one, &lost).await? {
+            return Ok(());
         }
-        Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+        let problems: Vec<String> = lost.into_iter().map(|file| file.problem).collect();
+        Err(self.differs(one, problems.join("; ")))
+    }
+
+    fn differs(&self, one: &Move, message: String) -> Error {
+        Error::Differs {
+            what: format!(
+                "the archive of {} on {} and its ledger",
+                self.policy.table,
+                one.lower.date_naive()
+            ),
+            message,
+        }
     }
 }
 

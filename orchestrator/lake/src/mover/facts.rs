@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Row as _};
 
-use super::plan::{LateDay, Partition, parse_bounds};
+use super::plan::{Form, LateDay, Partition, parse_bounds};
 use crate::error::{Doing as _, Error};
 use crate::ledger::TableId;
 use crate::ledger::tables::Table;
@@ -87,7 +87,7 @@ pub(crate) async fn partitions(
 ) -> Result<Vec<Partition>, Error> {
     let rows = sqlx::query(
         "select c.relname, n.nspname, pg_get_expr(c.relpartbound, c.oid), pg_total_relation_size(c.oid),
-                i.inhdetachpending
+                i.inhdetachpending, c.relkind::text
          from pg_inherits i
          join pg_class c on c.oid = i.inhrelid
          join pg_namespace n on n.oid = c.relnamespace
@@ -110,6 +110,7 @@ pub(crate) async fn partitions(
                 text,
                 bytes: row.try_get(3)?,
                 detach_pending: row.try_get(4)?,
+                form: Form::of(row.try_get(5)?),
             })
         })
         .collect::<sqlx::Result<_>>()

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use iceberg::{Catalog as _, NamespaceIdent, TableIdent};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::facts::{self, Parent};
@@ -9,7 +10,7 @@ use super::plan::{self, Policy};
 use crate::error::{Doing as _, Error};
 use crate::lake::Lake;
 use crate::ledger::tables::Table;
-use crate::ledger::{TableId, fitting_name};
+use crate::ledger::{TableId, fitting_name, moves};
 use crate::shape::{self, Shape};
 
 /// A table that can be archived.
@@ -36,9 +37,10 @@ pub(super) async fn examine(
 ) -> Result<Fit, Error> {
     let id = &policy.table;
     let parent = facts::parent(conn, id, &policy.field).await?;
+    check_guards(conn, id).await?;
     let shape = Shape::of(conn, &id.schema, &id.name).await?;
     check_key(policy, &shape)?;
-    check_columns(lake, policy, &shape).await?;
+    check_columns(lake, conn, policy, &shape).await?;
     let view_name = match known {
         Some(known) => {
             check_field(policy, known)?;
@@ -102,8 +104,61 @@ fn check_field(policy: &Policy, known: &Table) -> Result<(), Error> {
     Err(refused(&policy.table, reason, hint))
 }
 
+/// Whether something hides rows of the table, or holds on to them.
+async fn check_guards(conn: &mut PgConnection, id: &TableId) -> Result<(), Error> {
+    const FAMILY: &str = "with family as (
+        select to_regclass($1)::oid as oid union all select inhrelid from pg_inherits where inhparent = to_regclass($1))";
+    let hidden: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "{FAMILY} select c.oid::regclass::text from family join pg_class c on c.oid = family.oid
+         where c.relrowsecurity order by c.relname limit 1"
+    )))
+    .bind(id.quoted())
+    .fetch_optional(&mut *conn)
+    .await
+    .doing("look for row level security")?;
+    if let Some(relation) = hidden {
+        let reason = format!("row level security is on for {relation}");
+        let hint = format!(
+            "what its policies hide from Trino's role would be missing in the view over the tiers, and the lake has \
+             no policies: alter table {relation} disable row level security"
+        );
+        return Err(refused(id, reason, &hint));
+    }
+    let held: Option<(String, String)> = sqlx::query_as(AssertSqlSafe(format!(
+        "{FAMILY} select conname::text, conrelid::regclass::text from family join pg_constraint on confrelid = family.oid
+         where contype = 'f' and conparentid = 0 order by 1 limit 1"
+    )))
+    .bind(id.quoted())
+    .fetch_optional(conn)
+    .await
+    .doing("look for foreign keys")?;
+    if let Some((constraint, relation)) = held {
+        let reason = format!("the foreign key {constraint} of {relation} refers to it");
+        let hint = format!(
+            "rows that something refers to cannot leave: alter table {relation} drop constraint {constraint}"
+        );
+        return Err(refused(id, reason, &hint));
+    }
+    Ok(())
+}
+
+/// Whether a table of the lake never had a row, and none is on its way: it may be made anew.
+pub(super) async fn is_blank(
+    conn: &mut PgConnection,
+    id: &TableId,
+    table: &iceberg::table::Table,
+) -> Result<bool, Error> {
+    let blank = table.metadata().snapshots().next().is_none();
+    Ok(blank && moves::open(conn, id).await?.is_empty())
+}
+
 /// Whether Iceberg's table takes the columns: the one that is there, or the one that would be made.
-async fn check_columns(lake: &Lake, policy: &Policy, shape: &Shape) -> Result<(), Error> {
+async fn check_columns(
+    lake: &Lake,
+    conn: &mut PgConnection,
+    policy: &Policy,
+    shape: &Shape,
+) -> Result<(), Error> {
     let id = &policy.table;
     let Some(there) = find(lake, &iceberg_name(id)).await? else {
         return shape::new_table(&id.to_string(), shape, &policy.field).map(|_| ());
@@ -112,6 +167,9 @@ async fn check_columns(lake: &Lake, policy: &Policy, shape: &Shape) -> Result<()
     let schema = metadata.current_schema();
     match shape.diff(&policy.field, schema, metadata.last_column_id())? {
         shape::Plan::Same | shape::Plan::Evolve { .. } => Ok(()),
+        shape::Plan::Refused { .. } if is_blank(conn, id, &there).await? => {
+            shape::new_table(&id.to_string(), shape, &policy.field).map(|_| ())
+        }
         shape::Plan::Refused { reason, hint } => Err(refused(id, reason, &hint)),
     }
 }
@@ -141,7 +199,7 @@ async fn check_partitions(
 
 /// Whether a new table's names are its own: in Trino, in Iceberg, in schema `lake`. Returns the view's: the table's,
 /// with the schema when another one's view is called so.
-async fn free_names(conn: &mut PgConnection, id: &TableId) -> Result<String, Error> {
+pub(super) async fn free_names(conn: &mut PgConnection, id: &TableId) -> Result<String, Error> {
     for name in [&id.schema, &id.name] {
         if *name != name.to_lowercase() {
             let reason =

@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use super::plan::{midnight, next_day};
 use super::{Mover, adopt, facts};
 use crate::digest::row_hashes;
-use crate::error::{Doing as _, Error};
+use crate::error::{Doing as _, Error, Locked as _};
 use crate::ledger::moves::{self, Move, Planned};
 use crate::ledger::state::Kind;
 use crate::ledger::tables::Table;
@@ -78,7 +78,8 @@ impl Mover<'_> {
         .bind(flush)
         .execute(&mut *tx)
         .await
-        .doing("close a flush: a writer holds the boundary for longer than 2 s")?;
+        .doing("close a flush")
+        .when_locked("a writer holds the boundary for longer than 2 s")?;
         let planned: Vec<Planned> = facts::late_days(&mut tx, &table, flush)
             .await?
             .iter()
@@ -97,15 +98,15 @@ impl Mover<'_> {
         Ok(true)
     }
 
-    /// Takes out of a flush's day what is not to be archived.
-    pub(super) async fn resolve(&mut self, one: &Move) -> Result<(), Error> {
+    /// Takes out of a flush's day what is not to be archived. Returns how many rows were set aside that nobody else has.
+    pub(super) async fn resolve(&mut self, one: &Move) -> Result<usize, Error> {
         let late = self.late_rows(one).await?;
         let mut verdict = Verdict::default();
         let waiting = newest(late, &mut verdict);
         self.compare_with_archive(one, &waiting, &mut verdict)
             .await?;
         if verdict.repeated.is_empty() && verdict.refused.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         tracing::info!(
             table = %one.table, day = %one.lower.date_naive(),
@@ -118,7 +119,7 @@ impl Mover<'_> {
         set_aside(&mut tx, &table, &verdict).await?;
         tx.commit().await.doing("sort out late rows")?;
         fail::fail_point!("lake::late_rows_resolved");
-        Ok(())
+        Ok(verdict.refused.len())
     }
 
     /// The late rows of a day by the hash of their key, in the order of their arrival.
@@ -203,14 +204,14 @@ impl Mover<'_> {
 async fn set_aside(conn: &mut PgConnection, table: &Table, verdict: &Verdict) -> Result<(), Error> {
     let (late, field) = (table.late(), quote(&table.field));
     let (seqs, reasons): (Vec<i64>, Vec<&str>) = verdict.refused.iter().copied().unzip();
-    // Kept whole: nobody else has them. A row counts as refused once, whatever is found of it, and however often a
+    // `l.*`: a column may be called `l`. Kept whole: nobody else has them. A row counts as refused once, whatever is found of it, and however often a
     // writer sends it again.
     sqlx::query(AssertSqlSafe(format!(
         "insert into lake.refused_rows (table_schema, table_name, flush, field_value, reason, row)
          select distinct on (l.{SEQ}) $1, $2, l.ridehail_flush, l.{field}, r.reason,
                 w.row
          from {late} l join unnest($3::int8[], $4::text[]) as r (seq, reason) on r.seq = l.{SEQ},
-              lateral (select to_jsonb(l) - {OWN}) as w (row)
+              lateral (select to_jsonb(l.*) - {OWN}) as w (row)
          where not exists (
              select from lake.refused_rows o
              where o.table_schema = $1 and o.table_name = $2 and md5(o.row::text) = md5(w.row::text) and o.row = w.row)

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::plan::Due;
 use super::{Adopted, Mover, adopt};
-use crate::error::{Doing as _, Error};
+use crate::error::{Doing as _, Error, Locked as _};
 use crate::ledger::moves::{self, Move, Planned};
 use crate::ledger::state::{Kind, State};
 use crate::ledger::{TableId, fitting_name, hold, quote};
@@ -63,7 +63,8 @@ impl Mover<'_> {
         .bind(upper)
         .execute(&mut *tx)
         .await
-        .doing("advance the boundary: a writer holds it for longer than 2 s")?;
+        .doing("advance the boundary")
+        .when_locked("a writer holds it for longer than 2 s")?;
         fail::fail_point!("lake::boundary_advanced");
         net.make(&mut tx).await?;
         for one in batch {
@@ -108,16 +109,41 @@ impl Net {
 
     /// The trigger function: inserts go to the late table, other changes are refused.
     async fn make(&self, conn: &mut PgConnection) -> Result<(), Error> {
-        let values: Vec<String> = self.columns.iter().map(|c| format!("new.{c}")).collect();
+        // Names in the function are those of Postgres or have their schema: it runs as its owner, and the path is its
+        // caller's. The same path now, so that expressions are written out with schemas.
+        sqlx::raw_sql("set local search_path = pg_catalog")
+            .execute(&mut *conn)
+            .await
+            .doing("make the net")?;
+        // a generated column has no value yet when a trigger sees its row
+        let generated: Vec<(String, String)> = sqlx::query_as(
+            "select a.attname::text, pg_get_expr(d.adbin, d.adrelid)
+             from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+             where a.attrelid = to_regclass($1) and a.attgenerated = 's' and not a.attisdropped",
+        )
+        .bind(self.table.quoted())
+        .fetch_all(&mut *conn)
+        .await
+        .doing("read how columns are generated")?;
+        let mut values = self.columns.clone();
+        let mut row = Vec::new();
+        for (column, value) in self.columns.iter().zip(&mut values) {
+            match generated.iter().find(|(name, _)| quote(name) == *column) {
+                Some((_, expression)) => *value = format!("({expression}) as {column}"),
+                None => row.push(format!("new.{column} as {column}")),
+            }
+        }
         let sql = format!(
-            "create or replace function {}() returns trigger language plpgsql security definer as $net$
+            "create or replace function {}() returns trigger language plpgsql security definer
+             set search_path = pg_catalog, pg_temp as $net$
              begin
                  if tg_op = 'INSERT' then
                      -- suspect: whoever does not know the boundary may insert what is archived already
                      insert into {} ({}, ridehail_flush, ridehail_suspect)
-                     select {}, b.open_flush, true from lake.boundaries b
+                     select n.*, b.open_flush, true
+                     from (select {} from (select {}) r) n, lake.boundaries b
                      where b.table_schema = {} and b.table_name = {}
-                     for share;
+                     for share of b;
                      return null;
                  end if;
                  raise exception '% of {} is refused: % is archived', tg_op, tg_table_name
@@ -128,6 +154,7 @@ impl Net {
             self.late,
             self.columns.join(", "),
             values.join(", "),
+            row.join(", "),
             literal(&self.table.schema),
             literal(&self.table.name),
             self.table.to_string().replace('\'', "''").replace('%', "%%"),
@@ -154,7 +181,8 @@ impl Net {
         sqlx::raw_sql(AssertSqlSafe(sql))
             .execute(conn)
             .await
-            .doing("put the net on a partition: someone writes to it for longer than 2 s")?;
+            .doing("put the net on a partition")
+            .when_locked("someone writes to it for longer than 2 s")?;
         Ok(())
     }
 }

@@ -17,6 +17,29 @@ pub struct Policy {
     pub live: Option<crate::view::Live>,
 }
 
+/// What a partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A table with rows of its own.
+    Table,
+    /// Partitioned in turn: `from only` it there is no row.
+    Partitioned,
+    /// Its rows are on another server.
+    Foreign,
+}
+
+impl Form {
+    /// Of `pg_class.relkind`.
+    #[must_use]
+    pub fn of(relkind: &str) -> Self {
+        match relkind {
+            "p" => Self::Partitioned,
+            "f" => Self::Foreign,
+            _ => Self::Table,
+        }
+    }
+}
+
 /// A partition of the table, as Postgres has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
@@ -32,6 +55,8 @@ pub struct Partition {
     pub bytes: i64,
     /// A DETACH … CONCURRENTLY was broken off.
     pub detach_pending: bool,
+    /// What it is.
+    pub form: Form,
 }
 
 /// Late rows that wait for a flush.
@@ -151,6 +176,19 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
             });
             return plan;
         }
+        let form = match partition.form {
+            Form::Table => None,
+            Form::Partitioned => Some("partitioned itself"),
+            Form::Foreign => Some("a foreign table"),
+        };
+        if let Some(form) = form {
+            plan.refused = Some(Refusal {
+                reason: format!("its partition {} is {form}", partition.name),
+                hint: "only a day that is one plain table can leave: detach it, and attach a table with its rows"
+                    .to_owned(),
+            });
+            return plan;
+        }
         if partition.schema != facts.schema {
             plan.refused = Some(Refusal {
                 reason: format!(
@@ -235,6 +273,7 @@ mod tests {
             text: String::new(),
             bytes: 1,
             detach_pending: false,
+            form: Form::Table,
         }
     }
 
@@ -304,6 +343,15 @@ mod tests {
         assert!(again.due.is_empty() && again.warnings[0].contains("made again"));
         let month = check(&[partition("2026-09-01", "2026-10-01")], None, &[], &[], 9);
         assert!(month.refused.unwrap().reason.contains("not one UTC day"));
+        let parted = Partition {
+            form: Form::of("p"),
+            ..partition("2026-10-01", "2026-10-02")
+        };
+        let refused = check(&[parted], None, &[], &[], 9).refused.unwrap();
+        assert_eq!(
+            refused.reason,
+            "its partition t_20261001 is partitioned itself"
+        );
         let default = Partition {
             bounds: None,
             text: "DEFAULT".to_owned(),

@@ -39,12 +39,13 @@ pub async fn preview(
     now: DateTime<Utc>,
     most: usize,
 ) -> Result<Preview, Error> {
+    lake.store.reach().await?;
     owner::may_change(lake).await?;
     let mut conn = lake.connect().await?;
     let table = tables::get(&mut conn, &policy.table).await?;
     let fit = fitness::examine(lake, &mut conn, policy, table.as_ref(), now).await?;
     let known = moves::all(&mut conn, &policy.table).await?;
-    let presence = lake.trino_now().await;
+    let presence = lake.trino_here().await?;
     let facts = Facts {
         lake,
         presence: &presence,
@@ -103,19 +104,10 @@ impl Facts<'_> {
             archived: &days(&archived),
             most,
         });
-        if plan.refused.is_none() && !plan.due.is_empty() {
-            match self.presence {
-                Presence::Unset => {}
-                Presence::Away(why) => plan.warnings.push(not_asked(why)),
-                Presence::Ready(trino) => {
-                    match unreadable(trino, self.lake, id, self.shape).await {
-                        Ok(refused) => plan.refused = refused,
-                        Err(error) if error.is_trino_away() => {
-                            plan.warnings.push(not_asked(&error.told()));
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
+        if plan.refused.is_none() && (!plan.due.is_empty() || self.table.is_none()) {
+            match readable(self.lake, self.presence, id, self.shape).await? {
+                Ok(refused) => plan.refused = refused,
+                Err(why) => plan.warnings.push(why),
             }
         }
         if plan.refused.is_none() {
@@ -190,9 +182,23 @@ async fn first_unfit<'a>(
     Ok(found.and_then(|at| unfit.get(usize::try_from(at).ok()?)))
 }
 
-/// What a plan says when Trino should be asked and cannot be.
-fn not_asked(why: &str) -> String {
-    format!("whether Trino can read it was not checked: {why}")
+/// Why Trino could not read the table, if that is so; `Err` = what a plan says when it could not be asked.
+pub(super) async fn readable(
+    lake: &Lake,
+    presence: &Presence,
+    id: &TableId,
+    shape: &Shape,
+) -> Result<Result<Option<Refusal>, String>, Error> {
+    let not_asked = |why: &str| format!("whether Trino can read it was not checked: {why}");
+    match presence {
+        Presence::Unset => Ok(Ok(None)),
+        Presence::Away(why) => Ok(Err(not_asked(why))),
+        Presence::Ready(trino) => match unreadable(trino, lake, id, shape).await {
+            Ok(refused) => Ok(Ok(refused)),
+            Err(error) if error.is_trino_away() => Ok(Err(not_asked(&error.told()))),
+            Err(error) => Err(error),
+        },
+    }
 }
 
 /// Why Trino could not read the table where it is now. The view over the tiers reads the days that have not left
@@ -219,7 +225,11 @@ async fn unreadable(
             if failure.error_type != "INSUFFICIENT_RESOURCES" && !failure.is_starting() =>
         {
             let hint = match failure.error_name.as_str() {
-                _ if failure.message.contains("supported columns") => types,
+                _ if failure.message.contains("supported columns")
+                    || failure.message.contains("DECIMAL scale") =>
+                {
+                    types
+                }
                 "TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND" => {
                     "does Trino's catalog read this database, and may its user read the table?"
                 }

@@ -26,6 +26,13 @@ pub enum Event {
         /// Trino's names of them.
         queries: Vec<String>,
     },
+    /// A file that the object store had lost, or had with other bytes, was made once more from rows in Postgres.
+    Mended {
+        /// Whose.
+        table: TableId,
+        /// Where it is.
+        file: String,
+    },
     /// A view was made or replaced.
     View {
         /// Its name, with schema.

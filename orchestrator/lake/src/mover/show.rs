@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::Connection as _;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::report::{Event, Stopped};
 use super::{Mover, adopt};
 use crate::error::{Doing as _, Error};
+use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
-use crate::ledger::tables::Shown;
+use crate::ledger::tables::{Shown, Table};
 use crate::ledger::{TableId, hold, quote, tables};
 use crate::trino::{self, Trino};
 use crate::view::{HISTORY, View, view_columns};
@@ -40,17 +41,86 @@ impl Mover<'_> {
             .iter()
             .map(|m| m.flush)
             .fold(self.adopted.table.visible_flush, i64::max);
-        let shown = self.replace_view(boundary, flush).await?;
-        fail::fail_point!("lake::view_replaced");
+        // someone else may have changed its schema since adoption
+        self.adopted.iceberg = adopt::load(self.lake, &self.adopted.table).await?;
+        self.sees_commit(batch).await?;
         let ids: Vec<_> = batch.iter().map(|m| m.id).collect();
-        let id = &self.policy.table;
-        let mut tx = self.conn.begin().await.doing("note the view")?;
-        hold(&mut tx, id, self.holder).await?;
-        tables::set_visible(&mut tx, id, &shown).await?;
-        moves::advance(&mut tx, &ids, State::Committed, State::Visible).await?;
-        tx.commit().await.doing("note the view")?;
+        self.make_view(boundary, flush, &ids).await?;
         fail::fail_point!("lake::shown");
         self.reload().await
+    }
+
+    /// Makes the view and notes it, and that these moves are visible. Whoever claims the table meanwhile waits: Trino
+    /// knows no fencing, and a statement of ours that came late would take the view back. Should our session have
+    /// ended all the same, its successor's view is made once more.
+    async fn make_view(
+        &mut self,
+        boundary: Option<DateTime<Utc>>,
+        flush: i64,
+        ids: &[Uuid],
+    ) -> Result<(), Error> {
+        let id = self.policy.table.clone();
+        let mut tx = self.lake.pool.begin().await.doing("note the view")?;
+        hold(&mut tx, &id, self.holder).await?;
+        let shown = self.replace_view(boundary, flush).await?;
+        fail::fail_point!("lake::view_replaced");
+        let noting = async {
+            // still ours, if the session is
+            hold(&mut tx, &id, self.holder).await?;
+            tables::set_visible(&mut tx, &id, &shown).await?;
+            moves::advance(&mut tx, ids, State::Committed, State::Visible).await?;
+            tx.commit().await.doing("note the view")
+        };
+        let Err(error) = noting.await else {
+            return Ok(());
+        };
+        if let Err(second) = self.give_view_back(&shown.statement).await {
+            tracing::warn!(error = %second, "the view may be an older one; the next run looks at it");
+        }
+        Err(error)
+    }
+
+    /// Makes the view that the ledger says, unless that is `ours`.
+    async fn give_view_back(&self, ours: &str) -> Result<(), Error> {
+        let mut conn = self.lake.connect().await?;
+        let noted = tables::get(&mut conn, &self.policy.table).await?;
+        let noted = noted.and_then(|table| table.view_statement);
+        if let Some(statement) = noted.filter(|statement| statement != ours) {
+            self.trino()?.rows(&statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether Trino's catalog of Iceberg's tables is the one that was committed to: the view would read it.
+    async fn sees_commit(&self, batch: &[Move]) -> Result<(), Error> {
+        let Some(snapshot) = batch.iter().find_map(|m| m.snapshot) else {
+            return Ok(());
+        };
+        let (table, names) = (&self.adopted.table, &self.lake.names);
+        let sql = format!(
+            "select count(*) from {}.{}.{} where snapshot_id = {snapshot}",
+            quote(&names.trino_lake),
+            quote(&table.iceberg_schema),
+            quote(&format!("{}$snapshots", table.iceberg_table)),
+        );
+        let seen = match self.trino()?.rows(&sql).await {
+            Ok(rows) => rows.first().and_then(|row| row.first()?.as_i64()) == Some(1),
+            Err(trino::Error::Failed(failure)) if failure.error_type == "USER_ERROR" => false,
+            Err(error) => return Err(error.into()),
+        };
+        // one that upkeep has expired meanwhile is nobody's
+        let metadata = self.adopted.iceberg.metadata();
+        if seen || metadata.snapshot_by_id(snapshot).is_none() {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            table: table.id.to_string(),
+            reason: format!(
+                "Trino's catalog `{}` does not show what was committed",
+                names.trino_lake
+            ),
+            hint: "its iceberg.jdbc-catalog settings must name this database and RIDEHAIL_LAKE_CATALOG".to_owned(),
+        })
     }
 
     /// Makes the view anew when it is not what it would be made as now: someone replaced it, or the table has other
@@ -83,12 +153,7 @@ impl Mover<'_> {
         boundary: Option<DateTime<Utc>>,
         flush: i64,
     ) -> Result<(), Error> {
-        let shown = self.replace_view(boundary, flush).await?;
-        let id = self.policy.table.clone();
-        let mut tx = self.conn.begin().await.doing("note the view")?;
-        hold(&mut tx, &id, self.holder).await?;
-        tables::set_visible(&mut tx, &id, &shown).await?;
-        tx.commit().await.doing("note the view")?;
+        self.make_view(boundary, flush, &[]).await?;
         self.reload().await
     }
 
@@ -161,23 +226,7 @@ impl Mover<'_> {
 
     /// The view as Trino has it; `None` when there is none.
     pub(super) async fn view_text(&self) -> Result<Option<String>, Error> {
-        let sql = format!(
-            "SHOW CREATE VIEW {}.{HISTORY}.{}",
-            self.lake.names.trino_lake_admin,
-            quote(&self.adopted.table.view_name)
-        );
-        match self.trino()?.text(&sql).await {
-            Ok(text) => Ok(Some(text)),
-            Err(trino::Error::Failed(failure))
-                if matches!(
-                    failure.error_name.as_str(),
-                    "TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND" | "NOT_FOUND"
-                ) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        view_text(self.lake, self.trino()?, &self.adopted.table).await
     }
 
     /// Waits until no query runs that began before the view was replaced: one that did may read Postgres for days
@@ -291,4 +340,32 @@ async fn running_before(trino: &Trino, at: DateTime<Utc>) -> Result<Vec<String>,
         .iter()
         .filter_map(|row| Some(row.first()?.as_str()?.to_owned()))
         .collect())
+}
+
+/// A table's view over the tiers as Trino has it; `None` when there is none.
+///
+/// # Errors
+/// Trino's.
+pub(crate) async fn view_text(
+    lake: &Lake,
+    trino: &Trino,
+    table: &Table,
+) -> Result<Option<String>, Error> {
+    let sql = format!(
+        "SHOW CREATE VIEW {}.{HISTORY}.{}",
+        lake.names.trino_lake_admin,
+        quote(&table.view_name)
+    );
+    match trino.text(&sql).await {
+        Ok(text) => Ok(Some(text)),
+        Err(trino::Error::Failed(failure))
+            if matches!(
+                failure.error_name.as_str(),
+                "TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND" | "NOT_FOUND"
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }

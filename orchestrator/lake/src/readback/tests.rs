@@ -71,6 +71,7 @@ fn table(store: &Store, shape: &Shape) -> Table {
 fn place() -> Place {
     Place {
         attempt: Uuid::from_u128(7),
+        named: Uuid::from_u128(7),
         move_id: Uuid::from_u128(8),
         flush: 3,
         day: chrono::NaiveDate::from_ymd_opt(2026, 11, 20).unwrap(),

@@ -112,6 +112,9 @@ impl Failure {
             "JDBC_ERROR" if self.message.contains("read-only transaction") => {
                 Some("that catalog is for reading; write to its server itself")
             }
+            "PERMISSION_DENIED" => {
+                Some("RIDEHAIL_TRINO_USER says who asks, and Trino's access rules what they may do")
+            }
             "JDBC_ERROR" => Some("the server behind that catalog may be down: `make status`"),
             _ => None,
         }

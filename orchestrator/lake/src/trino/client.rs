@@ -97,10 +97,14 @@ impl Trino {
         Self { source, ..self }
     }
 
-    /// Where it is.
+    /// Where it is, as people may see it: a password in an address is for the server alone.
     #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn url(&self) -> String {
+        let Ok(mut url) = reqwest::Url::parse(&self.url) else {
+            return "an address that is none".to_owned();
+        };
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        url.as_str().trim_end_matches('/').to_owned()
     }
 
     /// Sends a statement.
@@ -195,20 +199,12 @@ impl Trino {
         Ok(info.get("starting") == Some(&Value::Bool(false)))
     }
 
-    /// Where it is, as people may see it: a password in an address is for the server alone.
-    fn shown(&self) -> String {
-        let Ok(mut url) = reqwest::Url::parse(&self.url) else {
-            return self.url.clone();
-        };
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
-        url.as_str().trim_end_matches('/').to_owned()
-    }
-
     fn unreachable(&self, source: reqwest::Error) -> Error {
-        Error::Unreachable {
-            url: self.shown(),
-            source: source.without_url(),
+        let (url, source) = (self.url(), source.without_url());
+        if source.is_builder() {
+            return Error::Address { url, source };
         }
+        Error::Unreachable { url, source }
     }
 
     async fn read(&self, response: Response) -> Result<Page, Error> {
@@ -218,7 +214,7 @@ impl Trino {
             .await
             .map_err(|source| self.unreachable(source))?;
         let refused = |words: &str| Error::Refused {
-            url: self.shown(),
+            url: self.url(),
             status: status.as_u16(),
             body: words.chars().take(300).collect(),
         };

@@ -95,8 +95,8 @@ impl Layout {
 
     /// Of the file numbered `n`.
     pub(super) fn location(&self, n: usize) -> String {
-        let Place { day, attempt, .. } = self.place;
-        format!("{}/data/{day}/{attempt}-{n}.parquet", self.location)
+        let Place { day, named, .. } = self.place;
+        format!("{}/data/{day}/{named}-{n}.parquet", self.location)
     }
 
     pub(super) fn partition(&self) -> Struct {

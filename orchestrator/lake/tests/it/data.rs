@@ -20,8 +20,10 @@ use crate::bed::Bed;
 const DAY: &str = "2026-11-20";
 
 fn place() -> Place {
+    let attempt = Uuid::new_v4();
     Place {
-        attempt: Uuid::new_v4(),
+        attempt,
+        named: attempt,
         move_id: Uuid::new_v4(),
         flush: 0,
         day: DAY.parse().unwrap(),

@@ -45,9 +45,9 @@ pub(super) async fn execute(args: AbandonArgs, printer: &Printer) -> anyhow::Res
         ) => printer.json(&json!({
             "table": id.to_string(), "given_back": days, "late_rows": rows, "refused_rows": refused,
         })),
-        (Output::Json, Abandoned::Kept { table }) => {
-            printer.json(&json!({ "table": id.to_string(), "day": args.day, "kept": table.to_string() }));
-        }
+        (Output::Json, Abandoned::Kept { table, problem }) => printer.json(&json!({
+            "table": id.to_string(), "day": args.day, "kept": table.to_string(), "archive_lacks": problem,
+        })),
         (
             Output::Text,
             Abandoned::GivenBack {
@@ -66,8 +66,24 @@ pub(super) async fn execute(args: AbandonArgs, printer: &Printer) -> anyhow::Res
                 ));
             }
         }
-        (Output::Text, Abandoned::Kept { table }) => printer.line(&format!(
+        (
+            Output::Text,
+            Abandoned::Kept {
+                table,
+                problem: None,
+            },
+        ) => printer.line(&format!(
             "{id} {}: archived as it was copied; {table} is a table of its own now, for you to compare and drop",
+            args.day
+        )),
+        (
+            Output::Text,
+            Abandoned::Kept {
+                table,
+                problem: Some(problem),
+            },
+        ) => printer.line(&format!(
+            "{id} {}: {table} is a table of its own now. Keep it: the archive does not hold the day as it was ({problem})",
             args.day
         )),
     }

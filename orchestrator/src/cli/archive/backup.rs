@@ -107,7 +107,7 @@ async fn list(common: &Common, output: Output, printer: &Printer) -> anyhow::Res
         for one in &all {
             printer.json(&json!({
                 "backup": one.backup_id, "file": one.file, "taken_at": one.taken_at, "kept": one.kept,
-                "tables": one.tables,
+                "tables": one.tables, "whole": one.whole,
             }));
         }
         return Ok(());
@@ -130,7 +130,12 @@ async fn list(common: &Common, output: Output, printer: &Printer) -> anyhow::Res
                 one.backup_id.to_string(),
                 one.taken_at.format("%Y-%m-%d %H:%M:%S").to_string(),
                 one.tables.to_string(),
-                if one.kept { "kept" } else { "forgotten" }.to_owned(),
+                match (one.whole, one.kept) {
+                    (false, _) => "not whole",
+                    (true, true) => "kept",
+                    (true, false) => "forgotten",
+                }
+                .to_owned(),
                 one.file.clone(),
             ]
         })

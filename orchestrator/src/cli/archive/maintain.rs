@@ -133,6 +133,11 @@ async fn show(common: &Common, request: &Request, printer: &Printer) -> anyhow::
         for (day, files, bytes) in &done.compacted.days {
             printer.line(&format!("  compact {day}: {files} files, {bytes} bytes"));
         }
+        for day in &done.compacted.unnoted {
+            printer.line(&format!(
+                "  read {day}: a file of it was never proven by its bytes"
+            ));
+        }
         for snapshot in &done.expired {
             let at = snapshot.at.format("%Y-%m-%d %H:%M:%S");
             printer.line(&format!("  expire snapshot {} of {at} UTC", snapshot.id));

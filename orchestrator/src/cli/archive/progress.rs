@@ -82,6 +82,9 @@ impl Reporter for Progress {
                 self.line(&words);
             }
             Event::View { name } => self.line(&format!("view {name} replaced")),
+            Event::Mended { table, file } => self.line(&format!(
+                "{table}  the object store had lost {file}: made once more from the rows in Postgres, byte for byte"
+            )),
         }
     }
 }
@@ -155,6 +158,9 @@ impl Reporter for LogProgress {
                 );
             }
             Event::View { name } => tracing::info!(view = name, "view replaced"),
+            Event::Mended { table, file } => {
+                tracing::warn!(%table, file, "the object store had lost a file: made once more from the rows in Postgres");
+            }
             Event::Progress { .. } => {}
         }
     }

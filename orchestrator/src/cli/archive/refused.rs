@@ -45,7 +45,12 @@ pub(super) async fn execute(args: RefusedArgs, printer: &Printer) -> anyhow::Res
     let opened = common.open().await?;
     let rows = refused(opened.lake.pool(), table.as_deref(), limit).await?;
     if output == Output::Json {
-        rows.iter().for_each(|row| printer.json(row));
+        for row in &rows {
+            // spliced in as it is: read as a JSON value, a number of forty digits would lose half of them
+            let others = serde_json::to_string(row)?;
+            let others = others.strip_suffix('}').unwrap_or(&others);
+            printer.line(&format!("{others},\"row\":{}}}", row.row));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if rows.is_empty() {
@@ -71,7 +76,7 @@ pub(super) async fn execute(args: RefusedArgs, printer: &Printer) -> anyhow::Res
                 row.field_value.format("%Y-%m-%d %H:%M:%S%.f").to_string(),
                 row.refused_at.format("%Y-%m-%d %H:%M:%S").to_string(),
                 row.reason.clone(),
-                row.row.to_string(),
+                row.row.clone(),
             ]
         })
         .collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use lake::audit::Audit;
+use lake::audit::{self, Audit};
 use lake::ledger::tables::{self, Table};
 use lake::throttle::Throttle;
 use serde_json::json;
@@ -58,6 +58,8 @@ struct Seen {
     bad: u64,
     /// Tables that could not be looked at.
     failed: u64,
+    /// Views that are not what was made.
+    views: u64,
 }
 
 pub(super) async fn execute(
@@ -93,10 +95,17 @@ pub(super) async fn execute(
             },
         }
     }
-    if let Some(day) = args.day
+    let asked = match (args.day, args.from, args.to) {
+        (Some(day), ..) => Some(format!("of {day}")),
+        (None, Some(from), Some(to)) => Some(format!("from {from} to {to}")),
+        (None, Some(from), None) => Some(format!("since {from}")),
+        (None, None, Some(to)) => Some(format!("until {to}")),
+        (None, None, None) => None,
+    };
+    if let Some(days) = asked
         && seen.days + seen.failed == 0
     {
-        let what = format!("no table that was looked at has archived rows of {day}");
+        let what = format!("no table that was looked at has archived rows {days}");
         let hint = "`ridehail archive explain TABLE` lists the days that are archived".to_owned();
         return Err(Advice { what, hint }.into());
     }
@@ -110,7 +119,9 @@ pub(super) async fn execute(
             grouped(seen.bad)
         ));
     }
-    Ok(ExitCode::from(u8::from(seen.bad + seen.failed > 0)))
+    Ok(ExitCode::from(u8::from(
+        seen.bad + seen.failed + seen.views > 0,
+    )))
 }
 
 fn cannot_be_looked_at(printer: &Printer, output: Output, table: &Table, error: &lake::Error) {
@@ -173,6 +184,17 @@ async fn verify(
         });
     }
     bar.finish_and_clear();
+    if let Some(problem) = audit::view_problem(&opened.lake, table).await? {
+        seen.bad += 1;
+        match args.output {
+            Output::Json => printer
+                .json(&json!({ "table": table.id.to_string(), "ok": false, "error": problem })),
+            Output::Text => printer.line(&printer.paint(
+                Color::Red,
+                &format!("{}: {problem}; the next run makes it again", table.id),
+            )),
+        }
+    }
     if args.deep {
         extra(&audit, opened, table, &days, args.output, printer).await?;
     }

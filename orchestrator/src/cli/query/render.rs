@@ -2,6 +2,7 @@
 
 use lake::trino::Column;
 use serde_json::{Map, Value as Json};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::printer::{Color, Printer};
 
@@ -55,15 +56,17 @@ impl Sheet {
     }
 }
 
+/// In a terminal's cells: a letter of Chinese takes two.
 fn width(text: &str) -> usize {
-    text.chars().count()
+    text.width()
 }
 
-fn pad(text: &str, width: usize, right: bool) -> String {
+fn pad(text: &str, to: usize, right: bool) -> String {
+    let blank = " ".repeat(to.saturating_sub(width(text)));
     if right {
-        format!("{text:>width$}")
+        format!("{blank}{text}")
     } else {
-        format!("{text:<width$}")
+        format!("{text}{blank}")
     }
 }
 

@@ -186,13 +186,18 @@ async fn attempt(
         Engine::Warehouse { warehouse, adapter } => (warehouse, adapter),
         Engine::Lake(archiver) => return archiver.attempt(planned, &cancel).await,
     };
+    let project = &worker.prepared.project;
+    let folder = worker
+        .manifest_node(planned)
+        .map_or(project.root.as_path(), |node| project.root_of(node));
     let options = RunOptions {
         full_refresh: worker.full_refresh,
-        native_partitions: worker.prepared.project.native_partitions(),
+        native_partitions: project.native_partitions(),
         contract: None,
         cancel: cancel.clone(),
         query_comment: Some(comment(worker, planned)),
-        project_root: worker.prepared.project.root.clone(),
+        project_root: folder.to_owned(),
+        resets_by_macro: project.replaces_resets(),
         hooks: None,
     };
     // everything about the node, its templates' questions included, happens in one session

@@ -128,8 +128,8 @@ impl Archive {
                 self.day()
             ),
             hint: Some(format!(
-                "run it without --full-refresh and as what it was; to build it anew, first bring its days back \
-                 with `ridehail archive restore {name}`"
+                "run it without --full-refresh and as what it was; a model of another name can be built from all \
+                 days, those of {name} from copies that `ridehail archive restore` makes"
             )),
         }
     }

@@ -138,7 +138,7 @@ async fn a_rebuild_of_what_is_archived_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Config);
     insta::assert_snapshot!(format!("{error}\nhint: {}", error.hint().unwrap_or("none")), @"
     model.p.m cannot be built anew: days of s.m before 2026-11-04 are archived, and a rebuild would lose what joins them to the rest
-    hint: run it without --full-refresh and as what it was; to build it anew, first bring its days back with `ridehail archive restore s.m`
+    hint: run it without --full-refresh and as what it was; a model of another name can be built from all days, those of s.m from copies that `ridehail archive restore` makes
     ");
     unchanged(&db, "--full-refresh").await;
     for kind in ["table", "view"] {

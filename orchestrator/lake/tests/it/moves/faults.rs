@@ -175,7 +175,7 @@ async fn a_trino_that_does_what_it_does_not_answer() {
     survive("fault_trino", async |city| {
         let mut servers = city.servers.clone();
         let real = city.trino().url();
-        let proxy = proxy.insert(http::proxy(without_scheme(real), fate).await);
+        let proxy = proxy.insert(http::proxy(without_scheme(&real), fate).await);
         servers.lake.trino.trino_url = Some(proxy.url());
         servers
     })
