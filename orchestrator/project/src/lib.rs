@@ -32,6 +32,7 @@ pub mod profile;
 mod project_file;
 pub mod relation;
 pub mod rendered;
+mod replaced;
 pub mod sample;
 pub mod select;
 pub mod state;

@@ -45,48 +45,6 @@ const NATIVE: [&str; 4] = ["view", "table", "incremental", "ephemeral"];
 /// Strategies it knows.
 const STRATEGIES: [&str; 4] = ["append", "delete+insert", "merge", "default"];
 
-/// Built-in macros that the engine's own building stands for: whoever replaces one wants it called.
-const PIECES: [&str; 38] = [
-    "run_hooks",
-    "make_intermediate_relation",
-    "make_temp_relation",
-    "make_backup_relation",
-    "drop_relation",
-    "drop_relation_if_exists",
-    "rename_relation",
-    "get_drop_sql",
-    "create_table_as",
-    "get_create_table_as_sql",
-    "create_view_as",
-    "get_create_view_as_sql",
-    "create_indexes",
-    "get_create_index_sql",
-    "apply_grants",
-    "get_show_grant_sql",
-    "get_grant_sql",
-    "get_revoke_sql",
-    "should_revoke",
-    "copy_grants",
-    "call_dcl_statements",
-    "persist_docs",
-    "alter_relation_comment",
-    "alter_column_comment",
-    "get_merge_sql",
-    "get_delete_insert_merge_sql",
-    "get_insert_into_sql",
-    "get_incremental_default_sql",
-    "get_incremental_append_sql",
-    "get_incremental_delete_insert_sql",
-    "get_incremental_merge_sql",
-    "get_merge_update_columns",
-    "diff_column_data_types",
-    "alter_relation_add_remove_columns",
-    "process_schema_changes",
-    "check_for_schema_changes",
-    "sync_column_schemas",
-    "alter_column_type",
-];
-
 /// One window of a microbatch model that is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -215,29 +173,6 @@ impl Project {
         let made = "{{ get_table_columns_and_constraints() }}";
         let made = self.render_hook(id, made, sql, adapter)?;
         Ok(Some(made.text.trim().to_owned()))
-    }
-
-    /// Whether the root project, the node's package, or one that `dispatch:` puts before dbt has a macro of its own in
-    /// place of a built-in one.
-    fn replaces_pieces(&self, node: &Node) -> bool {
-        let macros = self.shared.engine.macros();
-        let is_own = |name: &str| {
-            macros
-                .resolve(&node.package_name, name)
-                .is_some_and(|found| found.package != INTERNAL_PACKAGE)
-        };
-        let order = self.shared.dispatch.get(INTERNAL_PACKAGE);
-        let before = order.into_iter().flatten();
-        let before = before.take_while(|package| *package != INTERNAL_PACKAGE);
-        let dispatched: Vec<&String> = before.collect();
-        let is_before = |name: &str| {
-            let mut packages = dispatched.iter();
-            packages.any(|package| macros.in_package(package, name).is_some())
-        };
-        PIECES.iter().any(|piece| {
-            let special = ["postgres", "default"].map(|kind| format!("{kind}__{piece}"));
-            is_own(piece) || special.iter().any(|name| is_own(name) || is_before(name))
-        })
     }
 
     /// The most special materialization of this name: for Postgres before general, and of those the root project's

@@ -41,6 +41,63 @@ fn packages_are_linked_and_locked() {
 }
 
 #[test]
+fn seeds_of_a_package_are_read_from_its_folder() {
+    let bed = Bed::new();
+    fs::create_dir_all(bed.path("lib/seeds")).unwrap();
+    bed.write("lib/dbt_project.yml", "name: lib\n");
+    bed.write("lib/seeds/codes.csv", "code,name\n1,one\n2,two\n");
+    bed.write("packages.yml", "packages:\n  - local: ./lib\n");
+    bed.run(&["deps"]);
+    let told = bed.run(&["seed", "-s", "codes"]);
+    assert!(told.contains("PASS=1 WARN=0 ERROR=0"), "{told}");
+    let rows = format!(
+        "select string_agg(name, ' ' order by code) from {}.codes",
+        bed.schema()
+    );
+    assert_eq!(bed.ask(&rows).as_deref(), Some("one two"));
+}
+
+#[test]
+fn a_packages_macro_is_called_where_the_adapter_calls_one() {
+    let bed = Bed::new();
+    for folder in ["lib/macros", "lib/seeds"] {
+        fs::create_dir_all(bed.path(folder)).unwrap();
+    }
+    bed.write("lib/dbt_project.yml", "name: lib\n");
+    bed.write("packages.yml", "packages:\n  - local: ./lib\n");
+    bed.write(
+        "lib/macros/m.sql",
+        "{% macro truncate_relation(relation) %}{% do log('emptied by ' ~ word(), info=true) %}\
+         {% call statement('t') %}truncate table {{ relation }} cascade{% endcall %}{% endmacro %}\
+         {% macro drop_relation(relation) %}{% do log('dropped by ' ~ word(), info=true) %}\
+         {% call statement('d') %}drop {{ relation.type }} if exists {{ relation }} cascade{% endcall %}{% endmacro %}\
+         {% macro word() %}lib{% endmacro %}",
+    );
+    bed.write("seeds/codes.csv", "code\n1\n2\n");
+    bed.write(
+        "models/built.sql",
+        "{{ config(materialized='table') }}select 1 as id",
+    );
+    bed.run(&["deps"]);
+    let mut told = String::new();
+    for arguments in [
+        &["seed", "-s", "codes"][..],
+        &["seed", "-s", "codes"],
+        &["seed", "-s", "codes", "--full-refresh"],
+        &["run", "-s", "built"],
+        &["run", "-s", "built"],
+    ] {
+        told.push_str(&bed.run(arguments));
+    }
+    assert_eq!(told.matches("PASS=1 WARN=0 ERROR=0").count(), 5, "{told}");
+    assert_eq!(told.matches("emptied by lib").count(), 1, "{told}");
+    // the seed once, and of the model what it replaces
+    assert!(told.matches("dropped by lib").count() >= 2, "{told}");
+    let rows = format!("select count(*)::text from {}.codes", bed.schema());
+    assert_eq!(bed.ask(&rows).as_deref(), Some("2"));
+}
+
+#[test]
 fn packages_that_would_be_downloaded() {
     let bed = Bed::new();
     bed.write(

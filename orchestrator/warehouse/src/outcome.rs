@@ -27,6 +27,20 @@ pub struct RunOptions {
     pub hooks: Option<Arc<RenderHook>>,
     /// The folder `original_file_path` of a seed starts from.
     pub project_root: PathBuf,
+    /// A seed's old rows are done away with by `adapter` in a hook: the project replaces the macros that do it.
+    pub resets_by_macro: bool,
+}
+
+impl RunOptions {
+    /// `sql`, which does away with a seed's old rows, or a hook that has the macro `name` do it.
+    pub(crate) fn reset(&self, sql: String, name: &str) -> String {
+        if self.resets_by_macro {
+            let old = "adapter.get_relation(this.database, this.schema, this.identifier)";
+            format!("{{% do adapter.{name}({old}) %}}")
+        } else {
+            sql
+        }
+    }
 }
 
 impl fmt::Debug for RunOptions {

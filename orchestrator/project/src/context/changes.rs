@@ -1,9 +1,12 @@
 //! What `adapter` does to the database: relations made, renamed, dropped, columns widened. The statements are macros,
 //! so that a project may replace them; the memory of what exists follows here.
 
+use std::sync::Arc;
+
 use jinja::arguments::Arguments;
 use jinja::list::{dict, list};
-use jinja::raise;
+use jinja::macros::INTERNAL_PACKAGE;
+use jinja::{Request, raise};
 use minijinja::value::Value;
 use minijinja::{Error, State};
 
@@ -12,13 +15,14 @@ use crate::context::adapter::AdapterValue;
 use crate::context::query::refused;
 use crate::context::{column, relation, table};
 use crate::relation::{RelationKind, RelationName};
+use crate::replaced::adapter_macro;
 
 /// The relation in the argument at `at`.
 fn named(
     arguments: &Arguments<'_>,
     at: usize,
     name: &str,
-) -> Result<(Value, std::sync::Arc<relation::Relation>), Error> {
+) -> Result<(Value, Arc<relation::Relation>), Error> {
     let value = arguments.required(at, name)?;
     match relation::of(&value) {
         Some(found) => Ok((value, found)),
@@ -37,13 +41,29 @@ fn stored(relation: &relation::Relation) -> Option<RelationKind> {
 }
 
 impl AdapterValue {
-    /// Calls the macro `name` as the node would.
+    /// Calls the macro `name` as `adapter` does: any package's comes before the built-in one, and names mean in it what
+    /// they mean in its package.
     pub(crate) fn call_macro(
         &self,
         state: &mut State<'_, '_>,
         name: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        let shared = &self.scope.shared;
+        let found = adapter_macro(shared, name).filter(|found| {
+            found.package != INTERNAL_PACKAGE && found.package != self.root.package()
+        });
+        if let Some(found) = found {
+            let request = Request {
+                name: &self.scope.node.unique_id,
+                source: "",
+                package: &found.package,
+                scope: Arc::new(self.scope.clone()),
+                forgiving: false,
+            };
+            let called = shared.engine.call(&request, found, args);
+            return called.map_err(jinja::Error::into_template);
+        }
         match self.root.lookup(name) {
             Some(found) => found.call(state, args),
             None => Err(raise(format!("the macro '{name}' is missing"))),

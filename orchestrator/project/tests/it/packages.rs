@@ -134,6 +134,39 @@ fn pieces_that_dispatch_puts_before_dbt_are_called() {
     assert!(!is_templated(&order("[dbt, lib]")));
 }
 
+#[test]
+fn any_packages_macro_is_called_where_the_adapter_calls_one() {
+    let macros = "{% macro drop_relation(relation) %}{% do log(word() ~ relation, info=true) %}{% endmacro %}\
+                  {% macro word() %}of lib {% endmacro %}";
+    let given = [
+        ("dbt_packages/lib/macros/m.sql", macros),
+        (
+            "models/a.sql",
+            "{{ config(materialized='table') }}\
+             {% do adapter.drop_relation(api.Relation.create(identifier='x', type='table')) %}select 1 as id",
+        ),
+    ];
+    let project = files("", "", &given).load().unwrap();
+    let compiled = project.compile("model.p.a", &Fake::default()).unwrap();
+    let said: Vec<&str> = compiled.messages.iter().map(|said| said.text()).collect();
+    assert_eq!(said, [r#"of lib "x""#]);
+    let node = &project.manifest.nodes["model.p.a"];
+    assert!(project.materialization(node).unwrap().is_some());
+    assert!(project.replaces_resets());
+    // elsewhere a package's macros stay its own
+    let plain = [
+        (
+            "dbt_packages/lib/macros/m.sql",
+            "{% macro create_indexes(relation) %}{% endmacro %}",
+        ),
+        ("models/a.sql", "{{ config(materialized='table') }}select 1"),
+    ];
+    let project = files("", "", &plain).load().unwrap();
+    let node = &project.manifest.nodes["model.p.a"];
+    assert!(project.materialization(node).unwrap().is_none());
+    assert!(!project.replaces_resets());
+}
+
 const DESCRIBED: &str = "models:\n  - name: a\n    description: told by p\n    config: {materialized: table, tags: x}\n    \
                          columns: [{name: id, description: key, data_tests: [unique]}]\n";
 

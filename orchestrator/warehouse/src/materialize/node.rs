@@ -214,7 +214,7 @@ impl<'a> Work<'a> {
             if !inside {
                 self.lease.committed();
             }
-            let sql = self.rendered(hook).await?;
+            let sql = self.rendered(&hook.sql).await?;
             let sql = sql.trim();
             if !sql.is_empty() {
                 self.lease.run(sql).await?;
@@ -224,16 +224,12 @@ impl<'a> Work<'a> {
     }
 
     /// A hook's text. Templates are rendered when it is their turn and see what was done before them.
-    async fn rendered(&mut self, hook: &'a Hook) -> Result<String, Error> {
-        let Some(render) = self
-            .options
-            .hooks
-            .clone()
-            .filter(|_| is_template(&hook.sql))
-        else {
-            return Ok(hook.sql.clone());
+    pub(crate) async fn rendered(&mut self, hook: &str) -> Result<String, Error> {
+        let render = self.options.hooks.clone();
+        let Some(render) = render.filter(|_| is_template(hook)) else {
+            return Ok(hook.to_owned());
         };
-        let template = hook.sql.clone();
+        let template = hook.to_owned();
         let rendering = tokio::task::spawn_blocking(move || render(&template));
         match self.lease.lend(rendering).await? {
             Ok(rendered) => rendered.map_err(|error| Error::Template(Box::new(error))),

@@ -44,19 +44,27 @@ pub(crate) async fn run(work: &mut Work<'_>) -> Result<Outcome, Error> {
             });
         }
         Some(_) if full_refresh => {
-            work.lease
-                .run(&format!("drop table if exists {target} cascade"))
-                .await?;
+            let drop = format!("drop table if exists {target} cascade");
+            let drop = work.options.reset(drop, "drop_relation");
+            let drop = work.rendered(&drop).await?;
+            if !drop.trim().is_empty() {
+                work.lease.run(&drop).await?;
+            }
             create
         }
         Some(_) => {
             fresh = false;
             work.fresh = false;
-            format!("truncate table {target}")
+            let empty = format!("truncate table {target}");
+            let empty = work.options.reset(empty, "truncate_relation");
+            work.rendered(&empty).await?
         }
         None => create,
     };
-    work.main(&prepare).await?;
+    // a macro sends its statements itself
+    if !prepare.trim().is_empty() {
+        work.main(&prepare).await?;
+    }
     let names = column_list(work.node, &csv);
     let copy = format!("copy {target} ({names}) from stdin");
     let rows = u64::try_from(csv.len()).unwrap_or(u64::MAX);
