@@ -258,7 +258,7 @@ fn edges_among(
     }
     if build {
         put_unit_tests_first(manifest, &mut edges);
-        add_test_edges(manifest, &mut edges);
+        add_test_edges(manifest, graph, &mut edges);
     }
     let mut in_order = Edges::with_capacity(edges.len());
     for id in selected {
@@ -286,52 +286,51 @@ fn put_unit_tests_first(manifest: &Manifest, edges: &mut Edges) {
     }
 }
 
-/// A test holds back exactly the nodes that have all its parents above them (dbt's rule: anything
-/// looser can make two tests wait for each other). An edge to the first such nodes is enough: what
-/// lies below them waits for them anyway, so the edges never grow with the square of the graph.
-fn add_test_edges(manifest: &Manifest, edges: &mut Edges) {
+/// A test holds back exactly the nodes that have everything it depends on above them, sources and nodes that were not
+/// selected included (dbt's rule: anything looser can make two tests wait for each other). An edge to the first
+/// such nodes is enough: what lies below them waits for them anyway, so the edges never grow with the square of the
+/// graph.
+fn add_test_edges(manifest: &Manifest, graph: &Graph, edges: &mut Edges) {
     let is_test = |id: &str| {
         let node = manifest.nodes.get(id);
         node.is_some_and(|node| node.resource_type == ResourceType::Test)
     };
-    let mut children: HashMap<&str, Vec<&str>> = HashMap::new();
     // who only uses the project is told of, whatever tests say
     let is_built =
         |id: &str| manifest.nodes.contains_key(id) || manifest.unit_tests.contains_key(id);
-    for (id, needs) in edges.iter().filter(|(id, _)| is_built(id) && !is_test(id)) {
-        for parent in needs {
-            children.entry(parent).or_default().push(id);
-        }
-    }
-    let mut below: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let below = Below {
+        graph,
+        is_built: &|id| is_built(id) && !is_test(id),
+    };
+    let mut first: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut all: HashMap<&str, HashSet<&str>> = HashMap::new();
     let mut held_back: Vec<(UniqueId, UniqueId)> = Vec::new();
-    for (test, needs) in edges.iter().filter(|(id, _)| is_test(id)) {
-        let mut parents = needs.iter().map(String::as_str);
-        let Some(first) = parents.next() else {
-            continue;
-        };
-        if needs.len() == 1 {
-            let direct = children.get(first).into_iter().flatten();
-            held_back.extend(direct.map(|child| ((*child).to_owned(), test.clone())));
-            continue;
+    for test in edges.keys().filter(|id| is_test(id)) {
+        let parents = graph.parents(test);
+        match *parents {
+            [] => {}
+            [only] => {
+                let held = first
+                    .entry(only)
+                    .or_insert_with(|| below.first(only, |id| edges.contains_key(id)));
+                held_back.extend(held.iter().map(|id| ((*id).to_owned(), test.clone())));
+            }
+            [one, ref others @ ..] => {
+                for parent in &parents {
+                    all.entry(parent).or_insert_with(|| below.all(parent));
+                }
+                let common: HashSet<&str> = all[one]
+                    .iter()
+                    .filter(|id| others.iter().all(|parent| all[parent].contains(*id)))
+                    .copied()
+                    .collect();
+                let held = common.iter().filter(|id| {
+                    let needs = edges.get(**id);
+                    needs.is_some_and(|needs| !needs.iter().any(|need| common.contains(&**need)))
+                });
+                held_back.extend(held.map(|id| ((*id).to_owned(), test.clone())));
+            }
         }
-        for parent in needs {
-            below
-                .entry(parent)
-                .or_insert_with(|| everything_below(parent, &children));
-        }
-        let common: HashSet<&str> = below[first]
-            .iter()
-            .filter(|id| parents.clone().all(|parent| below[parent].contains(*id)))
-            .copied()
-            .collect();
-        let first_of_them = |id: &&&str| {
-            !edges[**id]
-                .iter()
-                .any(|parent| common.contains(parent.as_str()))
-        };
-        let held = common.iter().filter(first_of_them);
-        held_back.extend(held.map(|child| ((*child).to_owned(), test.clone())));
     }
     for (child, test) in held_back {
         if let Some(needs) = edges.get_mut(&child) {
@@ -340,17 +339,45 @@ fn add_test_edges(manifest: &Manifest, edges: &mut Edges) {
     }
 }
 
-fn everything_below<'a>(id: &str, children: &HashMap<&'a str, Vec<&'a str>>) -> HashSet<&'a str> {
-    let mut seen = HashSet::new();
-    let mut open = vec![id];
-    while let Some(at) = open.pop() {
-        for child in children.get(at).into_iter().flatten() {
-            if seen.insert(*child) {
-                open.push(child);
+/// What is built below a node, in the whole graph.
+struct Below<'a, 'f> {
+    graph: &'a Graph,
+    is_built: &'f dyn Fn(&str) -> bool,
+}
+
+impl<'a> Below<'a, '_> {
+    fn children(&self, id: &str) -> impl Iterator<Item = &'a str> {
+        let children = self.graph.children(id).into_iter();
+        children.filter(|child| (self.is_built)(child))
+    }
+
+    /// The nearest ones that are `wanted`.
+    fn first(&self, id: &str, wanted: impl Fn(&str) -> bool) -> Vec<&'a str> {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let mut open: Vec<&str> = self.children(id).collect();
+        while let Some(at) = open.pop() {
+            if !seen.insert(at) {
+                continue;
+            }
+            if wanted(at) {
+                found.push(at);
+            } else {
+                open.extend(self.children(at));
             }
         }
+        found
     }
-    seen
+
+    fn all(&self, id: &str) -> HashSet<&'a str> {
+        let mut seen = HashSet::new();
+        let mut open: Vec<&str> = self.children(id).collect();
+        while let Some(at) = open.pop() {
+            if seen.insert(at) {
+                open.extend(self.children(at));
+            }
+        }
+        seen
+    }
 }
 
 #[cfg(test)]

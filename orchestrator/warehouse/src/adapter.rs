@@ -68,10 +68,13 @@ impl BlockingAdapter {
     }
 }
 
-/// A temporary table has no schema to print.
+/// A temporary table has no schema to print, and other relations may have no database.
 fn shown(name: &RelationName) -> String {
     if name.schema.is_empty() {
         quote(&name.identifier)
+    } else if name.database.is_empty() {
+        // as `api.Relation.create(schema=…, identifier=…)` makes it
+        format!("{}.{}", quote(&name.schema), quote(&name.identifier))
     } else {
         name.to_string()
     }

@@ -3,27 +3,32 @@
 use super::*;
 
 /// Test edges of `nodes`, written `child: parent parent`; names that start with `t_` are tests, with `e_`
-/// exposures.
+/// exposures, with `s_` sources, with `u_` models that were not selected.
 fn check(nodes: &[&str], expected: &[&str]) {
     let mut manifest = Manifest::default();
-    let mut edges = Edges::new();
+    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in nodes {
         let (id, needs) = line.split_once(':').unwrap();
         let mut node = crate::manifest::Node::default();
         if id.starts_with("t_") {
             node.resource_type = ResourceType::Test;
         }
-        // exposures are no nodes
-        if !id.starts_with("e_") {
+        // exposures and sources are no nodes
+        if !id.starts_with("e_") && !id.starts_with("s_") {
             manifest.nodes.insert(id.to_owned(), node);
         }
-        let needs = needs.split_whitespace().map(str::to_owned).collect();
-        edges.insert(id.to_owned(), needs);
+        lines.push((id, needs.split_whitespace().collect()));
     }
-    let before = edges.clone();
-    add_test_edges(&manifest, &mut edges);
+    let parents = lines.iter().map(|(id, needs)| (*id, needs.iter().copied()));
+    let graph = Graph::from_parents(parents).unwrap();
+    let selected = lines.iter().map(|(id, _)| (*id).to_owned());
+    let selected: IndexSet<UniqueId> = selected
+        .filter(|id| !id.starts_with("s_") && !id.starts_with("u_"))
+        .collect();
+    let before = edges_among(&manifest, &graph, &selected, false);
+    let after = edges_among(&manifest, &graph, &selected, true);
     let mut added: Vec<String> = Vec::new();
-    for (id, needs) in &edges {
+    for (id, needs) in &after {
         let new = needs.iter().filter(|need| !before[id].contains(*need));
         added.extend(new.map(|test| format!("{id} waits for {test}")));
     }
@@ -63,5 +68,30 @@ fn a_test_holds_back_no_exposure() {
     check(
         &["a:", "b: a", "e_b: b", "e_a: a", "t_a: a"],
         &["b waits for t_a"],
+    );
+}
+
+#[test]
+fn a_test_of_a_source_holds_back_what_reads_it() {
+    check(
+        &["s_raw:", "a: s_raw", "b: a", "t_raw: s_raw"],
+        &["a waits for t_raw"],
+    );
+    // of both, and nothing is below both but what needs both
+    check(
+        &["s_raw:", "a:", "b: a", "c: a s_raw", "t_both: a s_raw"],
+        &["c waits for t_both"],
+    );
+}
+
+#[test]
+fn what_was_not_selected_counts_all_the_same() {
+    check(
+        &["a:", "u_b:", "x: a", "y: x u_b", "t_ab: a u_b"],
+        &["y waits for t_ab"],
+    );
+    check(
+        &["u_a:", "u_b: u_a", "c: u_b", "d: c", "t_a: u_a"],
+        &["c waits for t_a"],
     );
 }
