@@ -131,7 +131,7 @@ pub async fn run(
         let adopted = adopt::adopt(lake, &presence, &mut conn, policy, now).await?;
         Ok::<_, Error>((presence, adopted))
     };
-    let Some(begun) = cancel.run_until_cancelled(beginning).await else {
+    let Some(begun) = cancel.run_until_cancelled(Box::pin(beginning)).await else {
         return Ok(Outcome {
             stopped: Some(Stopped::Cancelled),
             ..Outcome::default()

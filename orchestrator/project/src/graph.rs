@@ -295,12 +295,11 @@ fn add_test_edges(manifest: &Manifest, graph: &Graph, edges: &mut Edges) {
         let node = manifest.nodes.get(id);
         node.is_some_and(|node| node.resource_type == ResourceType::Test)
     };
-    // who only uses the project is told of, whatever tests say
-    let is_built =
-        |id: &str| manifest.nodes.contains_key(id) || manifest.unit_tests.contains_key(id);
     let below = Below {
         graph,
-        is_built: &|id| is_built(id) && !is_test(id),
+        // who only uses the project is told of, whatever tests say
+        is_built: &|id| manifest.nodes.contains_key(id) && !is_test(id),
+        is_unit_test: &|id| manifest.unit_tests.contains_key(id),
     };
     let mut first: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut all: HashMap<&str, HashSet<&str>> = HashMap::new();
@@ -343,18 +342,25 @@ fn add_test_edges(manifest: &Manifest, graph: &Graph, edges: &mut Edges) {
 struct Below<'a, 'f> {
     graph: &'a Graph,
     is_built: &'f dyn Fn(&str) -> bool,
+    is_unit_test: &'f dyn Fn(&str) -> bool,
 }
 
 impl<'a> Below<'a, '_> {
-    fn children(&self, id: &str) -> impl Iterator<Item = &'a str> {
+    /// A unit test stands beside its model: it needs what that needs, and is no child of it.
+    fn children(&self, id: &str) -> Vec<&'a str> {
         let children = self.graph.children(id).into_iter();
-        children.filter(|child| (self.is_built)(child))
+        let mut found: Vec<&str> = children.filter(|child| (self.is_built)(child)).collect();
+        for at in 0..found.len() {
+            let beside = self.graph.children(found[at]).into_iter();
+            found.extend(beside.filter(|child| (self.is_unit_test)(child)));
+        }
+        found
     }
 
     /// The nearest ones that are `wanted`.
     fn first(&self, id: &str, wanted: impl Fn(&str) -> bool) -> Vec<&'a str> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        let mut open: Vec<&str> = self.children(id).collect();
+        let mut open = self.children(id);
         while let Some(at) = open.pop() {
             if !seen.insert(at) {
                 continue;
@@ -370,7 +376,7 @@ impl<'a> Below<'a, '_> {
 
     fn all(&self, id: &str) -> HashSet<&'a str> {
         let mut seen = HashSet::new();
-        let mut open: Vec<&str> = self.children(id).collect();
+        let mut open = self.children(id);
         while let Some(at) = open.pop() {
             if seen.insert(at) {
                 open.extend(self.children(at));

@@ -79,7 +79,7 @@ impl Mover<'_> {
             };
             tokio::try_join!(copying, verifying)
         };
-        let Some(done) = cancel.run_until_cancelled(work).await else {
+        let Some(done) = cancel.run_until_cancelled(Box::pin(work)).await else {
             return Ok(false);
         };
         let (copied, ()) = done?;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Test edges of `nodes`, written `child: parent parent`; names that start with `t_` are tests, with `e_`
-/// exposures, with `s_` sources, with `u_` models that were not selected.
+/// exposures, with `s_` sources, with `u_` models that were not selected, with `x_` unit tests.
 fn check(nodes: &[&str], expected: &[&str]) {
     let mut manifest = Manifest::default();
     let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -14,7 +14,11 @@ fn check(nodes: &[&str], expected: &[&str]) {
             node.resource_type = ResourceType::Test;
         }
         // exposures and sources are no nodes
-        if !id.starts_with("e_") && !id.starts_with("s_") {
+        if id.starts_with("x_") {
+            let mut test = crate::manifest::UnitTest::default();
+            test.depends_on.nodes = vec![needs.trim().to_owned()];
+            manifest.unit_tests.insert(id.to_owned(), test);
+        } else if !id.starts_with("e_") && !id.starts_with("s_") {
             manifest.nodes.insert(id.to_owned(), node);
         }
         lines.push((id, needs.split_whitespace().collect()));
@@ -25,7 +29,8 @@ fn check(nodes: &[&str], expected: &[&str]) {
     let selected: IndexSet<UniqueId> = selected
         .filter(|id| !id.starts_with("s_") && !id.starts_with("u_"))
         .collect();
-    let before = edges_among(&manifest, &graph, &selected, false);
+    let mut before = edges_among(&manifest, &graph, &selected, false);
+    put_unit_tests_first(&manifest, &mut before);
     let after = edges_among(&manifest, &graph, &selected, true);
     let mut added: Vec<String> = Vec::new();
     for (id, needs) in &after {
@@ -93,5 +98,13 @@ fn what_was_not_selected_counts_all_the_same() {
     check(
         &["u_a:", "u_b: u_a", "c: u_b", "d: c", "t_a: u_a"],
         &["c waits for t_a"],
+    );
+}
+
+#[test]
+fn a_unit_test_waits_for_what_its_model_waits_for() {
+    check(
+        &["a:", "b: a", "x_b: b", "t_a: a", "t_b: b"],
+        &["b waits for t_a", "x_b waits for t_a"],
     );
 }
