@@ -185,7 +185,7 @@ async fn verify(
     }
     bar.finish_and_clear();
     if let Some(problem) = audit::view_problem(&opened.lake, table).await? {
-        seen.bad += 1;
+        seen.views += 1;
         match args.output {
             Output::Json => printer
                 .json(&json!({ "table": table.id.to_string(), "ok": false, "error": problem })),
