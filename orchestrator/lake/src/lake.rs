@@ -11,7 +11,7 @@ use crate::args::{CatalogNames, LakeArgs};
 use crate::catalog::LakeCatalog;
 use crate::digest::Digest;
 use crate::error::{Doing as _, Error};
-use crate::ledger::TableId;
+use crate::ledger::{TableId, is_there};
 use crate::owner;
 use crate::readback;
 use crate::shape::Shape;
@@ -115,11 +115,7 @@ impl Lake {
     /// # Errors
     /// Postgres failed.
     pub async fn has(&self, table: &TableId) -> Result<bool, Error> {
-        sqlx::query_scalar("select to_regclass($1) is not null")
-            .bind(table.quoted())
-            .fetch_one(&self.pool)
-            .await
-            .doing("look for a table")
+        is_there(&self.pool, table).await
     }
 
     /// Trino, when there is one.

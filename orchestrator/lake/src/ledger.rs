@@ -13,7 +13,7 @@ pub mod tables;
 use std::fmt;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::error::{Doing as _, Error};
@@ -114,6 +114,15 @@ pub(crate) async fn hold(
     held.map(|_| ()).ok_or_else(|| Error::Superseded {
         table: table.to_string(),
     })
+}
+
+/// Whether Postgres has such a table.
+pub(crate) async fn is_there(db: impl PgExecutor<'_>, table: &TableId) -> Result<bool, Error> {
+    sqlx::query_scalar("select to_regclass($1) is not null")
+        .bind(table.quoted())
+        .fetch_one(db)
+        .await
+        .doing("look for a table")
 }
 
 /// What a commit to Iceberg writes into the ledger in its own transaction.

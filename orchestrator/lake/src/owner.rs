@@ -108,12 +108,7 @@ pub async fn note_restored(lake: &Lake) -> Result<(), Error> {
 /// # Errors
 /// Postgres failed, or Trino does not answer.
 pub(crate) async fn hidden_from(lake: &Lake, trino: &Trino) -> Result<Option<String>, Error> {
-    let ledger: Option<Owner> =
-        sqlx::query_as("select system_identifier, database_oid, database_name from lake.owner")
-            .fetch_optional(&lake.pool)
-            .await
-            .doing("read whose the files are")?;
-    let Some(ours) = ledger else {
+    let Some(ours) = of_ledger(lake).await? else {
         return Ok(None);
     };
     let catalog = &lake.names.trino_warehouse;
@@ -181,11 +176,7 @@ fn check(lake: &Lake, found: &Found) -> Result<(), Error> {
 }
 
 async fn look(lake: &Lake) -> Result<Found, Error> {
-    let ledger =
-        sqlx::query_as("select system_identifier, database_oid, database_name from lake.owner")
-            .fetch_optional(&lake.pool)
-            .await
-            .doing("read whose the files are")?;
+    let ledger = of_ledger(lake).await?;
     let mut found = Vec::new();
     for location in markers(lake).await? {
         let owner = match lake.store.head(&location).await? {
@@ -199,6 +190,14 @@ async fn look(lake: &Lake) -> Result<Found, Error> {
         ledger,
         markers: found,
     })
+}
+
+/// Whom the ledger names; `None` before anybody came.
+async fn of_ledger(lake: &Lake) -> Result<Option<Owner>, Error> {
+    sqlx::query_as("select system_identifier, database_oid, database_name from lake.owner")
+        .fetch_optional(&lake.pool)
+        .await
+        .doing("read whose the files are")
 }
 
 async fn read_marker(lake: &Lake, location: &str) -> Result<Owner, Error> {

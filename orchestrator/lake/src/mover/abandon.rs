@@ -20,7 +20,7 @@ use crate::lake::Lake;
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
 use crate::ledger::tables::{self, Table};
-use crate::ledger::{TableId, fitting_name, hold, quote};
+use crate::ledger::{TableId, fitting_name, hold, is_there, quote};
 
 /// What was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,12 +197,7 @@ async fn give_back(
 }
 
 async fn take_net_off(conn: &mut PgConnection, partition: &TableId) -> Result<(), Error> {
-    let there: bool = sqlx::query_scalar("select to_regclass($1) is not null")
-        .bind(partition.quoted())
-        .fetch_one(&mut *conn)
-        .await
-        .doing("look for a partition")?;
-    if !there {
+    if !is_there(&mut *conn, partition).await? {
         return Ok(());
     }
     let name = partition.quoted();

@@ -73,12 +73,7 @@ impl Mover<'_> {
     }
 
     async fn is_sound(&mut self, one: &Move) -> Result<bool, Error> {
-        if let Some(partition) = &one.partition
-            && !self
-                .lake
-                .has(&TableId::new(&one.table.schema, partition))
-                .await?
-        {
+        if !self.has_rows(one).await? {
             // its files are all there is of it
             return Ok(true);
         }

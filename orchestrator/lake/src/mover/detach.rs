@@ -3,13 +3,12 @@
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::copy::stored_witness;
-use super::mend::is_there;
 use super::{Mover, adopt, commit, facts};
 use crate::drift;
 use crate::error::{Doing as _, Error, Locked as _};
 use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{Kind, State};
-use crate::ledger::{TableId, files, hold};
+use crate::ledger::{TableId, files, hold, is_there};
 use crate::manifests;
 use crate::shape::Shape;
 use crate::witness::Witness;
@@ -101,7 +100,7 @@ impl Mover<'_> {
         match one.kind {
             Kind::Move => {
                 let child = TableId::new(&id.schema, one.partition.as_deref().unwrap_or_default());
-                if is_there(&mut tx, &child).await? {
+                if is_there(&mut *tx, &child).await? {
                     // its lock keeps everyone out between the count and the drop
                     let name = child.quoted();
                     sqlx::raw_sql(AssertSqlSafe(format!(

@@ -3,16 +3,15 @@
 //! A file is a function of its rows, their order and the attempt it notes. So it is written again under another
 //! name, and only if its bytes come to what the ledger says were proven does it take the lost one's place.
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Mover;
 use super::copy::stored_shape;
 use super::report::Event;
-use crate::error::{Doing as _, Error};
+use crate::error::Error;
 use crate::ledger::moves::Move;
 use crate::ledger::state::Kind;
-use crate::ledger::{TableId, checksums, files};
+use crate::ledger::{TableId, checksums, files, is_there};
 use crate::{read, write};
 
 impl Mover<'_> {
@@ -93,7 +92,8 @@ impl Mover<'_> {
         Ok(pairs.is_some())
     }
 
-    async fn has_rows(&mut self, one: &Move) -> Result<bool, Error> {
+    /// Whether a move's rows are still in Postgres: its partition is there, or they are late rows.
+    pub(super) async fn has_rows(&mut self, one: &Move) -> Result<bool, Error> {
         match one.kind {
             Kind::Flush => Ok(true),
             Kind::Move => {
@@ -111,13 +111,4 @@ pub(super) struct Unsound {
     pub(super) problem: String,
     /// Of its bytes as they were; `None` when an earlier version wrote it.
     checksum: Option<String>,
-}
-
-/// Whether there is such a table.
-pub(super) async fn is_there(conn: &mut PgConnection, table: &TableId) -> Result<bool, Error> {
-    sqlx::query_scalar("select to_regclass($1) is not null")
-        .bind(table.quoted())
-        .fetch_one(conn)
-        .await
-        .doing("look for a partition")
 }
