@@ -123,11 +123,11 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 /// # Errors
 /// What else it is.
 pub fn mapping(text: &str) -> Result<Map<String, Json>, String> {
-    match serde_saphyr::from_str::<Json>(text) {
+    match project::yaml::parse_text(text) {
         Ok(Json::Object(map)) => Ok(map),
         Ok(Json::Null) => Ok(Map::new()),
         Ok(other) => Err(format!("a mapping is expected, not {other}")),
-        Err(error) => Err(error.without_snippet().to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -172,12 +172,10 @@ fn install_functions(env: &mut Environment<'static>) {
         "fromyaml",
         function("fromyaml", |_, arguments| {
             let text = arguments.text(0, "value")?;
-            Ok(
-                serde_saphyr::from_str::<serde_json::Value>(&text).map_or_else(
-                    |_| arguments.get(1, "default").unwrap_or(Value::from(())),
-                    |found| json::to_value(&found),
-                ),
-            )
+            Ok(crate::yaml::parse(&text).map_or_else(
+                |_| arguments.get(1, "default").unwrap_or(Value::from(())),
+                |found| json::to_value(&found),
+            ))
         }),
     );
     env.add_global(

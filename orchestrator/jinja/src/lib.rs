@@ -26,6 +26,7 @@ mod probes;
 mod return_value;
 pub mod rewrite;
 pub mod scope;
+pub mod yaml;
 
 pub use engine::{Engine, Rendered, Request};
 pub use error::{Error, raise};

@@ -1,18 +1,19 @@
 //! A run of one table's archive as a process of its own, for tests that kill it.
 //!
 //! `CRASH_AT=point@n` ends it at the n-th time a failpoint is reached, as kill -9 would: no destructor runs,
-//! nothing is flushed. Exit codes: 0 done, 3 stopped early, 1 an error.
+//! nothing is flushed. With `--abandon DAY` the process gives up a move instead. Exit codes: 0 done, 3 stopped early,
+//! 1 an error.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::Parser;
 use lake::Lake;
 use lake::args::LakeArgs;
 use lake::ledger::TableId;
-use lake::mover::{self, Event, Policy, RunOptions};
+use lake::mover::{self, Abandoned, Event, Outcome, Policy, RunOptions};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
@@ -35,6 +36,8 @@ struct Args {
     now: DateTime<Utc>,
     #[arg(long, default_value_t = 31)]
     batch_days: usize,
+    #[arg(long)]
+    abandon: Option<NaiveDate>,
 }
 
 #[tokio::main]
@@ -74,15 +77,16 @@ async fn main() -> ExitCode {
     };
     let run = async {
         let lake = Lake::open(&args.lake, &args.database_url).await?;
-        mover::run(
-            &lake,
-            &policy,
-            args.now,
-            &options,
-            &tell,
-            &CancellationToken::new(),
-        )
-        .await
+        let never = CancellationToken::new();
+        let Some(day) = args.abandon else {
+            return mover::run(&lake, &policy, args.now, &options, &tell, &never).await;
+        };
+        let done = mover::abandon(&lake, &policy.table, day, &tell, &never).await?;
+        let mut outcome = Outcome::default();
+        if let Abandoned::GivenBack { waiting, .. } = done {
+            outcome.stopped = waiting;
+        }
+        Ok(outcome)
     };
     match run.await {
         Ok(outcome) if outcome.stopped.is_none() => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 pub(crate) mod checksums;
 pub mod control;
 pub mod files;
+pub mod given_back;
 pub mod moves;
 pub mod state;
 pub mod tables;

@@ -26,15 +26,15 @@ mod facts;
 mod fitness;
 mod flush;
 mod freeze;
+mod give_back;
 mod mend;
+mod options;
 pub mod plan;
 mod preview;
 mod report;
 mod show;
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::Connection as _;
@@ -48,6 +48,8 @@ pub(crate) use adopt::{find, load, lock};
 pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
 pub(crate) use facts::partitions;
+use give_back::Settled;
+pub use options::RunOptions;
 pub use plan::{Due, LateDay, Plan, Policy};
 pub use preview::{Preview, preview};
 pub use report::{Event, Outcome, Reporter, Stopped};
@@ -59,36 +61,8 @@ use crate::ledger::moves::{self, Move};
 use crate::ledger::state::{State, Step, next_step};
 use crate::ledger::{control, tables};
 use crate::owner;
-use crate::throttle::Throttle;
 use crate::trino::Trino;
 use crate::view::FieldType;
-
-/// How a run of the archive is to be.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
-    /// Most days of one batch.
-    pub batch_days: usize,
-    /// Bytes a second read from Postgres; `None` = as fast as it goes.
-    pub throttle: Option<Arc<Throttle>>,
-    /// How long to wait for older queries before giving up until the next run.
-    pub drain_timeout: Duration,
-    /// Stop before this state (tests, and `--until`).
-    pub until: Option<State>,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            batch_days: 31,
-            throttle: None,
-            drain_timeout: Duration::from_secs(600),
-            until: None,
-        }
-    }
-}
-
-/// Between two tries for a lock that a writer holds.
-const WRITERS_PAUSE: Duration = Duration::from_secs(1);
 
 /// One table's archive, held by this process.
 pub(crate) struct Mover<'a> {
@@ -140,24 +114,13 @@ pub async fn run(
     let (presence, adopted) = begun?;
     let holder = Uuid::now_v7();
     tables::claim(&mut conn, &policy.table, holder).await?;
-    let trino = match &presence {
-        Presence::Ready(trino) => Some(show::client(trino.clone(), &policy.table).await),
-        Presence::Away(_) | Presence::Unset => None,
-    };
-    let mut mover = Mover {
-        trino,
-        presence,
-        lake,
-        adopted,
-        policy,
-        holder,
-        options,
-        reporter,
-        cancel,
-        copied: HashSet::new(),
-        read_back: HashSet::new(),
+    let held = Held {
         conn,
+        holder,
+        presence,
+        adopted,
     };
+    let mut mover = Mover::new(lake, policy, options, (reporter, cancel), held).await;
     let outcome = mover.bring_up_to_date(now).await;
     // the lock goes with the session
     if let Err(error) = mover.conn.close().await {
@@ -166,10 +129,53 @@ pub async fn run(
     outcome
 }
 
+/// What a process that holds a table has of it.
+struct Held {
+    /// The session of the advisory lock.
+    conn: PgConnection,
+    /// Its mark in the ledger.
+    holder: Uuid,
+    presence: Presence,
+    adopted: Adopted,
+}
+
+impl<'a> Mover<'a> {
+    async fn new(
+        lake: &'a Lake,
+        policy: &'a Policy,
+        options: &'a RunOptions,
+        (reporter, cancel): (&'a dyn Reporter, &'a CancellationToken),
+        held: Held,
+    ) -> Self {
+        let trino = match &held.presence {
+            Presence::Ready(trino) => Some(show::client(trino.clone(), &policy.table).await),
+            Presence::Away(_) | Presence::Unset => None,
+        };
+        Self {
+            lake,
+            trino,
+            presence: held.presence,
+            adopted: held.adopted,
+            policy,
+            holder: held.holder,
+            options,
+            reporter,
+            cancel,
+            copied: HashSet::new(),
+            read_back: HashSet::new(),
+            conn: held.conn,
+        }
+    }
+}
+
 impl Mover<'_> {
     async fn bring_up_to_date(&mut self, now: DateTime<Utc>) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         self.finish_detaches().await?;
+        if let Some(stopped) = self.settle(&mut Settled::default()).await? {
+            outcome.stopped = Some(stopped);
+            return Ok(outcome);
+        }
         let open = moves::open(&mut self.conn, &self.policy.table).await?;
         let committed = |first: &Move| first.state == State::Committed;
         // A committed batch makes the view anew itself. It may have done so already and lost the answer: the view is
@@ -198,7 +204,7 @@ impl Mover<'_> {
                 continue;
             }
             // once: a writer that sends late rows all the time would keep the run going for ever, by a file each
-            if flushed || !self.plan_flush().await? {
+            if flushed || !self.plan_flush(&mut outcome).await? {
                 break;
             }
             flushed = true;
@@ -330,43 +336,22 @@ impl Mover<'_> {
     /// The steps that Trino takes part in. Without it they wait for the next run; nothing is lost by that.
     async fn with_trino(&mut self, step: Step, batch: &[Move]) -> Result<Option<Stopped>, Error> {
         if self.trino.is_none() {
-            let away = match &self.presence {
-                Presence::Away(why) => Some(why.clone()),
-                Presence::Ready(_) | Presence::Unset => None,
-            };
-            return Ok(Some(Stopped::NoTrino { away }));
+            return Ok(Some(self.no_trino()));
         }
         let done = if step == Step::Show {
             self.show(batch).await.map(|()| None)
         } else {
             self.drain(batch).await
         };
-        match done {
-            Err(error) if error.is_trino_away() => Ok(Some(Stopped::NoTrino {
-                away: Some(error.told()),
-            })),
-            done => done,
-        }
+        unless_away(done)
     }
 
-    /// Freezes, and tries again while someone writes for longer than a lock is waited for: a model that is being
-    /// built holds the boundary for minutes, and no reader is kept waiting meanwhile.
-    async fn patiently(&mut self, batch: &[Move]) -> Result<Option<Stopped>, Error> {
-        let begun = tokio::time::Instant::now();
-        loop {
-            match self.freeze(batch).await {
-                Err(error)
-                    if error.is_lock_timeout() && begun.elapsed() < self.options.drain_timeout =>
-                {
-                    tracing::info!(table = %self.policy.table, "someone writes to it: waiting");
-                }
-                done => return done.map(|()| None),
-            }
-            if let Some(stopped) = self.halted().await? {
-                return Ok(Some(stopped));
-            }
-            tokio::time::sleep(WRITERS_PAUSE).await;
-        }
+    fn no_trino(&self) -> Stopped {
+        let away = match &self.presence {
+            Presence::Away(why) => Some(why.clone()),
+            Presence::Ready(_) | Presence::Unset => None,
+        };
+        Stopped::NoTrino { away }
     }
 
     /// Whether to go no further: paused, or told to end.
@@ -376,6 +361,16 @@ impl Mover<'_> {
         }
         let paused = control::paused(&mut self.conn).await?;
         Ok(paused.map(|reason| Stopped::Paused { reason }))
+    }
+}
+
+/// That Trino went away meanwhile is no failure: the next run goes on.
+fn unless_away(done: Result<Option<Stopped>, Error>) -> Result<Option<Stopped>, Error> {
+    match done {
+        Err(error) if error.is_trino_away() => Ok(Some(Stopped::NoTrino {
+            away: Some(error.told()),
+        })),
+        done => done,
     }
 }
 

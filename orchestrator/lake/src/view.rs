@@ -9,6 +9,7 @@ mod columns;
 
 use chrono::{DateTime, Utc};
 
+use crate::ledger::given_back::GivenBack;
 use crate::ledger::quote;
 use crate::shape::FLUSH;
 
@@ -101,6 +102,17 @@ pub struct View<'a> {
     pub boundary: Option<DateTime<Utc>>,
     /// F.
     pub flush: i64,
+    /// Late rows that are on their way to Postgres' table.
+    pub returning: Option<Returning<'a>>,
+}
+
+/// Late rows that both tables have for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Returning<'a> {
+    /// Columns that together identify a row.
+    pub key: &'a [String],
+    /// Which they are, and which side shows them.
+    pub rows: GivenBack,
 }
 
 /// Schema of the views over all tiers.
@@ -122,7 +134,9 @@ impl View<'_> {
 
     fn tiers(&self) -> String {
         let field = quote(self.field);
+        let postgres = relation(self.postgres_catalog, self.postgres.0, self.postgres.1);
         let mut parts = Vec::new();
+        let mut stays = "true".to_owned();
         if let Some(boundary) = self.boundary {
             let literal = self.field_type.literal(boundary);
             parts.push(self.part(
@@ -130,24 +144,48 @@ impl View<'_> {
                 &format!("{field} < {literal} AND {FLUSH} <= {}", self.flush),
                 |column| Some(column.from_iceberg.clone()),
             ));
-            parts.push(self.part(
-                &relation(self.postgres_catalog, self.postgres.0, self.postgres.1),
-                &format!("{field} >= {literal}"),
-                |column| column.from_postgres.clone(),
-            ));
-        } else {
-            parts.push(self.part(
-                &relation(self.postgres_catalog, self.postgres.0, self.postgres.1),
-                "true",
-                |column| column.from_postgres.clone(),
-            ));
+            stays = format!("{field} >= {literal}");
         }
-        parts.push(self.part(
-            &relation(self.postgres_catalog, "lake", self.late_table),
-            &format!("{FLUSH} > {} AND NOT ridehail_suspect", self.flush),
-            |column| column.from_postgres.clone(),
-        ));
+        let late = relation(self.postgres_catalog, "lake", self.late_table);
+        let waits = format!("{FLUSH} > {} AND NOT ridehail_suspect", self.flush);
+        let (stays, waits) = match self.returning {
+            None => (stays, waits),
+            Some(Returning { rows, .. }) if rows.in_table => {
+                let returned = self.returned(&rows);
+                (stays, format!("{waits} AND NOT ({returned})"))
+            }
+            Some(Returning { rows, key }) => {
+                let same = |name: &String| format!("returned.{0} = stays.{0}", quote(name));
+                let same: Vec<String> = key.iter().map(same).collect();
+                let returned = self.returned(&rows);
+                let stays = format!(
+                    "{stays} AND NOT EXISTS (SELECT 1 FROM {late} AS returned WHERE {} AND {waits} AND {returned})",
+                    same.join(" AND ")
+                );
+                (stays, waits)
+            }
+        };
+        let kept = |column: &ViewColumn| column.from_postgres.clone();
+        let postgres = match self.returning {
+            Some(_) => format!("{postgres} AS stays"),
+            None => postgres,
+        };
+        parts.push(self.part(&postgres, &stays, kept));
+        parts.push(self.part(&late, &waits, kept));
         parts.join("\nUNION ALL\n")
+    }
+
+    /// That a late row is one of those that are on their way.
+    fn returned(&self, rows: &GivenBack) -> String {
+        let field = quote(self.field);
+        let lower = rows.lower.map_or(String::new(), |lower| {
+            format!("{field} >= {} AND ", self.field_type.literal(lower))
+        });
+        format!(
+            "{lower}{field} < {} AND ridehail_seq <= {}",
+            self.field_type.literal(rows.upper),
+            rows.last_seq
+        )
     }
 
     fn part(
@@ -246,6 +284,14 @@ mod tests {
     }
 
     fn view(columns: &[ViewColumn], boundary: Option<&str>) -> String {
+        returning(columns, boundary, None)
+    }
+
+    fn returning(
+        columns: &[ViewColumn],
+        boundary: Option<&str>,
+        returning: Option<Returning<'_>>,
+    ) -> String {
         View {
             name: "ride_events",
             admin_catalog: "lake_admin",
@@ -259,6 +305,7 @@ mod tests {
             columns,
             boundary: boundary.map(|b| b.parse().unwrap()),
             flush: 3,
+            returning,
         }
         .history()
     }
@@ -279,6 +326,23 @@ mod tests {
         FROM warehouse."lake"."late_raw_ride_events"
         WHERE ridehail_flush > 3 AND NOT ridehail_suspect
         "#);
+    }
+
+    #[test]
+    fn rows_on_their_way_to_the_table_are_shown_from_one_side() {
+        let key = ["ride".to_owned(), "day".to_owned()];
+        let text = |in_table| {
+            let rows = GivenBack {
+                lower: Some("2026-10-26T00:00:00Z".parse().unwrap()),
+                upper: "2026-10-28T00:00:00Z".parse().unwrap(),
+                last_seq: 17,
+                in_table,
+            };
+            let rows = Returning { key: &key, rows };
+            returning(&columns()[..1], Some("2026-10-26T00:00:00Z"), Some(rows))
+        };
+        insta::assert_snapshot!(text(false));
+        insta::assert_snapshot!(text(true));
     }
 
     #[test]
@@ -303,6 +367,7 @@ mod tests {
             columns: &columns[..2],
             boundary: None,
             flush: 0,
+            returning: None,
         };
         let from = "2026-11-26T04:00:00Z".parse().unwrap();
         insta::assert_snapshot!(view.live(&live, FieldType::Timestamp, from), @r#"

@@ -173,6 +173,9 @@ impl Assembly<'_> {
         for group in groups::parse(package, &patches)? {
             manifest.groups.insert(group.unique_id.clone(), group);
         }
+        let unknown = macros::describe(&mut manifest.macros, package.name(), &patches)?;
+        self.done.warnings.extend(unknown);
+        let manifest = &mut self.done.manifest;
         for thing in semantic::parse(self.shared, package, &patches)? {
             let kind = match thing.resource_type {
                 ResourceType::Metric => &mut manifest.metrics,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use indexmap::IndexSet;
 use jinja::functions::hex;
 use jinja::{Request, Scope};
 use minijinja::value::Value;
@@ -33,6 +32,17 @@ pub struct Compiled {
     pub path: PathBuf,
     /// What templates said: `log(…, info=true)`, `print(…)`, `exceptions.warn(…)`.
     pub messages: Vec<Said>,
+    /// The ephemeral parents.
+    pub injected: Injected,
+}
+
+/// Ephemeral models in the SQL of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Injected {
+    /// As they stand there, deepest first.
+    pub ctes: Vec<Cte>,
+    /// The models by themselves, each with those that it needs.
+    pub models: Vec<(UniqueId, Compiled)>,
 }
 
 /// The name under which an ephemeral model is injected.
@@ -132,14 +142,22 @@ impl<'a> Rendering<'a> {
 
     /// The node's SQL and what its templates said.
     pub(crate) fn compiled(&self) -> Result<Compiled, Error> {
-        let (sql, ctes) = self.with_ctes(&mut IndexSet::new())?;
-        let sql = inject(&sql, &ctes);
-        Ok(Compiled {
+        let (sql, injected) = self.with_ctes()?;
+        let mut compiled = self.whole(&sql, injected);
+        compiled.messages = std::mem::take(&mut lock(&self.run.messages));
+        Ok(compiled)
+    }
+
+    /// The node's own text with what it needs in front of it.
+    fn whole(&self, own: &str, injected: Injected) -> Compiled {
+        let sql = inject(own, &injected.ctes);
+        Compiled {
             sql_hash: hex(&Sha256::digest(sql.as_bytes())),
             sql,
             path: compiled_path(self.node),
-            messages: std::mem::take(&mut lock(&self.run.messages)),
-        })
+            messages: Vec::new(),
+            injected,
+        }
     }
 
     pub(crate) fn request<'s>(&'s self, source: &'s str, scope: Arc<dyn Scope>) -> Request<'s> {
@@ -182,27 +200,36 @@ impl<'a> Rendering<'a> {
         }
     }
 
-    /// The node's own text, and the CTEs it needs, deepest first.
-    fn with_ctes(&self, open: &mut IndexSet<UniqueId>) -> Result<(String, Vec<Cte>), Error> {
+    /// The node's own text, and the ephemeral models it needs.
+    fn with_ctes(&self) -> Result<(String, Injected), Error> {
         let sql = self.render(&self.node.raw_code)?;
-        let mut ctes: Vec<Cte> = Vec::new();
+        let mut all = Injected::default();
         let needed = std::mem::take(&mut *lock(&self.run.ephemeral));
         for id in needed {
-            if !open.insert(id.clone()) {
-                continue; // the graph has no cycles: it was named before
-            }
             let parent = self.project.node(&id)?;
             let rendering = Self::new(self.project, parent, Arc::clone(&self.run.adapter));
-            let (parent_sql, above) = rendering.with_ctes(&mut IndexSet::new())?;
-            for cte in above.into_iter().chain([Cte {
+            let (parent_sql, above) = rendering.with_ctes()?;
+            let Injected { ctes, models } = above;
+            let cte = Cte {
                 id: id.clone(),
                 sql: format!(" {} as (\n{parent_sql}\n)", cte_name(&parent.alias)),
-            }]) {
-                if !ctes.iter().any(|known| known.id == cte.id) {
-                    ctes.push(cte);
+            };
+            for cte in ctes.iter().chain([&cte]) {
+                if !all.ctes.iter().any(|known| known.id == cte.id) {
+                    all.ctes.push(cte.clone());
+                }
+            }
+            let own = Injected {
+                ctes,
+                models: Vec::new(),
+            };
+            let model = rendering.whole(&parent_sql, own);
+            for (id, model) in models.into_iter().chain([(id, model)]) {
+                if !all.models.iter().any(|(known, _)| *known == id) {
+                    all.models.push((id, model));
                 }
             }
         }
-        Ok((sql, ctes))
+        Ok((sql, all))
     }
 }

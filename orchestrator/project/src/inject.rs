@@ -3,12 +3,12 @@
 use crate::manifest::UniqueId;
 
 /// One ephemeral model as a common table expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cte {
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Cte {
     /// The model.
-    pub(crate) id: UniqueId,
+    pub id: UniqueId,
     /// ` name as (…)`.
-    pub(crate) sql: String,
+    pub sql: String,
 }
 
 /// `sql` with `ctes` in front of its own: behind its `with`, or behind one of ours.

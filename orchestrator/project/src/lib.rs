@@ -41,10 +41,11 @@ mod unused;
 pub mod warnings;
 pub mod yaml;
 
-pub use compile::Compiled;
+pub use compile::{Compiled, Injected};
 pub use context::Said;
 pub use error::Error;
 pub use graph::{Edges, Graph, execution_edges};
+pub use inject::Cte;
 pub use jinja::Macro;
 pub use load::{LoadOptions, PARSE_CACHE, ParseCache, Project, load};
 pub use manifest::{Manifest, Node, UniqueId};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::relation::RelationName;
 
@@ -343,4 +343,33 @@ pub struct Macro {
     pub original_file_path: PathBuf,
     /// Whole source of the macro, tags included.
     pub macro_sql: String,
+    /// What a property file says of it.
+    pub properties: MacroProperties,
+}
+
+/// What a property file says of a macro.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct MacroProperties {
+    /// The file, below the project's root; `None`: none says anything.
+    pub patch_path: Option<PathBuf>,
+    /// In words.
+    pub description: String,
+    /// Anything.
+    pub meta: Map<String, Json>,
+    /// How it is shown.
+    pub docs: Map<String, Json>,
+    /// Its arguments, as written.
+    pub arguments: Vec<MacroArgument>,
+}
+
+/// An argument of a macro.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct MacroArgument {
+    /// Name.
+    pub name: String,
+    /// In any notation.
+    #[serde(rename = "type")]
+    pub data_type: Option<String>,
+    /// In words.
+    pub description: String,
 }

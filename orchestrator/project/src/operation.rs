@@ -32,6 +32,27 @@ impl Project {
         node
     }
 
+    /// The macro `name` (`macro` or `package.macro`): the project's own, then those of its packages, then the built-in
+    /// one.
+    fn operation(&self, name: &str) -> Option<&Arc<jinja::macros::Macro>> {
+        let macros = self.shared.engine.macros();
+        if let Some((package, name)) = name.split_once('.') {
+            return macros.in_package(package, name);
+        }
+        let packages = self.shared.packages.iter().map(String::as_str);
+        std::iter::once(self.name.as_str())
+            .chain(packages)
+            .chain([jinja::macros::INTERNAL_PACKAGE])
+            .find_map(|package| macros.in_package(package, name))
+    }
+
+    /// The unique id of the macro that [`Self::run_operation`] calls.
+    #[must_use]
+    pub fn operation_id(&self, name: &str) -> Option<String> {
+        let found = self.operation(name)?;
+        Some(format!("macro.{}.{}", found.package, found.name))
+    }
+
     /// Calls the macro `name` (`macro` or `package.macro`) with `arguments`. Blocks.
     ///
     /// # Errors
@@ -43,18 +64,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<Operated, Error> {
         let macros = self.shared.engine.macros();
-        let found = match name.split_once('.') {
-            Some((package, name)) => macros.in_package(package, name),
-            // the project's own, then those of its packages, then the built-in one
-            None => {
-                let packages = self.shared.packages.iter().map(String::as_str);
-                std::iter::once(self.name.as_str())
-                    .chain(packages)
-                    .chain([jinja::macros::INTERNAL_PACKAGE])
-                    .find_map(|package| macros.in_package(package, name))
-            }
-        };
-        let Some(found) = found else {
+        let Some(found) = self.operation(name) else {
             let names = macros.iter().map(|found| found.name.as_str());
             return Err(Error::Config {
                 location: None,

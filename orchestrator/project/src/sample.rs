@@ -32,8 +32,7 @@ impl Sample {
     }
 
     fn between(text: &str) -> Result<Self, String> {
-        let given: Json =
-            serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?;
+        let given = jinja::yaml::parse(text).map_err(|error| error.to_string())?;
         let at = |key: &str| match given.get(key) {
             Some(Json::String(text)) => batches::instant(text)
                 .ok_or_else(|| format!("'{key}' is no date or time: '{text}'")),

@@ -77,6 +77,7 @@ impl Project {
             sql,
             path: compiled_path(&node),
             messages: std::mem::take(&mut lock(&rendering.run.messages)),
+            ..Compiled::default()
         })
     }
 

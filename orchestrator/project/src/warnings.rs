@@ -16,6 +16,8 @@ const DEPRECATIONS: &str = "Deprecations";
 
 /// A property file describes what is not there.
 pub const NO_NODE_FOR_YAML_KEY: &str = "NoNodeForYamlKey";
+/// A property file describes a macro that is not there.
+pub const MACRO_NOT_FOUND_FOR_PATCH: &str = "MacroNotFoundForPatch";
 /// A test names what is not there, or is disabled.
 pub const NODE_NOT_FOUND: &str = "NodeNotFoundOrDisabled";
 /// A selector matches nothing.
@@ -48,6 +50,7 @@ impl Warning {
         match self.event {
             UNUSED_CONFIG_PATH => "I051",
             NO_NODE_FOR_YAML_KEY => "I058",
+            MACRO_NOT_FOUND_FOR_PATCH => "I059",
             NODE_NOT_FOUND => "I060",
             OF_TEMPLATE => "I061",
             STATE_IS_TARGET => "I072",

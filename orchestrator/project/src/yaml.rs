@@ -7,113 +7,21 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Location};
 
-/// Parses one YAML document; an empty one is `null`.
+pub use jinja::yaml::parse as parse_text;
+
+/// Parses one YAML document as dbt does; an empty one is `null`.
 ///
 /// # Errors
 /// [`Error::Yaml`] with the place.
 pub fn parse(text: &str, path: &Path) -> Result<Json, Error> {
-    if text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-    {
-        return Ok(Json::Null);
-    }
-    let mut parsed = read(text, false);
-    if let Ok(value) = &mut parsed
-        && (has_letters(text) || has_leading_zeros(text))
-        && let Ok(plain) = read(text, true)
-    {
-        as_yaml_1_1(value, plain);
-    }
-    parsed.map_err(|error| {
-        let location = error.location();
-        let part = |n: u64| usize::try_from(n).unwrap_or(0);
-        Error::Yaml {
-            location: Location {
-                path: path.to_owned(),
-                line: location.map_or(0, |l| part(l.line())),
-                column: location.map_or(0, |l| part(l.column())),
-            },
-            message: format!(
-                "not valid YAML: {}",
-                first_line(&error.without_snippet().to_string())
-            ),
-        }
+    jinja::yaml::parse(text).map_err(|error| Error::Yaml {
+        location: Location {
+            path: path.to_owned(),
+            line: error.line,
+            column: error.column,
+        },
+        message: format!("not valid YAML: {}", error.message),
     })
-}
-
-/// As PyYAML reads it: of a key that comes twice the last counts, an anchor may be used as often as one likes, and `.inf`
-/// is no mistake. `plain`: booleans are `true` and `false` alone, and numbers with a leading zero are texts.
-fn read(text: &str, plain: bool) -> Result<Json, serde_saphyr::Error> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false },
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
-        strict_booleans: plain,
-        leading_zero_numbers_as_strings: plain,
-    };
-    serde_saphyr::from_str_with_options(text, options)
-}
-
-/// Whether a value may be a number with a leading zero.
-fn has_leading_zeros(text: &str) -> bool {
-    let digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'_';
-    (text.as_bytes().windows(3))
-        .any(|bytes| b" \t\n,[-+".contains(&bytes[0]) && bytes[1] == b'0' && digit(&bytes[2]))
-}
-
-/// Whether a value may be a bare `y` or `n`.
-fn has_letters(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let ends = |byte: Option<&u8>| byte.is_none_or(|byte| b" \t\r\n,]}[{:-".contains(byte));
-    let letter = |at: usize| b"yYnN".contains(&bytes[at]);
-    (0..bytes.len())
-        .any(|at| letter(at) && ends(bytes.get(at.wrapping_sub(1))) && ends(bytes.get(at + 1)))
-}
-
-/// The booleans of YAML 1.1, without its letters: dbt's parser takes `yes` and `on` for true and a column that
-/// is called `n` for a name. And its numbers: `010` is eight, and `08`, which is none, a text. `plain` is the same
-/// document read with `true` and `false` as the only booleans, and texts for numbers with a leading zero.
-fn as_yaml_1_1(value: &mut Json, plain: Json) {
-    match (value, plain) {
-        (value @ Json::Bool(_), Json::String(text))
-            if ["y", "Y", "n", "N"].contains(&text.as_str()) =>
-        {
-            *value = Json::String(text);
-        }
-        (value @ Json::Number(_), Json::String(text)) => *value = octal(text),
-        (Json::Array(values), Json::Array(plain)) => {
-            for (value, plain) in values.iter_mut().zip(plain) {
-                as_yaml_1_1(value, plain);
-            }
-        }
-        (Json::Object(values), Json::Object(mut plain)) => {
-            for (key, value) in values {
-                if let Some(plain) = plain.get_mut(key) {
-                    as_yaml_1_1(value, plain.take());
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn octal(text: String) -> Json {
-    let digits = text.trim_start_matches(['-', '+']).replace('_', "");
-    match i64::from_str_radix(&digits, 8) {
-        Ok(number) if text.starts_with('-') => Json::from(-number),
-        Ok(number) => Json::from(number),
-        Err(_) => Json::String(text),
-    }
-}
-
-fn first_line(text: &str) -> String {
-    let line = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or(text)
-        .trim();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 /// The value of a line `key: value` or `- key: value`, quotes and comment taken off.
@@ -313,51 +221,6 @@ mod tests {
         let error = parse("a: 1\nb: [1, 2\nc: 3\n", Path::new("models/x.yml")).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("models/x.yml:"), "{text}");
-    }
-
-    #[test]
-    fn python_booleans_and_empty_files() {
-        assert_eq!(parse("a: yes\n", Path::new("x")).unwrap()["a"], true);
-        assert!(parse("\n# nothing\n", Path::new("x")).unwrap().is_null());
-        let parsed = parse("a: [n, on, {name: y}]\nb: 'n'\nc: N # no\n", Path::new("x")).unwrap();
-        let expected = serde_json::json!({"a": ["n", true, {"name": "y"}], "b": "n", "c": "N"});
-        assert_eq!(parsed, expected);
-    }
-
-    #[test]
-    fn numbers_are_those_of_python() {
-        let read = |text| parse(text, Path::new("x")).unwrap();
-        let parsed =
-            read("a: [01, 08, 010, 0123, -017, '01', 0, 0.5, 00]\nb: 09 # no octal\nc: .inf\n");
-        let expected = serde_json::json!({
-            "a": [1, "08", 8, 83, -15, "01", 0, 0.5, 0], "b": "09", "c": ".inf",
-        });
-        assert_eq!(parsed, expected);
-    }
-
-    #[test]
-    fn the_last_of_two_keys_counts_and_anchors_are_used_at_will() {
-        let aliases = "  - *d\n".repeat(500);
-        let text = format!("a: 1\nd: &d {{x: 1, x: 2}}\nall:\n{aliases}a: 3\n");
-        let parsed = parse(&text, Path::new("x")).unwrap();
-        assert_eq!(parsed["a"], 3);
-        assert_eq!(parsed["all"][499]["x"], 2);
-    }
-
-    #[test]
-    fn letters_are_no_booleans() {
-        let read = |text| parse(text, Path::new("x")).unwrap();
-        assert_eq!(
-            read("a: y\nb:\n  - n # no\n  - name: Y\nc: [x, y, n]\nd: {e: n}\nf: [y]\n"),
-            serde_json::json!({
-                "a": "y", "b": ["n", {"name": "Y"}], "c": ["x", "y", "n"], "d": {"e": "n"},
-                "f": ["y"],
-            })
-        );
-        assert_eq!(
-            read("a: |\n  select a, y, n\nb: no\nc: \"x, y, z\"\n"),
-            serde_json::json!({"a": "select a, y, n\n", "b": false, "c": "x, y, z"})
-        );
     }
 
     #[test]

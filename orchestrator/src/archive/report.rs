@@ -67,6 +67,17 @@ pub fn verdict(outcome: &Outcome) -> Verdict {
                 "start Trino (it needs a JDK 25), set RIDEHAIL_TRINO_URL, and run the archive again"
             });
         }
+        Some(Stopped::GivingBack { away }) => {
+            let why = away
+                .as_deref()
+                .unwrap_or("there is no Trino to replace the view");
+            texts.push(format!(
+                "late rows of days that were given back wait in the late table, where the view shows them: {why}"
+            ));
+            hint = Some(
+                "run the archive again once Trino is up: nothing else of the table moves before",
+            );
+        }
         Some(Stopped::Draining { queries }) => {
             texts.push(format!(
                 "queries that began before the view was replaced still run: {}",

@@ -95,6 +95,7 @@ pub async fn refresh(
         field_type,
         columns: &columns,
         boundary: table.visible_boundary,
+        returning: None,
         flush: table.visible_flush,
     };
     trino

@@ -11,9 +11,8 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use indexmap::IndexMap;
-use project::Project;
 use project::manifest::{Node, Semantic};
-use project::rendered;
+use project::{Compiled, Cte, Project, rendered};
 use serde_json::{Value as Json, json};
 
 use self::node::Rendered;
@@ -29,6 +28,23 @@ pub struct Made {
     pub compiled_path: Option<String>,
     /// Where the statement that was run lies.
     pub build_path: Option<String>,
+    /// Ephemeral models in it, deepest first.
+    pub extra_ctes: Vec<Cte>,
+}
+
+impl Made {
+    /// Of a node that was compiled and not run.
+    #[must_use]
+    pub fn of(project: &Project, compiled: &Compiled) -> Self {
+        let file = project.target_path.join("compiled").join(&compiled.path);
+        let shown = file.strip_prefix(&project.root).unwrap_or(&file);
+        Self {
+            compiled_code: compiled.sql.clone(),
+            compiled_path: Some(shown.display().to_string()),
+            build_path: None,
+            extra_ctes: compiled.injected.ctes.clone(),
+        }
+    }
 }
 
 /// Writes the manifest of `project`; `made` by unique id.

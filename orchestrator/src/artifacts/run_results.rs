@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use project::Project;
 use project::manifest::ResourceType;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{Invocation, metadata, time};
 use crate::run::events::{Ending, Report};
@@ -84,6 +85,37 @@ fn args(about: &Invocation, request: &Request) -> Json {
         "profile": request.profile,
         "write_json": true,
     })
+}
+
+/// The artifact of a macro that was called: `operation` as it was typed, with its arguments.
+#[must_use]
+pub fn of_operation(
+    about: &Invocation,
+    request: &Request,
+    project: &Project,
+    operation: (&str, &Map<String, Json>),
+    success: bool,
+    began: DateTime<Utc>,
+) -> Json {
+    let (name, arguments) = operation;
+    let unique_id = project.operation_id(name).unwrap_or_default();
+    let status = if success { "success" } else { "error" };
+    let mut result = entry(project, &unique_id, status);
+    let span = |name: &str, began, ended| json!({ "name": name, "started_at": time(began), "completed_at": time(ended) });
+    let ended = about.generated_at;
+    result["timing"] = json!([
+        span("compile", about.started_at, began),
+        span("execute", began, ended)
+    ]);
+    let took = (ended - about.started_at).to_std().unwrap_or_default();
+    result["execution_time"] = json!(took.as_secs_f64());
+    result["failures"] = json!(i32::from(!success));
+    result["compiled"] = json!(false);
+    let mut document = document(about, request, vec![result], took);
+    // what `retry` calls again
+    document["args"]["macro"] = json!(name);
+    document["args"]["args"] = json!(arguments);
+    document
 }
 
 /// The entry of a node that nothing is known of but how it ended.

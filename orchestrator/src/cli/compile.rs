@@ -68,33 +68,27 @@ pub(super) async fn execute(
         return Ok(ExitCode::SUCCESS);
     }
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
-    // an ephemeral model is part of others; by itself only who asks for it wants to see it
-    let one = !request.select.is_empty();
+    // an ephemeral model is part of others; a result by itself it is only to who selects
+    let selects = !request.select.is_empty();
     let found = selected(&project, &spec)?;
     heed(&project.rules, &project.warnings, &mut warn)?;
     heed(&project.rules, &found.warnings, &mut warn)?;
     project.note_selected(&found.ids);
-    let chosen: Vec<String> = found
-        .ids
-        .into_iter()
-        .filter(|id| {
-            project
-                .manifest
-                .nodes
-                .get(id)
-                .is_some_and(|node| match node.resource_type {
-                    ResourceType::Model => node.config.materialized != "ephemeral" || one,
-                    ResourceType::Test
+    let has_sql = |id: &String| {
+        let node = project.manifest.nodes.get(id);
+        node.is_some_and(|node| {
+            matches!(
+                node.resource_type,
+                ResourceType::Model
+                    | ResourceType::Test
                     | ResourceType::Analysis
                     | ResourceType::Seed
-                    | ResourceType::Snapshot => true,
-                    _ => false,
-                })
+                    | ResourceType::Snapshot
+            )
         })
-        .collect();
-
-    let mut chosen = chosen;
-    if !one && request.exclude.is_empty() {
+    };
+    let mut chosen: Vec<String> = found.ids.into_iter().filter(has_sql).collect();
+    if !selects && request.exclude.is_empty() {
         // dbt compiles what runs around the nodes too
         chosen.extend(
             project
@@ -108,7 +102,7 @@ pub(super) async fn execute(
     let warehouse = connect(&project).await?;
     // who names a node wants to see its SQL, as with dbt
     let named = named(&project, &chosen, &request.select);
-    let mut compiled = compile_nodes(&project, chosen, &warehouse).await?;
+    let mut compiled = compile_nodes(&project, chosen, &warehouse, selects).await?;
     warehouse.close().await;
     let written = compiled.made.len();
     let single = compiled.last.take().filter(|_| written == 1);

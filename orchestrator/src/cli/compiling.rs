@@ -59,7 +59,8 @@ pub(super) async fn connect(project: &Project) -> Result<Warehouse, warehouse::E
     Ok(warehouse)
 }
 
-/// Compiles `chosen` in order and writes their SQL. Seeds have none and are only noted.
+/// Compiles `chosen` in order and writes their SQL. Seeds have none and are only noted; ephemeral models are noted when
+/// `ephemeral_too`.
 ///
 /// # Errors
 /// The first template that fails, or a file that cannot be written.
@@ -67,6 +68,7 @@ pub(super) async fn compile_nodes(
     project: &Arc<Project>,
     chosen: Vec<String>,
     warehouse: &Warehouse,
+    ephemeral_too: bool,
 ) -> anyhow::Result<CompiledNodes> {
     let adapter = warehouse.adapter();
     let project = Arc::clone(project);
@@ -94,14 +96,11 @@ pub(super) async fn compile_nodes(
             folder
                 .and_then(|()| std::fs::write(&file, &compiled.sql))
                 .with_context(|| format!("cannot write {}", file.display()))?;
-            done.results
-                .push(result(&project, &id, Some(&compiled.sql), began));
-            let shown = file.strip_prefix(&project.root).unwrap_or(&file);
-            let made = Made {
-                compiled_code: compiled.sql.clone(),
-                compiled_path: Some(shown.display().to_string()),
-                build_path: None,
-            };
+            if ephemeral_too || node.config.materialized != "ephemeral" {
+                let result = result(&project, &id, Some(&compiled.sql), began);
+                done.results.push(result);
+            }
+            let made = Made::of(&project, &compiled);
             done.made.insert(id.clone(), made);
             done.last = Some((id, compiled.sql));
         }

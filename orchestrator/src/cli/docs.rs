@@ -128,7 +128,7 @@ async fn generate(
             node.is_some_and(|node| node.resource_type != ResourceType::Operation)
         };
         let chosen = selected.iter().filter(is_compiled).cloned().collect();
-        compile_nodes(&project, chosen, &warehouse).await?
+        compile_nodes(&project, chosen, &warehouse, false).await?
     };
     say("Building catalog");
     let found = if args.empty_catalog {

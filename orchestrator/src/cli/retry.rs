@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Advice;
 use super::printer::Printer;
+use super::run_operation::{self, RunOperationArgs};
 use super::walk::{WalkOptions, go};
 use crate::config::{LogArgs, ProjectArgs, StoreArgs, mapping};
 use crate::run::request::{Command, Request};
@@ -68,6 +69,9 @@ pub(super) async fn execute(
     };
     let previous: Json =
         serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
+    if previous["args"]["which"] == "run-operation" {
+        return called_again(args, &previous, log, printer).await;
+    }
     let mut request = again(&previous)?;
     let state = previous["args"]["state"].as_str().map(Into::into);
     place.defer_state = place.defer_state.or(state);
@@ -99,6 +103,32 @@ pub(super) async fn execute(
         printer,
     )
     .await
+}
+
+/// Calls a macro once more that failed. One that did not is not called again.
+async fn called_again(
+    args: RetryArgs,
+    previous: &Json,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let status = previous["results"][0]["status"].as_str();
+    let operation = &previous["args"];
+    let (Some("error"), Some(name)) = (status, operation["macro"].as_str()) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut project = args.project;
+    let text = |key: &str| operation[key].as_str().map(str::to_owned);
+    project.profile = project.profile.or_else(|| text("profile"));
+    project.target = project.target.or_else(|| text("target"));
+    let vars = || operation["vars"].as_object().cloned();
+    project.vars = project.vars.or_else(vars);
+    let again = RunOperationArgs {
+        name: name.to_owned(),
+        args: operation["args"].as_object().cloned().unwrap_or_default(),
+        project,
+    };
+    run_operation::execute(again, log, printer).await
 }
 
 /// The request of that run, narrowed to the nodes that did not end well. Pure.

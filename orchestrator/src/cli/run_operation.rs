@@ -1,5 +1,6 @@
 //! `ridehail run-operation`.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use warehouse::{RunOptions, Warehouse};
 use super::printer::Printer;
 use super::signals;
 use super::walk::renderer;
+use crate::artifacts::run_results::of_operation;
+use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, ProjectArgs, mapping};
 use crate::run::events::{Event, Happened};
@@ -24,12 +27,12 @@ use crate::run::request::{Command, Request};
 pub struct RunOperationArgs {
     /// The macro: its name, or package.name
     #[arg(value_name = "MACRO")]
-    name: String,
+    pub(super) name: String,
     /// Its keyword arguments, a YAML mapping
     #[arg(long, value_name = "YAML", value_parser = mapping, default_value = "{}")]
-    args: Map<String, Json>,
+    pub(super) args: Map<String, Json>,
     #[command(flatten)]
-    project: ProjectArgs,
+    pub(super) project: ProjectArgs,
 }
 
 pub(super) async fn execute(
@@ -39,14 +42,14 @@ pub(super) async fn execute(
 ) -> anyhow::Result<ExitCode> {
     let request = args.project.apply(Request::new(Command::Build));
     let place = args.project.place();
-    let now = SystemClock.now();
+    let (now, invocation_id) = (SystemClock.now(), Uuid::new_v4());
     let mut renderer = renderer(log, printer, &place.project_dir);
     let mut tell = |event| {
         let at = SystemClock.now();
         renderer.render(&Happened { at, event });
     };
     tell(Event::Invoked);
-    let project = read(&place, &request, "run-operation", now, Uuid::new_v4()).await?;
+    let project = read(&place, &request, "run-operation", now, invocation_id).await?;
     heed(&project.rules, &project.warnings, &mut tell)?;
     tell(Event::Found {
         counts: counts(&project),
@@ -62,8 +65,33 @@ pub(super) async fn execute(
         .with_cancel(options.cancel.clone())
         .within(session.clone());
     let (name, keywords) = (args.name, args.args);
-    let done =
-        spawn_blocking(move || project.run_operation(&name, &keywords, Arc::new(adapter))).await?;
+    let began = SystemClock.now();
+    let writes = log.writes_json();
+    let done = spawn_blocking(move || {
+        let done = project.run_operation(&name, &keywords, Arc::new(adapter));
+        let about = Invocation {
+            invocation_id,
+            started_at: now,
+            generated_at: SystemClock.now(),
+            which: "run-operation",
+        };
+        // nothing of that name: nothing ran
+        let ran = !matches!(done, Err(project::Error::Config { .. }));
+        if writes && ran {
+            let operation = (name.as_str(), &keywords);
+            let success = done.is_ok();
+            let results = of_operation(&about, &request, &project, operation, success, began);
+            let written =
+                artifacts::write_manifest(&about, &project, &HashMap::new()).and_then(|()| {
+                    artifacts::write(&project.target_path, "run_results.json", &results)
+                });
+            if let Err(error) = written {
+                tracing::warn!(%error, "cannot write the artifacts");
+            }
+        }
+        done
+    })
+    .await?;
     session.end().await;
     warehouse.close().await;
     match done {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use project::Said;
 use project::adapter::Table;
 use project::batches::Windows;
 use project::warnings::Warning;
+use project::{Injected, Said};
 
 use super::invoke::hooks::HookResult;
 use super::plan::{NodeIx, SkipCause};
@@ -56,6 +56,8 @@ pub struct Report {
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
     pub compiled_path: Option<String>,
+    /// Ephemeral models in it.
+    pub injected: Option<Arc<Injected>>,
     /// Some rows of what was loaded.
     pub rows_shown: Option<Table>,
     /// The relation that keeps the rows a test found, as SQL names it.

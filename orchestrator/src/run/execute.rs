@@ -248,7 +248,10 @@ impl Execution<'_> {
             report: report.clone(),
         });
         // the text is in the store and on disk by now; a run of thousands need not hold it
-        report.compiled_sql = report.compiled_sql.filter(|_| self.worker.keeps_sql());
+        if !self.worker.keeps_sql() {
+            report.compiled_sql = None;
+            report.injected = None;
+        }
         Ok(Some(report))
     }
 

@@ -6,6 +6,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor, Row as _};
 use uuid::Uuid;
 
 use super::TableId;
+use super::given_back::GivenBack;
 use crate::error::{Doing as _, Error};
 
 /// An archived table, as the ledger has it.
@@ -39,6 +40,8 @@ pub struct Table {
     pub open_flush: i64,
     /// Name of the late table, in schema `lake`.
     pub late_table: String,
+    /// Late rows of an abandoned move that are on their way to the table.
+    pub given_back: Option<GivenBack>,
 }
 
 impl FromRow<'_, PgRow> for Table {
@@ -61,8 +64,21 @@ impl FromRow<'_, PgRow> for Table {
             boundary: row.try_get("boundary")?,
             open_flush: row.try_get("open_flush")?,
             late_table: row.try_get("late_table")?,
+            given_back: given_back(row)?,
         })
     }
+}
+
+fn given_back(row: &PgRow) -> sqlx::Result<Option<GivenBack>> {
+    let Some(upper) = row.try_get("given_back_upper")? else {
+        return Ok(None);
+    };
+    Ok(Some(GivenBack {
+        lower: row.try_get("given_back_lower")?,
+        upper,
+        last_seq: row.try_get("given_back_last_seq")?,
+        in_table: row.try_get("given_back_in_table")?,
+    }))
 }
 
 impl Table {
@@ -76,8 +92,11 @@ impl Table {
 /// -infinity has no counterpart in chrono: it is read as NULL.
 const COLUMNS: &str = "t.table_schema, t.table_name, t.field, t.key_columns, t.iceberg_schema, t.iceberg_table,
     nullif(t.visible_boundary, '-infinity') as visible_boundary, t.visible_flush, t.view_name, t.view_text,
-    t.view_statement, t.visible_at, nullif(b.boundary, '-infinity') as boundary, b.open_flush, b.late_table
-    from lake.tables t join lake.boundaries b using (table_schema, table_name)";
+    t.view_statement, t.visible_at, nullif(b.boundary, '-infinity') as boundary, b.open_flush, b.late_table,
+    nullif(g.lower, '-infinity') as given_back_lower, g.upper as given_back_upper, g.last_seq as given_back_last_seq,
+    g.in_table as given_back_in_table
+    from lake.tables t join lake.boundaries b using (table_schema, table_name)
+    left join lake.given_back g using (table_schema, table_name)";
 
 /// One table; `None` when it has no archive.
 pub async fn get(db: impl PgExecutor<'_>, id: &TableId) -> Result<Option<Table>, Error> {

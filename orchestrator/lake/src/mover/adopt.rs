@@ -30,6 +30,25 @@ pub struct Adopted {
     pub iceberg: iceberg::table::Table,
 }
 
+impl Adopted {
+    /// A table that was adopted before, as it is.
+    pub(super) async fn as_noted(
+        lake: &Lake,
+        conn: &mut PgConnection,
+        table: Table,
+    ) -> Result<Self, Error> {
+        let id = &table.id;
+        Ok(Self {
+            shape: Shape::of(conn, &id.schema, &id.name).await?,
+            field_type: super::facts::parent(conn, id, &table.field)
+                .await?
+                .field_type,
+            iceberg: load(lake, &table).await?,
+            table,
+        })
+    }
+}
+
 /// How long a lock may be waited for. What holds a lock longer is told, and the archive tries again at its next run.
 pub(crate) const LOCK_TIMEOUT: &str = "set local lock_timeout = '2s'";
 

@@ -126,7 +126,9 @@ pub(crate) async fn late_days(
     let field = crate::ledger::quote(&table.field);
     let rows: Vec<(chrono::NaiveDate, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         // the session's time zone is UTC, so an instant, a timestamp and a date all give the UTC day
-        "select {field}::date as day, count(*) from {} where ridehail_flush = $1 group by 1 order by 1",
+        // An infinite one is no day: a flush sets it aside.
+        "select {field}::date as day, count(*) from {} where ridehail_flush = $1 and isfinite({field})
+         group by 1 order by 1",
         table.late()
     )))
     .bind(flush)

@@ -5,6 +5,8 @@
 //! compared by key with what the archive has of that day: a row that is there already is dropped when it is equal,
 //! and set aside in `lake.refused_rows` when it is not. Archived rows do not change.
 //!
+//! A row with a value that Iceberg has not is set aside when its flush is planned.
+//!
 //! Suspect rows, which the view does not show, become visible with their flush.
 
 use std::collections::HashMap;
@@ -15,6 +17,7 @@ use arrow_array::types::Int64Type;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::plan::{midnight, next_day};
+use super::report::Outcome;
 use super::{Mover, adopt, facts};
 use crate::digest::row_hashes;
 use crate::error::{Doing as _, Error, Locked as _};
@@ -23,6 +26,7 @@ use crate::ledger::state::Kind;
 use crate::ledger::tables::Table;
 use crate::ledger::{hold, quote};
 use crate::manifests;
+use crate::shape::unfit::unfit;
 use crate::shape::{Column, Shape};
 use crate::types::{DataType, Scalar};
 use crate::{read, readback};
@@ -51,14 +55,19 @@ struct Verdict {
 
 impl Mover<'_> {
     /// Plans a flush of the late rows that are there; false when there are none.
-    pub(super) async fn plan_flush(&mut self) -> Result<bool, Error> {
+    pub(super) async fn plan_flush(&mut self, outcome: &mut Outcome) -> Result<bool, Error> {
         self.reload().await?;
         let table = self.adopted.table.clone();
         let flush = table.open_flush;
-        if facts::late_days(&mut self.conn, &table, flush)
-            .await?
-            .is_empty()
-        {
+        let some: bool = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select exists (select from {} where ridehail_flush = $1)",
+            table.late()
+        )))
+        .bind(flush)
+        .fetch_one(&mut self.conn)
+        .await
+        .doing("look for late rows")?;
+        if !some {
             return Ok(false);
         }
         let shape = super::copy::to_json(&self.adopted.shape)?;
@@ -80,6 +89,7 @@ impl Mover<'_> {
         .await
         .doing("close a flush")
         .when_locked("a writer holds the boundary for longer than 2 s")?;
+        let unfit = set_unfit_aside(&mut tx, &table, &self.adopted.shape, flush).await?;
         let planned: Vec<Planned> = facts::late_days(&mut tx, &table, flush)
             .await?
             .iter()
@@ -95,7 +105,18 @@ impl Mover<'_> {
         moves::plan(&mut tx, &table.id, &shape, &planned).await?;
         tx.commit().await.doing("plan a flush")?;
         fail::fail_point!("lake::flush_planned");
-        Ok(true)
+        if unfit > 0 {
+            let (rows, hold, are) = match unfit {
+                1 => ("row", "holds", "is"),
+                _ => ("rows", "hold", "are"),
+            };
+            outcome.warnings.push(format!(
+                "{unfit} late {rows} {hold} a value that Iceberg has not, and {are} kept aside: `ridehail archive refused \
+                 ls {}`",
+                table.id
+            ));
+        }
+        Ok(!planned.is_empty())
     }
 
     /// Takes out of a flush's day what is not to be archived. Returns how many rows were set aside that nobody else has.
@@ -198,6 +219,44 @@ impl Mover<'_> {
             .await?;
         Ok(())
     }
+}
+
+/// Moves rows that cannot be archived to where they are kept. Returns how many there were.
+async fn set_unfit_aside(
+    conn: &mut PgConnection,
+    table: &Table,
+    shape: &Shape,
+    flush: i64,
+) -> Result<u64, Error> {
+    let unfit = unfit(shape, None);
+    if unfit.is_empty() {
+        return Ok(0);
+    }
+    let (late, field) = (table.late(), quote(&table.field));
+    let (mut whens, mut reasons) = (String::new(), Vec::new());
+    for (at, unfit) in unfit.iter().enumerate() {
+        whens.push_str(&format!(" when {} then {}", unfit.condition, at + 1));
+        reasons.push(format!("`{}` is {}", unfit.column, unfit.what));
+    }
+    // the row has the instant as it is; beside it stands one that every reader has a type for
+    let near = format!(
+        "least(greatest({field}, timestamptz '0001-01-01 00:00+00'), timestamptz '9999-12-31 23:59:59+00')"
+    );
+    let done = sqlx::query(AssertSqlSafe(format!(
+        "with unfit as (
+             delete from {late} where ridehail_flush = $3 and (case {whens} end) is not null returning *
+         )
+         insert into lake.refused_rows (table_schema, table_name, flush, field_value, reason, row)
+         select $1, $2, $3, {near}, ($4::text[])[case {whens} end], to_jsonb(unfit.*) - {OWN} from unfit"
+    )))
+    .bind(&table.id.schema)
+    .bind(&table.id.name)
+    .bind(flush)
+    .bind(reasons)
+    .execute(conn)
+    .await
+    .doing("set late rows aside")?;
+    Ok(done.rows_affected())
 }
 
 /// Moves refused rows to where they are kept, and deletes repeated ones.

@@ -4,9 +4,13 @@
 //! FOR SHARE until it has committed, so none of them is in flight afterwards, and the next one reads the new
 //! boundary. The triggers are a net for everyone else, and their lock waits for those who write right now.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::time::{Instant, sleep};
 
 use super::plan::Due;
+use super::report::Stopped;
 use super::{Adopted, Mover, adopt};
 use crate::error::{Doing as _, Error, Locked as _};
 use crate::ledger::moves::{self, Move, Planned};
@@ -28,6 +32,9 @@ pub(super) fn planned(due: &Due) -> Planned {
 /// Name of the net's triggers.
 pub(super) const NET: &str = "ridehail_archive_net";
 
+/// Between two tries for a lock that a writer holds.
+const WRITERS_PAUSE: Duration = Duration::from_secs(1);
+
 impl Mover<'_> {
     pub(super) async fn insert_batch(&mut self, planned: Vec<Planned>) -> Result<(), Error> {
         let id = self.policy.table.clone();
@@ -38,6 +45,26 @@ impl Mover<'_> {
         tx.commit().await.doing("plan moves")?;
         fail::fail_point!("lake::planned");
         Ok(())
+    }
+
+    /// Freezes, and tries again while someone writes for longer than a lock is waited for: a model that is being
+    /// built holds the boundary for minutes, and no reader is kept waiting meanwhile.
+    pub(super) async fn patiently(&mut self, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+        let begun = Instant::now();
+        loop {
+            match self.freeze(batch).await {
+                Err(error)
+                    if error.is_lock_timeout() && begun.elapsed() < self.options.drain_timeout =>
+                {
+                    tracing::info!(table = %self.policy.table, "someone writes to it: waiting");
+                }
+                done => return done.map(|()| None),
+            }
+            if let Some(stopped) = self.halted().await? {
+                return Ok(Some(stopped));
+            }
+            sleep(WRITERS_PAUSE).await;
+        }
     }
 
     pub(super) async fn freeze(&mut self, batch: &[Move]) -> Result<(), Error> {

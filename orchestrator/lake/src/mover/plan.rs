@@ -17,12 +17,25 @@ pub struct Policy {
     pub live: Option<crate::view::Live>,
 }
 
+impl Policy {
+    /// Of a table whose own policy is not at hand: what the ledger has of it. Nothing is due by it.
+    pub(crate) fn as_noted(table: &crate::ledger::tables::Table) -> Self {
+        Self {
+            table: table.id.clone(),
+            field: table.field.clone(),
+            key: table.key.clone(),
+            after: TimeDelta::MAX,
+            live: None,
+        }
+    }
+}
+
 /// What a partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A table with rows of its own.
     Table,
-    /// Partitioned in turn: `from only` it there is no row.
+    /// Partitioned in turn.
     Partitioned,
     /// Its rows are on another server.
     Foreign,

@@ -119,7 +119,8 @@ impl Facts<'_> {
     /// Looks for values that the archive cannot take, before their day is frozen: the first day that has one ends
     /// the batch, as no later day leaves before it.
     async fn look_for_unfit(&self, conn: &mut PgConnection, plan: &mut Plan) -> Result<(), Error> {
-        let unfit = unfit(self.shape, &self.policy.field);
+        // a partition's bounds are finite
+        let unfit = unfit(self.shape, Some(&self.policy.field));
         if unfit.is_empty() {
             return Ok(());
         }

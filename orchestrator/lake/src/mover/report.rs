@@ -67,6 +67,11 @@ pub enum Stopped {
         /// Why it cannot be asked, when its address is set.
         away: Option<String>,
     },
+    /// Late rows of days that were given back are not in the table yet, for want of Trino.
+    GivingBack {
+        /// Why it cannot be asked, when its address is set.
+        away: Option<String>,
+    },
     /// Queries that began before the view was replaced still run.
     Draining {
         /// Trino's names of them.

@@ -15,7 +15,7 @@ use crate::ledger::state::{Kind, State};
 use crate::ledger::tables::{Shown, Table};
 use crate::ledger::{TableId, hold, quote, tables};
 use crate::trino::{self, Trino};
-use crate::view::{HISTORY, View, view_columns};
+use crate::view::{HISTORY, Returning, View, view_columns};
 
 /// How often queries are asked for while draining.
 const LOOK: Duration = Duration::from_millis(250);
@@ -183,6 +183,10 @@ impl Mover<'_> {
             columns: &columns,
             boundary,
             flush,
+            returning: table.given_back.map(|rows| Returning {
+                key: &table.key,
+                rows,
+            }),
         };
         view.history()
     }
@@ -229,9 +233,8 @@ impl Mover<'_> {
         view_text(self.lake, self.trino()?, &self.adopted.table).await
     }
 
-    /// Waits until no query runs that began before the view was replaced: one that did may read Postgres for days
-    /// that are about to leave. Statements of a process that was killed while it replaced the view are among them.
-    pub(super) async fn drain(&mut self, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+    /// Waits until no query runs that began before the view was replaced.
+    pub(super) async fn older_queries(&mut self) -> Result<Option<Stopped>, Error> {
         let begun = Instant::now();
         let Some(at) = self.adopted.table.visible_at else {
             return Err(Error::OutOfStep {
@@ -243,7 +246,7 @@ impl Mover<'_> {
         loop {
             let older = running_before(self.trino()?, at).await?;
             if older.is_empty() {
-                break;
+                return Ok(None);
             }
             if begun.elapsed() >= self.options.drain_timeout {
                 return Ok(Some(Stopped::Draining { queries: older }));
@@ -258,6 +261,14 @@ impl Mover<'_> {
                 told = older;
             }
             sleep(LOOK).await;
+        }
+    }
+
+    /// Waits for queries that began before the view was replaced: one that did may read Postgres for days that are
+    /// about to leave. Statements of a process that was killed while it replaced the view are among them.
+    pub(super) async fn drain(&mut self, batch: &[Move]) -> Result<Option<Stopped>, Error> {
+        if let Some(stopped) = self.older_queries().await? {
+            return Ok(Some(stopped));
         }
         // what every query sees from now on: a killed process's statement may have come in last
         let text = self.view_text().await?;

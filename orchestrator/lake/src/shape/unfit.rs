@@ -16,10 +16,11 @@ pub(crate) struct Unfit {
     pub(crate) what: &'static str,
 }
 
-/// One condition for each column that may hold such values. `field` holds none: its partition's bounds are finite.
-pub(crate) fn unfit(shape: &Shape, field: &str) -> Vec<Unfit> {
-    let others = shape.columns.iter().filter(|column| column.name != field);
-    others
+/// One condition for each column that may hold such values. `but` is a column that is known to hold none.
+pub(crate) fn unfit(shape: &Shape, but: Option<&str>) -> Vec<Unfit> {
+    let others = |name: &str| Some(name) != but;
+    (shape.columns.iter())
+        .filter(|column| others(&column.name))
         .filter_map(|column| {
             let (condition, what) = match column.data_type {
                 DataType::Scalar(scalar) => of_value(scalar)?,
@@ -43,8 +44,9 @@ fn of_value(scalar: Scalar) -> Option<(String, &'static str)> {
             "infinite, or beyond Iceberg's last instant",
         ),
         Scalar::Timestamptz => (
-            "(not isfinite($) or $ > timestamptz '294247-01-10 04:00:54.775807+00')",
-            "infinite, or beyond Iceberg's last instant",
+            // Trino has milliseconds from 1970 in 52 bits (DateTimeEncoding.packDateTimeWithZone)
+            "(not isfinite($) or $ >= timestamptz '73326-09-11 20:14:45.248+00')",
+            "infinite, or after September of the year 73326, which Trino cannot read",
         ),
         Scalar::Date => ("(not isfinite($))", "infinite"),
         Scalar::Time => (
@@ -112,7 +114,7 @@ mod tests {
         let shape = Shape {
             columns: columns.to_vec(),
         };
-        let found: Vec<String> = unfit(&shape, "at")
+        let found: Vec<String> = unfit(&shape, Some("at"))
             .into_iter()
             .map(|u| u.condition)
             .collect();

@@ -3,6 +3,7 @@
 
 mod city;
 mod faults;
+mod given;
 mod hazards;
 mod keeping;
 mod killed;

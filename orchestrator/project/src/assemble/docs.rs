@@ -95,6 +95,17 @@ impl Assembly<'_> {
                 )?;
             }
         }
+        for found in manifest.macros.values_mut() {
+            let Some(path) = found.properties.patch_path.clone() else {
+                continue;
+            };
+            let properties = &mut found.properties;
+            let arguments = properties.arguments.iter_mut();
+            let texts = arguments.map(|argument| &mut argument.description);
+            for text in texts.chain([&mut properties.description]) {
+                render(text, &found.package_name, &path, &mut Vec::new())?;
+            }
+        }
         for exposure in manifest.exposures.values_mut() {
             let path = exposure.original_file_path.clone();
             let mut unused = Vec::new();

@@ -87,7 +87,7 @@ fn scalar(value: &Json) -> String {
     let plain = text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '/' | '_'))
         && text.chars().all(safe)
         && !text.ends_with(':');
-    let same = serde_saphyr::from_str::<Json>(text).is_ok_and(|read| read == *value);
+    let same = jinja::yaml::parse(text).is_ok_and(|read| read == *value);
     if plain && same {
         text.clone()
     } else {

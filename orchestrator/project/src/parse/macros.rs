@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use jinja::blocks::{BlockKind, blocks};
 use jinja::{Macro, Macros};
 use regex::Regex;
+use serde_json::{Map, Value as Json};
 
 use crate::context::Shared;
 use crate::error::{Error, Location};
 use crate::files;
-use crate::manifest::DocBlock;
+use crate::manifest::{DocBlock, MacroArgument, MacroProperties, UniqueId};
+use crate::parse::properties::Patches;
 use crate::project_file::ProjectFile;
+use crate::warnings::{MACRO_NOT_FOUND_FOR_PATCH, Warning};
+use crate::yaml::Entry;
 
 /// Adds the macros that `text` defines.
 pub(crate) fn add(
@@ -101,7 +106,67 @@ pub(crate) fn entry(found: &Macro) -> crate::manifest::Macro {
         package_name: found.package.clone(),
         original_file_path: (*found.path).into(),
         macro_sql: found.block.text.clone(),
+        properties: MacroProperties::default(),
     }
+}
+
+/// What the property files of `package` say of its macros. Returns a warning for each that is not there.
+pub(crate) fn describe(
+    macros: &mut IndexMap<UniqueId, crate::manifest::Macro>,
+    package: &str,
+    patches: &Patches,
+) -> Result<Vec<Warning>, Error> {
+    let mut warnings = Vec::new();
+    for file in &patches.files {
+        for entry in file.entries("macros")? {
+            let name = entry.name()?;
+            let Some(found) = macros.get_mut(&format!("macro.{package}.{name}")) else {
+                warnings.push(Warning {
+                    event: MACRO_NOT_FOUND_FOR_PATCH,
+                    text: format!("Found patch for macro \"{name}\" which was not found"),
+                });
+                continue;
+            };
+            if let Some(first) = &found.properties.patch_path {
+                return Err(Error::Duplicate {
+                    what: format!("the patch of macro '{name}'"),
+                    first: Location::file(first),
+                    second: Location::file(&file.path),
+                });
+            }
+            found.properties = properties(&entry, &file.path)?;
+        }
+    }
+    Ok(warnings)
+}
+
+fn properties(entry: &Entry<'_>, path: &Path) -> Result<MacroProperties, Error> {
+    let mut config = entry.mapping("config")?;
+    let mut inner = |key: &str| match config.remove(key) {
+        Some(Json::Object(inner)) => inner,
+        _ => Map::new(),
+    };
+    let mut meta = entry.mapping("meta")?;
+    meta.extend(inner("meta"));
+    let docs = Some(inner("docs")).filter(|docs| !docs.is_empty());
+    let argument = |entry: Entry<'_>| {
+        Ok(MacroArgument {
+            name: entry.name()?,
+            data_type: entry.text("type")?,
+            description: entry.text("description")?.unwrap_or_default(),
+        })
+    };
+    Ok(MacroProperties {
+        patch_path: Some(path.to_owned()),
+        description: entry.text("description")?.unwrap_or_default(),
+        meta,
+        docs: docs.map_or_else(|| entry.mapping("docs"), Ok)?,
+        arguments: entry
+            .entries("arguments")?
+            .into_iter()
+            .map(argument)
+            .collect::<Result<_, Error>>()?,
+    })
 }
 
 /// Parses the root project's macros now, so that their mistakes come up once and early.

@@ -18,6 +18,11 @@ pub(super) fn render(manifest: &Manifest, created: f64) -> Map<String, Json> {
 
 fn of(found: &Macro, calls: &[&str], created: f64) -> Json {
     let path = &found.original_file_path;
+    let told = &found.properties;
+    let patch_path = (told.patch_path.as_ref())
+        .map(|path| format!("{}://{}", found.package_name, path.display()));
+    let show = told.docs.get("show").cloned().unwrap_or(Json::Bool(true));
+    let docs = json!({ "show": show, "node_color": told.docs.get("node_color") });
     json!({
         "name": found.name,
         "resource_type": "macro",
@@ -27,15 +32,32 @@ fn of(found: &Macro, calls: &[&str], created: f64) -> Json {
         "unique_id": found.unique_id,
         "macro_sql": found.macro_sql,
         "depends_on": { "macros": calls },
-        "description": "",
-        "meta": {},
-        "docs": { "show": true, "node_color": null },
-        "config": { "meta": {}, "docs": { "show": true, "node_color": null } },
-        "patch_path": null,
-        "arguments": [],
+        "description": told.description,
+        "meta": told.meta,
+        "docs": docs,
+        "config": { "meta": told.meta, "docs": docs },
+        "patch_path": patch_path,
+        "arguments": told.arguments,
         "created_at": created,
-        "supported_languages": null,
+        "supported_languages": languages(found),
     })
+}
+
+/// Of a materialization: what its models may be written in. Other macros have none.
+fn languages(found: &Macro) -> Option<Vec<&str>> {
+    if !found.name.starts_with("materialization_") {
+        return None;
+    }
+    let listed = found
+        .macro_sql
+        .split_once("supported_languages")
+        .and_then(|(_, rest)| {
+            let (_, list) = rest.split_once('[')?;
+            Some(list.split_once(']')?.0)
+        });
+    let quote = |c: char| c.is_whitespace() || c == '\'' || c == '"';
+    let words = listed.unwrap_or("sql").split(',');
+    Some(words.map(|word| word.trim_matches(quote)).collect())
 }
 
 /// Where names in a macro's text lead.

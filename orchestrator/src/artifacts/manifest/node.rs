@@ -143,7 +143,7 @@ impl Rendered<'_> {
             map.serialize_entry("compiled", &true)?;
             map.serialize_entry("compiled_code", &made.compiled_code)?;
             map.serialize_entry("extra_ctes_injected", &true)?;
-            map.serialize_entry("extra_ctes", &NONE)?;
+            map.serialize_entry("extra_ctes", &made.extra_ctes)?;
         }
         Ok(())
     }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use chrono::NaiveDate;
 use clap::Args;
-use lake::mover::{Abandoned, abandon};
+use lake::mover::{Abandoned, Event, abandon};
 use serde_json::json;
 
 use super::{Common, day};
 use crate::archive::report::grouped;
 use crate::cli::printer::Printer;
 use crate::cli::runs::Output;
+use crate::cli::signals;
 
 /// Gives up a move that cannot go on. Before its commit the day, and later ones of its batch, are given back to their
 /// writers. A detached partition that was changed behind the net is kept as a table of its own. Nothing is deleted
@@ -33,7 +34,14 @@ pub(super) struct AbandonArgs {
 pub(super) async fn execute(args: AbandonArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
     let opened = args.common.open().await?;
     let id = opened.table(&args.table).await?.id;
-    let done = abandon(&opened.lake, &id, args.day).await?;
+    let cancel = signals::cancel_on_signal()?;
+    let draining = |event: &Event| {
+        if let Event::Draining { queries } = event {
+            let queries = queries.join(", ");
+            tracing::info!("waiting for queries that read the late rows: {queries}");
+        }
+    };
+    let done = Box::pin(abandon(&opened.lake, &id, args.day, &draining, &cancel)).await?;
     match (args.output, done) {
         (
             Output::Json,
@@ -41,9 +49,11 @@ pub(super) async fn execute(args: AbandonArgs, printer: &Printer) -> anyhow::Res
                 days,
                 rows,
                 refused,
+                waiting,
             },
         ) => printer.json(&json!({
             "table": id.to_string(), "given_back": days, "late_rows": rows, "refused_rows": refused,
+            "late_rows_wait": waiting.is_some(),
         })),
         (Output::Json, Abandoned::Kept { table, problem }) => printer.json(&json!({
             "table": id.to_string(), "day": args.day, "kept": table.to_string(), "archive_lacks": problem,
@@ -54,6 +64,7 @@ pub(super) async fn execute(args: AbandonArgs, printer: &Printer) -> anyhow::Res
                 days,
                 rows,
                 refused,
+                waiting,
             },
         ) => {
             let days: Vec<String> = days.iter().map(ToString::to_string).collect();
@@ -64,6 +75,12 @@ pub(super) async fn execute(args: AbandonArgs, printer: &Printer) -> anyhow::Res
                     grouped(rows),
                     grouped(refused)
                 ));
+            }
+            if waiting.is_some() {
+                printer.line(
+                    "  late rows wait in the late table, where the view shows them: the next `ridehail archive run` \
+                     gives them back",
+                );
             }
         }
         (

@@ -236,7 +236,10 @@ pub(super) fn compile(
         .compile(&planned.unique_id, adapter)
         .map_err(|error| Failure::of_project(planned, &error))?;
     if planned.resource_type != "seed" {
-        write(&worker.file("compiled", &compiled.path).0, &compiled.sql);
+        let models = compiled.injected.models.iter().map(|(_, model)| model);
+        for one in models.chain([&compiled]) {
+            write(&worker.file("compiled", &one.path).0, &one.sql);
+        }
     }
     Ok(compiled)
 }
@@ -271,6 +274,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         said: Vec::new(),
         compiled_sql: None,
         compiled_path: None,
+        injected: None,
         rows_shown: None,
         stored: None,
         compile: None,

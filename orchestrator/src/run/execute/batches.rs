@@ -195,6 +195,7 @@ impl Build<'_> {
         if let Some(compiled) = progress.compiled {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
+            report.injected = Some(Arc::new(compiled.injected));
         }
         report
     }

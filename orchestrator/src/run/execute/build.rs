@@ -109,6 +109,7 @@ impl Build<'_> {
         if planned.resource_type != "seed" {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
+            report.injected = Some(Arc::new(compiled.injected));
         }
         Ok(report)
     }

@@ -282,7 +282,7 @@ impl Walk<'_> {
                 let of_hook = Made {
                     compiled_code: sql.clone(),
                     compiled_path,
-                    build_path: None,
+                    ..Made::default()
                 };
                 made.insert(hook.unique_id.clone(), of_hook);
             }
@@ -337,17 +337,24 @@ fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMa
                     1,
                 )
             });
-        let compiled_code = sql.to_string();
-        Some((
-            id,
-            Made {
-                compiled_code,
-                compiled_path,
-                build_path,
-            },
-        ))
+        let extra_ctes = report.injected.as_ref();
+        let of_node = Made {
+            compiled_code: sql.to_string(),
+            compiled_path,
+            build_path,
+            extra_ctes: extra_ctes.map(|all| all.ctes.clone()).unwrap_or_default(),
+        };
+        Some((id, of_node))
     };
-    executed.reports.iter().filter_map(of).collect()
+    let mut made: HashMap<String, Made> = executed.reports.iter().filter_map(of).collect();
+    for (_, report) in &executed.reports {
+        let Some(injected) = &report.injected else {
+            continue;
+        };
+        let models = injected.models.iter();
+        made.extend(models.map(|(id, model)| (id.clone(), Made::of(project, model))));
+    }
+    made
 }
 
 /// The run's state by those of its nodes.

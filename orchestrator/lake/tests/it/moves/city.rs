@@ -6,7 +6,7 @@ use lake::Lake;
 use lake::args::LakeArgs;
 use lake::ledger::TableId;
 use lake::mover::plan::midnight;
-use lake::mover::{self, Event, Outcome, Policy, RunOptions};
+use lake::mover::{self, Abandoned, Event, Outcome, Policy, RunOptions};
 use lake::trino::Trino;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use tokio_util::sync::CancellationToken;
@@ -170,6 +170,17 @@ impl City {
             &CancellationToken::new(),
         )
         .await
+    }
+
+    /// Gives up the move of a day.
+    pub(crate) async fn abandon(
+        &self,
+        table: &TableId,
+        day: NaiveDate,
+    ) -> Result<Abandoned, lake::Error> {
+        let silent = |_: &Event| {};
+        let cancel = CancellationToken::new();
+        mover::abandon(&self.lake, table, day, &silent, &cancel).await
     }
 
     /// What Trino's view shows: rows, distinct keys, and sums that any lost or doubled row changes.

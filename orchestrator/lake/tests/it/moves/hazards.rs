@@ -2,7 +2,7 @@
 
 use lake::Error;
 use lake::ledger::state::State;
-use lake::mover::{Abandoned, Event, Policy, RunOptions, Stopped, abandon};
+use lake::mover::{Abandoned, Event, Policy, RunOptions, Stopped};
 use sqlx::AssertSqlSafe;
 
 use super::city::{City, Servers};
@@ -184,7 +184,7 @@ async fn a_column_may_have_any_name() {
         .unwrap();
     city.sql(&late("precious")).await;
     let day = "2026-01-01".parse().unwrap();
-    let given = abandon(&city.lake, &policy.table, day).await.unwrap();
+    let given = city.abandon(&policy.table, day).await.unwrap();
     assert!(
         matches!(given, Abandoned::GivenBack { refused: 1, .. }),
         "{given:?}"
@@ -208,6 +208,54 @@ async fn a_column_may_have_any_name() {
         .await
         .unwrap();
     assert_eq!(kept, ["precious{\"k\": 2}1", "dear{\"k\": 2}1"]);
+    city.clean().await;
+}
+
+/// A row that nobody can archive does not hold up those that came with it.
+#[tokio::test]
+async fn late_rows_that_iceberg_has_no_value_for_are_kept_aside() {
+    let city = City::new("poison", 0, 0).await;
+    let schema = &city.schema;
+    let policy = table(&city, "poisoned").await;
+    archive(&city, &policy, &RunOptions::default())
+        .await
+        .unwrap();
+    city.sql(&format!(
+        "insert into lake.late_{schema}_poisoned (at, id, amount, seen, ridehail_flush, ridehail_suspect)
+         select at, id, amount, seen, open_flush, false
+         from lake.boundaries,
+             (values (timestamptz '2026-01-01 05:00+00', 91, 1.5, timestamptz '2026-01-01'),
+                     ('2026-01-01 05:00+00', 92, 'NaN', '2026-01-01'),
+                     ('2026-01-01 05:00+00', 93, 1.5, '74000-01-01'),
+                     ('-infinity', 94, 1.5, '2026-01-01')) as late (at, id, amount, seen)
+         where table_schema = '{schema}'"
+    ))
+    .await;
+    let outcome = archive(&city, &policy, &RunOptions::default())
+        .await
+        .unwrap();
+    assert_eq!((outcome.rows, outcome.stopped), (1, None));
+    let warning = &outcome.warnings[0];
+    assert!(
+        warning.starts_with("3 late rows hold a value that Iceberg has not"),
+        "{warning}"
+    );
+    let sql = format!(
+        "select string_agg((row ->> 'id') || ' ' || split_part(reason, '`', 2), ', ' order by row ->> 'id')
+         from lake.refused_rows where table_schema = '{schema}'"
+    );
+    let kept: String = sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(city.pool())
+        .await
+        .unwrap();
+    assert_eq!(kept, "92 amount, 93 seen, 94 at");
+    let instants: Vec<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "select field_value from lake.refused_rows where table_schema = '{schema}' order by field_value"
+    )))
+    .fetch_all(city.pool())
+    .await
+    .unwrap();
+    assert_eq!(instants[0].to_rfc3339(), "0001-01-01T00:00:00+00:00");
     city.clean().await;
 }
 

@@ -43,7 +43,7 @@ const STEPS: [&str; 23] = [
 ];
 
 /// How a process ends that aborts: as abruptly as by kill -9, but told apart from it.
-const ABORTED: i32 = 6;
+pub(super) const ABORTED: i32 = 6;
 
 /// How a round's process comes to its end.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use futures::TryStreamExt as _;
 use lake::Error;
 use lake::ledger::state::State;
 use lake::ledger::tables;
-use lake::mover::{self, Abandoned, RunOptions, abandon};
+use lake::mover::{self, Abandoned, RunOptions};
 use lake::storage::Store;
 
 use super::city::{City, NOW, Servers};
@@ -147,10 +147,10 @@ async fn a_changed_partition_can_be_kept_and_the_others_leave() {
     let before = city.in_postgres().await;
     let id = &city.policy.table;
     let day = City::day(1);
-    let none = abandon(&city.lake, id, day).await.unwrap_err();
+    let none = city.abandon(id, day).await.unwrap_err();
     assert!(matches!(none, Error::NotDone { .. }), "{}", none.told());
     city.archive(&until(State::Committed)).await.unwrap();
-    let late = abandon(&city.lake, id, day).await.unwrap_err();
+    let late = city.abandon(id, day).await.unwrap_err();
     assert!(
         late.told().contains("its rows are in Iceberg"),
         "{}",
@@ -158,7 +158,7 @@ async fn a_changed_partition_can_be_kept_and_the_others_leave() {
     );
     add(&city, 1).await;
     city.archive(&RunOptions::default()).await.unwrap_err();
-    let kept = abandon(&city.lake, id, day).await.unwrap();
+    let kept = city.abandon(id, day).await.unwrap();
     let Abandoned::Kept {
         table,
         problem: None,
@@ -211,7 +211,8 @@ async fn days_are_given_back_with_what_came_meanwhile() {
     .await;
     let before = city.truth().await;
     assert_eq!(city.history().await, before);
-    let given = abandon(&city.lake, &city.policy.table, City::day(2))
+    let given = city
+        .abandon(&city.policy.table, City::day(2))
         .await
         .unwrap();
     assert_eq!(
@@ -220,6 +221,7 @@ async fn days_are_given_back_with_what_came_meanwhile() {
             days: vec![City::day(2), City::day(3)],
             rows: 5,
             refused: 1,
+            waiting: None,
         }
     );
     assert_eq!(
