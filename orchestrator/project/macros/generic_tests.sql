@@ -111,13 +111,15 @@ where parent.to_field is null
 
 {# The engine runs tests itself; these are for projects that put a materialization of their own around this one. #}
 
-{% macro get_limit_subquery_sql(sql, limit) %}
-  {{ adapter.dispatch('get_limit_subquery_sql', 'dbt')(sql, limit) }}
-{% endmacro %}
+{%- macro get_limit_subquery_sql(sql, limit) -%}
+  {{ adapter.dispatch('get_limit_sql', 'dbt')(sql, limit) }}
+{%- endmacro %}
 
-{% macro default__get_limit_subquery_sql(sql, limit) %}
-    {{ sql }}
-  {{ "limit " ~ limit if limit is not none }}
+{% macro default__get_limit_sql(sql, limit) %}
+  {{ sql }}
+  {% if limit is not none %}
+  limit {{ limit }}
+  {%- endif -%}
 {% endmacro %}
 
 {% macro get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}
@@ -137,7 +139,9 @@ where parent.to_field is null
 
 {% materialization test, default %}
   {% set relations = [] %}
-  {% set limited = get_limit_subquery_sql(sql, config.get('limit')) %}
+  {% set limited %}
+    {{ get_limit_subquery_sql(sql, config.get('limit')) }}
+  {% endset %}
   {% if should_store_failures() %}
     {% set kind = config.get('store_failures_as') or 'table' %}
     {% if kind not in ['table', 'view'] %}

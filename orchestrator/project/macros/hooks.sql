@@ -1,20 +1,21 @@
 {# Hooks: how they are written down, and when they run. Those outside the transaction end the one that is open and
    run by themselves, so that `vacuum` works. #}
 
+{# Their texts are kept in the manifest, blanks included. #}
 {% macro make_hook_config(sql, inside_transaction) %}
-    {%- do return({'sql': sql, 'transaction': inside_transaction} | tojson) -%}
+    {{ tojson({'sql': sql, 'transaction': inside_transaction}) }}
 {% endmacro %}
 
 {% macro before_begin(sql) %}
-    {%- do return(make_hook_config(sql, inside_transaction=false)) -%}
+    {{ make_hook_config(sql, inside_transaction=false) }}
 {% endmacro %}
 
 {% macro in_transaction(sql) %}
-    {%- do return(make_hook_config(sql, inside_transaction=true)) -%}
+    {{ make_hook_config(sql, inside_transaction=true) }}
 {% endmacro %}
 
 {% macro after_commit(sql) %}
-    {%- do return(make_hook_config(sql, inside_transaction=false)) -%}
+    {{ make_hook_config(sql, inside_transaction=false) }}
 {% endmacro %}
 
 {% macro run_hooks(hooks, inside_transaction=true) %}

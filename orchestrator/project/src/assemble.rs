@@ -152,9 +152,13 @@ impl Assembly<'_> {
             self.keep(node)?;
         }
         let tables = sources::parse(self.shared, package, &patches)?;
-        for table in tables.iter().filter(|table| table.enabled) {
+        for table in &tables {
             let source = table.source.clone();
             let id = source.unique_id.clone();
+            if !table.enabled {
+                self.done.manifest.disabled_sources.insert(id, source);
+                continue;
+            }
             if let Some(first) = self.done.manifest.sources.insert(id, source) {
                 return Err(Error::Duplicate {
                     what: format!("source '{}.{}'", first.source_name, first.name),

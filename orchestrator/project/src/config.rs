@@ -58,6 +58,12 @@ pub(crate) fn merge_one(into: &mut Raw, key: &str, value: Json) {
     }
 }
 
+/// Whether the value of a key that holds a list is none.
+pub(crate) fn is_bare(key: &str, value: &Json) -> bool {
+    let listed = ["tags", "pre-hook", "post-hook", "packages"];
+    listed.contains(&canonical(key.trim())) && !value.is_array()
+}
+
 /// `+select` adds to what `select` had; `select` replaces it.
 fn merge_grants(into: &mut Raw, value: Json) {
     let Json::Object(above) = value else {

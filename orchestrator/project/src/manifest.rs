@@ -46,6 +46,8 @@ pub struct Manifest {
     pub docs: IndexMap<UniqueId, DocBlock>,
     /// Nodes that `enabled: false` takes out of the graph.
     pub disabled: IndexMap<UniqueId, Node>,
+    /// Sources that it takes out.
+    pub disabled_sources: IndexMap<UniqueId, Source>,
 }
 
 /// What a node is.

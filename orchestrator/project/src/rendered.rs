@@ -4,11 +4,11 @@ use crate::manifest::{
     DocBlock, Exposure, Fixture, Group, ResourceType, Semantic, Source, UnitTest,
 };
 use serde_json::{Map, Value as Json, json};
-use sha2::{Digest, Sha256};
 
 use crate::parse::nodes::kind_name;
 
 mod columns;
+mod notation;
 
 pub use columns::{Columns, columns, constraints};
 
@@ -197,8 +197,6 @@ pub fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
         })
         .collect();
     let expect = rows(&test.expect);
-    // dbt hashes its own notation of the same parts; only that a change shows matters
-    let parts = json!([test.model, given, expect, test.overrides]);
     json!({
         "model": test.model,
         "given": given,
@@ -214,7 +212,7 @@ pub fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
         "overrides": test.overrides,
         "depends_on": { "macros": test.depends_on.macros, "nodes": test.depends_on.nodes },
         "config": { "tags": test.tags, "meta": test.meta, "enabled": test.enabled, "static_analysis": null },
-        "checksum": jinja::functions::hex(&Sha256::digest(parts.to_string().as_bytes())),
+        "checksum": notation::checksum(test),
         "schema": schema,
         "created_at": created,
         "versions": test.versions,

@@ -11,8 +11,10 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use indexmap::IndexMap;
-use project::manifest::{Node, Semantic};
+use project::manifest::{Node, Semantic, Source};
+use project::select::written_selectors;
 use project::{Compiled, Cte, Project, rendered};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use self::node::Rendered;
@@ -40,7 +42,8 @@ impl Made {
         let shown = file.strip_prefix(&project.root).unwrap_or(&file);
         Self {
             compiled_code: compiled.sql.clone(),
-            compiled_path: Some(shown.display().to_string()),
+            // nothing is written of nothing
+            compiled_path: (!compiled.sql.is_empty()).then(|| shown.display().to_string()),
             build_path: None,
             extra_ctes: compiled.injected.ctes.clone(),
         }
@@ -61,7 +64,14 @@ pub fn write(
     let created = about.generated_at.timestamp_micros() as f64 / 1e6;
     let primary_keys = keys::primary(manifest);
     let schema = &project.profile.target.schema;
-    let render = |node| of_node(project, node, made, &primary_keys, created);
+    let runs_hooks = !matches!(
+        about.which,
+        "compile" | "generate" | "parse" | "list" | "run-operation" | "freshness"
+    );
+    let render = |node| Rendered {
+        first_hook: usize::from(runs_hooks),
+        ..of_node(project, node, made, &primary_keys, created)
+    };
     let semantic = |thing: &Semantic| rendered::semantic(thing, created);
     thread::scope(|scope| {
         // rendered beside the nodes
@@ -85,8 +95,23 @@ pub fn write(
         })?;
         document.entries("metrics", &manifest.metrics, semantic)?;
         document.entries("groups", &manifest.groups, rendered::group)?;
-        document.value("selectors", &manifest.selectors)?;
-        document.entries("disabled", &manifest.disabled, |node| [render(node)])?;
+        document.value("selectors", &written_selectors(&manifest.selectors))?;
+        let nodes = manifest.disabled.iter();
+        let nodes = nodes.map(|(id, node)| (id.clone(), Gone::Node(node)));
+        let sources = manifest.disabled_sources.iter();
+        let sources = sources.map(|(id, source)| (id.clone(), Gone::Source(source)));
+        document.entries(
+            "disabled",
+            &nodes.chain(sources).collect(),
+            |gone| match gone {
+                Gone::Node(node) => Disabled::Node([render(node)]),
+                Gone::Source(source) => {
+                    let mut source = rendered::source(source, created);
+                    source["config"]["enabled"] = Json::Bool(false);
+                    Disabled::Source([source])
+                }
+            },
+        )?;
         let (parents, children) = maps.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         document.rendered("parent_map", &parents)?;
         document.rendered("child_map", &children)?;
@@ -115,7 +140,22 @@ fn of_node<'a>(
         made: made.get(&node.unique_id),
         primary_key: key.map_or(&[], Vec::as_slice),
         created,
+        first_hook: 1,
     }
+}
+
+/// What `enabled: false` takes out of the graph.
+enum Gone<'a> {
+    Node(&'a Node),
+    Source(&'a Source),
+}
+
+/// The same as it is written.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Disabled<'a> {
+    Node([Rendered<'a>; 1]),
+    Source([Json; 1]),
 }
 
 /// Whatever the manifest holds, one at a time.

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::compiling::{compile_nodes, compiled_kinds, connect, write_artifacts};
+use super::compiling::{compile_nodes, compiled_kinds, connect, hooks, write_artifacts};
 use super::printer::Printer;
 use super::show::Shape;
 use super::warn;
@@ -88,16 +88,7 @@ pub(super) async fn execute(
         })
     };
     let mut chosen: Vec<String> = found.ids.into_iter().filter(has_sql).collect();
-    if !selects && request.exclude.is_empty() {
-        // dbt compiles what runs around the nodes too
-        chosen.extend(
-            project
-                .on_run_start
-                .iter()
-                .chain(&project.on_run_end)
-                .cloned(),
-        );
-    }
+    chosen.extend(hooks(&project, &request));
     let project = Arc::new(project);
     let warehouse = connect(&project).await?;
     // who names a node wants to see its SQL, as with dbt

@@ -43,6 +43,15 @@ pub(super) fn compiled_kinds(asked: Vec<ResourceType>) -> Vec<ResourceType> {
     ]
 }
 
+/// What runs around the nodes: dbt compiles it too, when nothing is selected.
+pub(super) fn hooks(project: &Project, request: &Request) -> Vec<String> {
+    if !request.select.is_empty() || !request.exclude.is_empty() {
+        return Vec::new();
+    }
+    let all = project.on_run_start.iter().chain(&project.on_run_end);
+    all.cloned().collect()
+}
+
 /// Connects, and learns what is in the schemas that nodes are built in.
 ///
 /// # Errors
@@ -92,12 +101,20 @@ pub(super) async fn compile_nodes(
                 project.compile(&id, &adapter)?
             };
             let file = project.target_path.join("compiled").join(&compiled.path);
-            let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-            folder
-                .and_then(|()| std::fs::write(&file, &compiled.sql))
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            if !compiled.sql.is_empty() {
+                let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+                folder
+                    .and_then(|()| std::fs::write(&file, &compiled.sql))
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+            }
             if ephemeral_too || node.config.materialized != "ephemeral" {
-                let result = result(&project, &id, Some(&compiled.sql), began);
+                let mut result = result(&project, &id, Some(&compiled.sql), began);
+                if node.config.materialized == "ephemeral" {
+                    // dbt executes none, not even in the way it executes what is only compiled
+                    if let Some(spans) = result["timing"].as_array_mut() {
+                        spans.truncate(1);
+                    }
+                }
                 done.results.push(result);
             }
             let made = Made::of(&project, &compiled);

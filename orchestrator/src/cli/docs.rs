@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::Warehouse;
 
-use super::compiling::{CompiledNodes, compile_nodes, connect, write_artifacts};
+use super::compiling::{CompiledNodes, compile_nodes, connect, hooks, write_artifacts};
 use super::printer::Printer;
 use super::{Advice, signals};
 use crate::artifacts::catalog::{self, Relation};
@@ -127,7 +127,8 @@ async fn generate(
             let node = project.manifest.nodes.get(*id);
             node.is_some_and(|node| node.resource_type != ResourceType::Operation)
         };
-        let chosen = selected.iter().filter(is_compiled).cloned().collect();
+        let mut chosen: Vec<String> = selected.iter().filter(is_compiled).cloned().collect();
+        chosen.extend(hooks(&project, &request));
         compile_nodes(&project, chosen, &warehouse, false).await?
     };
     say("Building catalog");

@@ -128,7 +128,10 @@ fn what_is_not_written_or_printed() {
         "macros/say.sql",
         "{% macro say() %}{% do print('heard') %}{% endmacro %}",
     );
-    let say = |more: &[&str]| bed.run(&[["run-operation", "say"].as_slice(), more].concat());
+    let say = |more: &[&str]| {
+        let words = ["run-operation", "say", "--no-write-json"];
+        bed.run(&[words.as_slice(), more].concat())
+    };
     assert!(say(&[]).contains("\nheard\n"));
     assert!(!say(&["--no-print"]).contains("\nheard\n"));
     let run = bed.run(&[
@@ -143,5 +146,8 @@ fn what_is_not_written_or_printed() {
         run.contains("[info ] [MainThread]: 1 of 1 OK created"),
         "{run}"
     );
-    assert!(!std::path::Path::new(&bed.path("target/run_results.json")).exists());
+    let results = bed.path("target/run_results.json");
+    assert!(!std::path::Path::new(&results).exists());
+    bed.run(&["run-operation", "say"]);
+    assert!(std::path::Path::new(&results).exists());
 }

@@ -50,9 +50,13 @@ impl Config {
             }
         }
         let mut recorded = lock(&capture.config);
+        let first = recorded.is_empty();
         for (key, value) in given {
             let value = json::from_value(&value)
                 .unwrap_or_else(|| Json::String(jinja::format::text(&value).into_owned()));
+            if first && config::is_bare(&key, &value) {
+                lock(&capture.bare).push(config::canonical(&key).to_owned());
+            }
             config::merge_one(&mut recorded, &key, value);
         }
         Ok(Value::from(""))

@@ -93,6 +93,8 @@ pub(crate) struct Capture {
     pub(crate) refs: Mutex<Vec<RefArgs>>,
     pub(crate) sources: Mutex<Vec<Vec<String>>>,
     pub(crate) config: Mutex<Raw>,
+    /// Keys of it that are lists and were written as one value, by the first call.
+    pub(crate) bare: Mutex<Vec<String>>,
     /// Something was looked at that the next invocation may see otherwise.
     pub(crate) is_volatile: AtomicBool,
 }

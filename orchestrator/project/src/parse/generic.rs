@@ -227,6 +227,8 @@ impl Tests<'_> {
 
     /// What the test refers to: its node, what its arguments name, and what its macro does.
     fn references(&self, node: &Node, patch: &Patch, config: Raw) -> Result<Found, Error> {
+        // as the property file has it, where no template is rendered
+        let version = patch.version.as_ref().map(|version| &version.v);
         let Some(metadata) = &node.test_metadata else {
             return Ok(Found::default());
         };
@@ -247,7 +249,10 @@ impl Tests<'_> {
         if called.package == INTERNAL_PACKAGE
             && matches!(metadata.name.as_str(), "not_null" | "unique")
         {
-            let known = known_target(node, vec![called.unique_id.clone()]);
+            let mut known = known_target(node, vec![called.unique_id.clone()]);
+            if let (Some(wanted), Some(version)) = (known.refs.first_mut(), version) {
+                wanted.version = Some(version.clone());
+            }
             return Ok(Found { config, ..known });
         }
         let draft = Arc::new(node.clone());

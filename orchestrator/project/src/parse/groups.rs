@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::config::Raw;
 use crate::error::{Error, Location};
 use crate::manifest::{Group, Manifest, Node, ResourceType};
 use crate::parse::Package;
@@ -20,6 +21,12 @@ pub(crate) fn parse(package: &Package, patches: &Patches) -> Result<Vec<Group>, 
                     "group '{name}': 'owner' needs at least one of 'name' and 'email'"
                 )));
             }
+            let mut fqn = vec![package.name().to_owned()];
+            fqn.extend(file.folders.iter().cloned());
+            fqn.push(name.clone());
+            // a group has no tree of its own: dbt configures it as it does models
+            let own = entry.mapping("config")?;
+            let config = package.configure("models", &fqn, &own, &Raw::new());
             found.push(Group {
                 unique_id: format!("group.{}.{name}", package.name()),
                 name,
@@ -28,7 +35,7 @@ pub(crate) fn parse(package: &Package, patches: &Patches) -> Result<Vec<Group>, 
                 original_file_path: file.path.clone(),
                 owner: owner.into(),
                 description: entry.text("description")?,
-                config: entry.mapping("config")?,
+                config: config.into_iter().collect(),
             });
         }
     }

@@ -5,28 +5,42 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::config::{Raw, merge_one};
+use crate::config::{canonical, is_bare, merge_one};
 use crate::manifest::RefArgs;
 use crate::parse::Found;
 
 /// What rendering `template` would find, or `None` when its text alone does not tell.
 pub(crate) fn read(template: &str) -> Option<Found> {
     let mut found = Found::default();
+    let mut configs = Vec::new();
+    let mut strict = true;
     let mut rest = template;
     while let Some(at) = rest.find('{') {
         let tag = &rest[at + 1..];
         rest = match tag.bytes().next() {
             Some(b'{') => {
+                let rest = tag[1..].strip_prefix(['-', '+']).unwrap_or(&tag[1..]);
                 let mut reader = Reader {
-                    rest: tag[1..].strip_prefix(['-', '+']).unwrap_or(&tag[1..]),
+                    rest,
+                    strict: rest.len() == tag.len() - 1,
                 };
-                reader.call(&mut found)?;
+                configs.extend(reader.call(&mut found)?);
+                strict &= reader.strict;
                 reader.rest
             }
             Some(b'#') => &tag[tag.find("#}")? + 2..],
             Some(b'%') => return None,
             _ => tag,
         };
+    }
+    // dbt's reader of literals takes a configuration key by key, and only the very first is no list then
+    let first = configs.first().map_or(0, IndexMap::len);
+    let raw = if strict { first.min(1) } else { first };
+    for (at, (key, value)) in configs.into_iter().flatten().enumerate() {
+        if at < raw && is_bare(&key, &value) {
+            found.bare.push(canonical(&key).to_owned());
+        }
+        merge_one(&mut found.config, &key, value);
     }
     Some(found)
 }
@@ -36,16 +50,20 @@ type Arguments = (Vec<Json>, IndexMap<String, Json>);
 
 struct Reader<'t> {
     rest: &'t str,
+    /// It is one of those that dbt reads without rendering: no numbers, nothing but Python's booleans, no hooks, no
+    /// control of blanks.
+    strict: bool,
 }
 
 impl Reader<'_> {
-    /// One call and the end of its tag.
-    fn call(&mut self, found: &mut Found) -> Option<()> {
+    /// One call and the end of its tag; what it configures.
+    fn call(&mut self, found: &mut Found) -> Option<Option<IndexMap<String, Json>>> {
         let function = self.name()?;
         self.token('(')?;
         let (values, keywords) = self.arguments()?;
         self.blank();
         let rest = self.rest.strip_prefix(['-', '+']).unwrap_or(self.rest);
+        self.strict &= rest.len() == self.rest.len();
         self.rest = rest.strip_prefix("}}")?;
         match function.as_str() {
             "ref" => found.refs.push(reference(&values, &keywords)?),
@@ -57,10 +75,14 @@ impl Reader<'_> {
                 }
                 found.sources.push(names);
             }
-            "config" if values.is_empty() => configure(&mut found.config, keywords),
+            "config" if values.is_empty() => {
+                let hook = |key: &String| matches!(canonical(key), "pre-hook" | "post-hook");
+                self.strict &= !keywords.keys().any(hook);
+                return Some(Some(keywords));
+            }
             _ => return None,
         }
-        Some(())
+        Some(None)
     }
 
     fn blank(&mut self) {
@@ -162,13 +184,20 @@ impl Reader<'_> {
                 }
                 Some(Json::Object(pairs))
             }
-            '0'..='9' | '-' => self.integer(),
-            _ => match self.name()?.as_str() {
-                "true" | "True" => Some(Json::Bool(true)),
-                "false" | "False" => Some(Json::Bool(false)),
-                "none" | "None" => Some(Json::Null),
-                _ => None,
-            },
+            '0'..='9' | '-' => {
+                self.strict = false;
+                self.integer()
+            }
+            _ => {
+                let name = self.name()?;
+                self.strict &= matches!(name.as_str(), "True" | "False");
+                match name.as_str() {
+                    "true" | "True" => Some(Json::Bool(true)),
+                    "false" | "False" => Some(Json::Bool(false)),
+                    "none" | "None" => Some(Json::Null),
+                    _ => None,
+                }
+            }
         }
     }
 
@@ -221,12 +250,6 @@ fn reference(values: &[Json], keywords: &IndexMap<String, Json>) -> Option<RefAr
         package,
         version,
     })
-}
-
-fn configure(config: &mut Raw, keywords: IndexMap<String, Json>) {
-    for (key, value) in keywords {
-        merge_one(config, &key, value);
-    }
 }
 
 #[cfg(test)]

@@ -101,9 +101,28 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<Vec<String>>,
     pub(crate) config: Raw,
     pub(crate) macros: Vec<UniqueId>,
+    /// Keys of `config` that are lists and were written as one value.
+    pub(crate) bare: Vec<String>,
     /// Another invocation may find something else in the same text.
     #[serde(skip)]
     pub(crate) is_volatile: bool,
+}
+
+impl Found {
+    /// What the text configures, as it is written there.
+    pub(crate) fn written(&self) -> Raw {
+        let mut config = self.config.clone();
+        for key in &self.bare {
+            match config.get_mut(key) {
+                Some(Json::Array(items)) if items.len() == 1 => {
+                    let only = items.remove(0);
+                    config.insert(key.clone(), only);
+                }
+                _ => {}
+            }
+        }
+        config
+    }
 }
 
 /// Renders `source` as dbt's parser does: `execute` is false, unknown names are forgiven, and
@@ -133,6 +152,7 @@ pub(crate) fn capture(
         sources: std::mem::take(&mut lock(&capture.sources)),
         config: std::mem::take(&mut lock(&capture.config)),
         macros,
+        bare: std::mem::take(&mut lock(&capture.bare)),
         is_volatile: capture.is_volatile.load(Ordering::Relaxed),
     })
 }

@@ -278,8 +278,8 @@ pub(crate) fn finish(
     node.unrendered_config = package.topmost(
         tree_of(kind),
         &node.fqn,
-        patch.map_or(&nothing, |patch| &patch.config),
-        &found.config,
+        patch.map_or(&nothing, |patch| &patch.written),
+        &found.written(),
     );
     node.config = config::typed(raw, kind).map_err(|message| Error::Config {
         location: Some(Location::line(&node.original_file_path, node.line)),

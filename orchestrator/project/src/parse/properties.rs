@@ -47,6 +47,8 @@ pub(crate) struct Patch {
     pub(crate) file: Arc<PropertyFile>,
     pub(crate) description: String,
     pub(crate) config: Map<String, Json>,
+    /// The same as it is written: a value stays one where a list is meant.
+    pub(crate) written: Map<String, Json>,
     pub(crate) columns: IndexMap<String, ColumnInfo>,
     pub(crate) column_tests: Vec<ColumnTests>,
     pub(crate) tests: Vec<Json>,
@@ -284,6 +286,10 @@ pub(crate) fn patch_of_table(
             config.insert(key.to_owned(), value.clone());
         }
     }
+    let mut written = config.clone();
+    for (key, value) in entry.mapping("config")? {
+        written.insert(crate::config::canonical(&key).to_owned(), value);
+    }
     let mut merged = crate::config::Raw::new();
     crate::config::merge(&mut merged, config);
     crate::config::merge(&mut merged, entry.mapping("config")?);
@@ -299,6 +305,7 @@ pub(crate) fn patch_of_table(
         file: Arc::clone(file),
         description: entry.text("description")?.unwrap_or_default(),
         config: merged.into_iter().collect(),
+        written,
         columns,
         column_tests,
         tests: tests_of(entry)?,

@@ -147,6 +147,11 @@ pub(crate) fn dependencies(
         }
         node.depends_on.nodes = found.ids;
     }
+    for node in manifest.disabled.values_mut() {
+        if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
+            node.attached_node = attached(node, lookup, &project);
+        }
+    }
     for id in gone {
         if let Some(node) = manifest.nodes.shift_remove(&id) {
             manifest.disabled.insert(id, node);

@@ -107,7 +107,10 @@ fn one(
             config.insert(key.to_owned(), value.clone());
         }
     }
+    let mut written = base.written.clone();
+    written.extend(version.mapping("config")?);
     let mut patch = Patch {
+        written,
         config,
         version: Some(number),
         columns: IndexMap::new(),

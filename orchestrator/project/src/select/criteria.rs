@@ -1,5 +1,7 @@
 //! One criterion: `2+tag:nightly+1`.
 
+use serde_json::{Map, Value as Json};
+
 use crate::error::Error;
 
 /// How nodes are looked for.
@@ -82,6 +84,37 @@ fn trailing_plus(text: &str) -> Option<(Option<usize>, &str)> {
 }
 
 impl Criteria {
+    /// As dbt's manifest writes it.
+    pub(super) fn written(&self) -> Json {
+        let name = NAMES.iter().find(|(_, method)| *method == self.method);
+        let parts = name.iter().map(|(name, _)| *name);
+        let parts: Vec<&str> = parts
+            .chain(self.arguments.iter().map(String::as_str))
+            .collect();
+        let mut map = Map::new();
+        for (key, flag) in [
+            ("childrens_parents", self.childrens_parents),
+            ("parents", self.parents),
+            ("children", self.children),
+        ] {
+            if flag {
+                map.insert(key.to_owned(), Json::Bool(true));
+            }
+        }
+        let depths = [
+            ("parents_depth", self.parents_depth),
+            ("children_depth", self.children_depth),
+        ];
+        for (key, depth) in depths {
+            if let Some(depth) = depth {
+                map.insert(key.to_owned(), Json::String(depth.to_string()));
+            }
+        }
+        map.insert("method".to_owned(), Json::String(parts.join(".")));
+        map.insert("value".to_owned(), Json::String(self.value.clone()));
+        Json::Object(map)
+    }
+
     /// Parses `[@][n+][method[.argument]:]value[+n]`.
     pub(super) fn parse(raw: &str) -> Result<Self, Error> {
         let wrong = |message: String, hint: Option<String>| Error::Selection {

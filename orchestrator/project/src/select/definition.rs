@@ -69,6 +69,52 @@ pub(crate) fn read(
     Ok(found)
 }
 
+/// The selectors as dbt's manifest has them: texts taken apart, and in the place of another's name what it means.
+#[must_use]
+pub fn written(selectors: &IndexMap<String, Json>) -> IndexMap<String, Json> {
+    let mut done: IndexMap<String, Json> = IndexMap::new();
+    for (name, entry) in selectors {
+        let mut entry = entry.clone();
+        entry["definition"] = written_definition(&entry["definition"], &done);
+        done.insert(name.clone(), entry);
+    }
+    done
+}
+
+fn written_definition(definition: &Json, known: &IndexMap<String, Json>) -> Json {
+    let all = |parts: &Json| -> Json {
+        let parts = parts.as_array().into_iter().flatten();
+        parts.map(|part| written_definition(part, known)).collect()
+    };
+    match definition {
+        Json::String(text) => {
+            Criteria::parse(text).map_or_else(|_| definition.clone(), |one| one.written())
+        }
+        Json::Object(map) => {
+            for key in ["union", "intersection"] {
+                if let Some(parts) = map.get(key) {
+                    return serde_json::json!({ key: all(parts) });
+                }
+            }
+            match map.iter().next() {
+                Some((key, parts)) if key == "exclude" => {
+                    serde_json::json!({ "exclude": all(parts) })
+                }
+                Some((method, value)) if map.len() == 1 => {
+                    serde_json::json!({ "method": method, "value": value })
+                }
+                Some((key, method)) if key == "method" && method == "selector" => {
+                    let other = map.get("value").and_then(Json::as_str).unwrap_or_default();
+                    let other = known.get(other).map(|entry| entry["definition"].clone());
+                    other.unwrap_or_else(|| definition.clone())
+                }
+                _ => definition.clone(),
+            }
+        }
+        _ => definition.clone(),
+    }
+}
+
 /// The name of the selector that `default: true` marks.
 pub(super) fn default_of(selectors: &IndexMap<String, Json>) -> Option<&str> {
     selectors

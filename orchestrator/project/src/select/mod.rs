@@ -24,6 +24,7 @@ mod methods;
 mod pattern;
 mod spec;
 
+pub use definition::written as written_selectors;
 pub use spec::{Indirect, Spec};
 
 /// What is selected, and what else would be once all its parents are.

@@ -36,7 +36,7 @@ fn bad_yaml() {
         &[("dbt_project.yml", "name: p\nmodels: [\n")],
     ]), @r#"
 # 1
-not valid YAML: while parsing a block collection, did not find expected '-' indicator at line 3, column 4
+not valid YAML: while parsing a block collection, did not find expected '-' indicator
   in models/s.yml:3:4
 # 2
 expected a mapping at the top, found a list
@@ -51,7 +51,7 @@ expected a mapping at the top, found a list
 an entry of 'models' has no 'name'
   in models/s.yml
 # 6
-not valid YAML: unclosed bracket '[' at line 2, column 9
+not valid YAML: unclosed bracket '['
   in dbt_project.yml:2:9
 "#);
 }

@@ -25,6 +25,8 @@ pub(super) struct Rendered<'a> {
     pub(super) primary_key: &'a [String],
     /// Seconds since 1970.
     pub(super) created: f64,
+    /// Index of a first hook: dbt counts from 1 when it runs them.
+    pub(super) first_hook: usize,
 }
 
 impl Serialize for Rendered<'_> {
@@ -115,7 +117,8 @@ impl Rendered<'_> {
                 }
             }
             ResourceType::Operation => {
-                map.serialize_entry("index", &hook_index(project, node))?;
+                let index = hook_index(project, node).map(|index| index + self.first_hook);
+                map.serialize_entry("index", &index)?;
             }
             _ => {}
         }
@@ -250,9 +253,9 @@ fn file_key(project: &Project, node: &Node) -> Option<String> {
     Some(format!("{section}.{}", attached?.name))
 }
 
-/// Position among the hooks of its kind, from 1.
+/// Position among the hooks of its kind, from 0.
 fn hook_index(project: &Project, node: &Node) -> Option<usize> {
     [&project.on_run_start, &project.on_run_end]
         .into_iter()
-        .find_map(|hooks| Some(hooks.iter().position(|id| *id == node.unique_id)? + 1))
+        .find_map(|hooks| hooks.iter().position(|id| *id == node.unique_id))
 }
