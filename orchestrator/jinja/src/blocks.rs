@@ -61,6 +61,8 @@ pub struct Block {
     pub line: usize,
     /// Opening tag to closing tag.
     pub text: String,
+    /// Blanks before and after, when the tags' `-` marks take them: dbt counts them in.
+    pub margins: [String; 2],
 }
 
 /// The top-level definitions of `source`, in order. `name` is for errors.
@@ -71,6 +73,7 @@ pub fn blocks(source: &str, name: &str) -> Result<Vec<Block>, Error> {
     let tags = tags(source, name)?;
     let mut found = Vec::new();
     let mut at = 0;
+    let mut taken = 0;
     while let Some(tag) = tags.get(at) {
         let Some((kind, end)) = tag.keyword().and_then(BlockKind::of) else {
             at += 1;
@@ -104,8 +107,10 @@ pub fn blocks(source: &str, name: &str) -> Result<Vec<Block>, Error> {
                 "this {keyword} block has no {{% {end} %}}"
             )));
         };
-        let block = block(source, kind, tag, &tags[close])
+        let mut block = block(source, kind, tag, &tags[close])
             .ok_or_else(|| trouble(format!("the opening tag of this {keyword} is malformed")))?;
+        block.margins = margins(source, taken, tag, &tags[close]);
+        taken = tags[close].end + block.margins[1].len();
         found.push(block);
         at = close + 1;
     }
@@ -147,7 +152,31 @@ fn block(source: &str, kind: BlockKind, open: &Tag<'_>, close: &Tag<'_>) -> Opti
         body_line: line_of(source, from),
         line: line_of(source, open.start),
         text: source[open.start..close.end].to_owned(),
+        margins: [String::new(), String::new()],
     })
+}
+
+/// `taken`: where the block before ends.
+fn margins(source: &str, taken: usize, open: &Tag<'_>, close: &Tag<'_>) -> [String; 2] {
+    let (before, after) = (&source[taken..open.start], &source[close.end..]);
+    let before = &before[before.trim_end().len()..];
+    let after = &after[..after.len() - after.trim_start().len()];
+    // a file begins and ends where its text does
+    let inner = [
+        before.len() < open.start,
+        close.end + after.len() < source.len(),
+    ];
+    let kept = |taken: bool, blanks: &str| {
+        if taken {
+            blanks.to_owned()
+        } else {
+            String::new()
+        }
+    };
+    [
+        kept(open.trims_before && inner[0], before),
+        kept(close.trims_after && inner[1], after),
+    ]
 }
 
 /// `(a, b=1, c: relation = none)`.

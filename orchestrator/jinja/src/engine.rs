@@ -72,7 +72,7 @@ impl Engine {
             });
             let sources = Arc::clone(&by_id);
             env.set_loader(move |name| match sources.get(name) {
-                Some(found) => rewrite(&found.template(), name)
+                Some(found) => rewrite(&with_newlines(&found.template()), name)
                     .map(|text| Some(text.into_owned()))
                     .map_err(|error| {
                         minijinja::Error::new(minijinja::ErrorKind::SyntaxError, error.message)
@@ -144,9 +144,9 @@ impl Engine {
                 macros: Vec::new(),
             });
         }
-        // as Jinja does with the last newline of every template
-        let source = request.source;
-        let source = source.strip_suffix('\n').unwrap_or(source);
+        // as Jinja does with every template, and with its last newline
+        let source = with_newlines(request.source);
+        let source = source.strip_suffix('\n').unwrap_or(&source);
         let source = rewrite(source, request.name)?;
         let env = if request.forgiving {
             &self.forgiving
@@ -223,6 +223,7 @@ impl Engine {
         work: impl Fn(Value) -> Result<T, minijinja::Error>,
     ) -> Result<(T, Arc<Root>), Error> {
         let mut unknown: Vec<String> = Vec::new();
+        let mark = request.scope.mark().filter(|_| request.forgiving);
         loop {
             let root = Arc::new(Root::new(
                 Arc::clone(&self.macros),
@@ -238,6 +239,9 @@ impl Engine {
             match functions::unknown_function(&error) {
                 Some(name) if request.forgiving && !unknown.iter().any(|known| known == name) => {
                     unknown.push(name.to_owned());
+                    if let Some(mark) = &mark {
+                        request.scope.rewind(mark.as_ref());
+                    }
                     continue;
                 }
                 _ => {}
@@ -259,5 +263,14 @@ impl Engine {
             error.line = error.line.map(|line| found.file_line(line));
         }
         error
+    }
+}
+
+/// `source` with `\n` for every way to end a line.
+fn with_newlines(source: &str) -> Cow<'_, str> {
+    if source.contains('\r') {
+        Cow::Owned(source.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(source)
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod arguments;
 pub mod blocks;
+pub mod calls;
 pub mod engine;
 pub mod error;
 mod expression;

@@ -1,5 +1,6 @@
 //! The names a template sees: macros first, then the host's variables.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,14 @@ pub trait Scope: fmt::Debug + Send + Sync {
     fn replaces(&self, _name: &str) -> Option<Value> {
         None
     }
+
+    /// What rendering has left so far, for [`Self::rewind`]; `None`: it leaves nothing.
+    fn mark(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    /// Takes back what was left since `mark`: the text is rendered once more.
+    fn rewind(&self, _mark: &dyn Any) {}
 
     /// Whether the variable `name` is one of dbt's own macros, so that `dbt.name()` means it too.
     fn is_macro(&self, _name: &str) -> bool {

@@ -104,6 +104,7 @@ pub(crate) fn assemble(
         .map(Package::name)
         .collect();
     groups::check(&done.manifest, &restricted)?;
+    resolve::without_spaces(&done.manifest, &packages[0].file.flags)?;
     Ok(done)
 }
 

@@ -34,6 +34,8 @@ pub struct Compiled {
     pub messages: Vec<Said>,
     /// The ephemeral parents.
     pub injected: Injected,
+    /// Macros that the node's text called: some are called only when there is something to run.
+    pub macros: Vec<UniqueId>,
 }
 
 /// Ephemeral models in the SQL of a node.
@@ -117,6 +119,7 @@ impl<'a> Rendering<'a> {
             lookup: Arc::clone(&project.lookup),
             adapter,
             ephemeral: Mutex::default(),
+            called: Mutex::default(),
             messages: Mutex::default(),
             results: Mutex::new(BTreeMap::new()),
             written: Mutex::default(),
@@ -157,6 +160,9 @@ impl<'a> Rendering<'a> {
             path: compiled_path(self.node),
             messages: Vec::new(),
             injected,
+            macros: std::mem::take(&mut *lock(&self.run.called))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -183,9 +189,9 @@ impl<'a> Rendering<'a> {
                 .engine
                 .render(&self.request(source, Arc::clone(&scope)))
         })();
-        rendered
-            .map(|rendered| rendered.text)
-            .map_err(|error| self.error(error))
+        let rendered = rendered.map_err(|error| self.error(error))?;
+        lock(&self.run.called).extend(rendered.macros);
+        Ok(rendered.text)
     }
 
     /// A failure of the template; the database's own refusal keeps its SQLSTATE.

@@ -47,6 +47,7 @@ pub use error::Error;
 pub use graph::{Edges, Graph, execution_edges};
 pub use inject::Cte;
 pub use jinja::Macro;
+pub use jinja::calls;
 pub use load::{LoadOptions, PARSE_CACHE, ParseCache, Project, load};
 pub use manifest::{Manifest, Node, UniqueId};
 pub use materialize::Materialized;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -46,6 +46,8 @@ pub struct Manifest {
     pub docs: IndexMap<UniqueId, DocBlock>,
     /// Nodes that `enabled: false` takes out of the graph.
     pub disabled: IndexMap<UniqueId, Node>,
+    /// Of those the tests whose target is not there: dbt keeps them among the nodes, as disabled ones.
+    pub untargeted: IndexSet<UniqueId>,
     /// Sources that it takes out.
     pub disabled_sources: IndexMap<UniqueId, Source>,
 }

@@ -11,7 +11,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use indexmap::IndexMap;
-use project::manifest::{Node, Semantic, Source};
+use project::manifest::{Manifest, Node, Semantic, Source, UniqueId};
 use project::select::written_selectors;
 use project::{Compiled, Cte, Project, rendered};
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub struct Made {
     pub build_path: Option<String>,
     /// Ephemeral models in it, deepest first.
     pub extra_ctes: Vec<Cte>,
+    /// Macros that it called, whether parsing saw them or not.
+    pub macros: Vec<UniqueId>,
 }
 
 impl Made {
@@ -46,6 +48,7 @@ impl Made {
             compiled_path: (!compiled.sql.is_empty()).then(|| shown.display().to_string()),
             build_path: None,
             extra_ctes: compiled.injected.ctes.clone(),
+            macros: compiled.macros.clone(),
         }
     }
 }
@@ -84,7 +87,13 @@ pub fn write(
         });
         let mut document = Document::begin(out)?;
         document.value("metadata", &head(about, project))?;
-        document.entries("nodes", &manifest.nodes, render)?;
+        if manifest.untargeted.is_empty() {
+            document.entries("nodes", &manifest.nodes, render)?;
+        } else {
+            let all = manifest.nodes.iter().chain(untargeted(manifest));
+            let all: IndexMap<String, &Node> = all.map(|(id, node)| (id.clone(), node)).collect();
+            document.entries("nodes", &all, |node| render(node))?;
+        }
         document.entries("sources", &manifest.sources, |source| {
             rendered::source(source, created)
         })?;
@@ -97,6 +106,7 @@ pub fn write(
         document.entries("groups", &manifest.groups, rendered::group)?;
         document.value("selectors", &written_selectors(&manifest.selectors))?;
         let nodes = manifest.disabled.iter();
+        let nodes = nodes.filter(|(id, _)| !manifest.untargeted.contains(*id));
         let nodes = nodes.map(|(id, node)| (id.clone(), Gone::Node(node)));
         let sources = manifest.disabled_sources.iter();
         let sources = sources.map(|(id, source)| (id.clone(), Gone::Source(source)));
@@ -142,6 +152,12 @@ fn of_node<'a>(
         created,
         first_hook: 1,
     }
+}
+
+/// Tests whose target is not there.
+fn untargeted(manifest: &Manifest) -> impl Iterator<Item = (&UniqueId, &Node)> {
+    let ids = manifest.untargeted.iter();
+    ids.filter_map(|id| manifest.disabled.get_key_value(id))
 }
 
 /// What `enabled: false` takes out of the graph.
@@ -235,6 +251,7 @@ fn edges(project: &Project) -> (Edges<'_>, Edges<'_>) {
                 .map(|(id, exposure)| (id, exposure.depends_on.nodes.as_slice())),
         )
         .chain(manifest.sources.keys().map(|id| (id, [].as_slice())))
+        .chain(manifest.untargeted.iter().map(|id| (id, [].as_slice())))
         .chain(
             manifest
                 .unit_tests

@@ -101,7 +101,7 @@ pub(super) async fn compile_nodes(
                 project.compile(&id, &adapter)?
             };
             let file = project.target_path.join("compiled").join(&compiled.path);
-            if !compiled.sql.is_empty() {
+            if !compiled.sql.is_empty() && node.resource_type != ResourceType::Snapshot {
                 let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
                 folder
                     .and_then(|()| std::fs::write(&file, &compiled.sql))

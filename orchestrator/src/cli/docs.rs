@@ -17,7 +17,9 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::Warehouse;
 
-use super::compiling::{CompiledNodes, compile_nodes, connect, hooks, write_artifacts};
+use super::compiling::{
+    CompiledNodes, compile_nodes, compiled_kinds, connect, hooks, write_artifacts,
+};
 use super::printer::Printer;
 use super::{Advice, signals};
 use crate::artifacts::catalog::{self, Relation};
@@ -111,7 +113,7 @@ async fn generate(
     let place = args.project.place();
     let (began, invocation_id) = (SystemClock.now(), Uuid::new_v4());
     let project = Arc::new(read(&place, &request, "generate", began, invocation_id).await?);
-    let spec = request.spec(args.selection.kinds());
+    let spec = request.spec(compiled_kinds(args.selection.kinds()));
     let selected = select(&project, &spec)?;
     project.note_selected(&selected);
     let say = |text: &str| {

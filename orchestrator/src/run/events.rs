@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use project::adapter::Table;
 use project::batches::Windows;
+use project::manifest::UniqueId;
 use project::warnings::Warning;
 use project::{Injected, Said};
 
@@ -58,6 +59,8 @@ pub struct Report {
     pub compiled_path: Option<String>,
     /// Ephemeral models in it.
     pub injected: Option<Arc<Injected>>,
+    /// Macros that its text called.
+    pub macros: Vec<UniqueId>,
     /// Some rows of what was loaded.
     pub rows_shown: Option<Table>,
     /// The relation that keeps the rows a test found, as SQL names it.

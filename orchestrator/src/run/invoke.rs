@@ -366,10 +366,13 @@ pub fn counts(project: &Project) -> Vec<(&'static str, usize)> {
     use project::manifest::ResourceType as T;
     let nodes = project.manifest.nodes.values();
     let of = |kind: T| {
-        nodes
-            .clone()
-            .filter(|node| node.resource_type == kind)
-            .count()
+        let found = nodes.clone().filter(|node| node.resource_type == kind);
+        // a test whose target is not there is counted, too
+        let lost = match kind {
+            T::Test => project.manifest.untargeted.len(),
+            _ => 0,
+        };
+        found.count() + lost
     };
     let mut counts: Vec<_> = [
         T::Model,

@@ -1,5 +1,6 @@
 //! The names templates see: dbt's context, one rendering at a time.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -99,6 +100,14 @@ pub(crate) struct Capture {
     pub(crate) is_volatile: AtomicBool,
 }
 
+/// How much a capture held.
+struct Mark {
+    refs: usize,
+    sources: usize,
+    config: Raw,
+    bare: usize,
+}
+
 /// What a compile may use, and what it leaves.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -107,6 +116,8 @@ pub(crate) struct Run {
     pub(crate) adapter: Arc<dyn Adapter>,
     /// Ephemeral models that the text names, in order of first mention.
     pub(crate) ephemeral: Mutex<IndexSet<UniqueId>>,
+    /// Macros that the text calls itself.
+    pub(crate) called: Mutex<IndexSet<UniqueId>>,
     /// `log(…, info=true)`, `print` and warnings.
     pub(crate) messages: Mutex<Vec<Said>>,
     /// Results of `statement`, by name.
@@ -285,6 +296,28 @@ impl NodeScope {
 }
 
 impl Scope for NodeScope {
+    fn mark(&self) -> Option<Box<dyn Any>> {
+        let Mode::Parse(capture) = &self.mode else {
+            return None;
+        };
+        Some(Box::new(Mark {
+            refs: lock(&capture.refs).len(),
+            sources: lock(&capture.sources).len(),
+            config: lock(&capture.config).clone(),
+            bare: lock(&capture.bare).len(),
+        }))
+    }
+
+    fn rewind(&self, mark: &dyn Any) {
+        let (Mode::Parse(capture), Some(mark)) = (&self.mode, mark.downcast_ref::<Mark>()) else {
+            return;
+        };
+        lock(&capture.refs).truncate(mark.refs);
+        lock(&capture.sources).truncate(mark.sources);
+        lock(&capture.config).clone_from(&mark.config);
+        lock(&capture.bare).truncate(mark.bare);
+    }
+
     fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value> {
         if let Some((_, value)) = self.extra.iter().find(|(known, _)| *known == name) {
             return Some(value.clone());

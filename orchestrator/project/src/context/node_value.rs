@@ -126,8 +126,12 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("column_name", Value::from(node.column_name.as_deref())),
         ("attached_node", Value::from(node.attached_node.as_deref())),
     ];
+    // only a generic test is of something
+    let of_generic = ["test_metadata", "column_name", "attached_node"];
+    let is_generic = node.test_metadata.is_some();
     pairs
         .into_iter()
+        .filter(move |(key, _)| is_generic || !of_generic.contains(key))
         .map(|(key, value)| (Value::from(key), value))
 }
 

@@ -105,7 +105,10 @@ pub(crate) fn entry(found: &Macro) -> crate::manifest::Macro {
         name: found.name.clone(),
         package_name: found.package.clone(),
         original_file_path: (*found.path).into(),
-        macro_sql: found.block.text.clone(),
+        macro_sql: {
+            let [before, after] = &found.block.margins;
+            [before.as_str(), &found.block.text, after].concat()
+        },
         properties: MacroProperties::default(),
     }
 }

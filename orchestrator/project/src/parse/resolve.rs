@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
 use crate::error::{Error, Location};
 use crate::files;
 use crate::hint::closest;
@@ -109,6 +112,34 @@ struct Resolved {
     missing: Vec<String>,
 }
 
+/// Refuses names with blanks, unless the project's flags let them pass.
+pub(crate) fn without_spaces(
+    manifest: &Manifest,
+    flags: &IndexMap<String, Json>,
+) -> Result<(), Error> {
+    if flags.get("require_resource_names_without_spaces") == Some(&Json::Bool(false)) {
+        return Ok(());
+    }
+    let spaced: Vec<String> = (manifest.nodes.values())
+        .filter(|node| node.name.contains(' '))
+        .map(|node| {
+            let path = node.original_file_path.display();
+            format!("  * '{}' ({path})", node.unique_id)
+        })
+        .collect();
+    if spaced.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Config {
+        location: None,
+        message: format!("Resource names cannot contain spaces:\n{}", spaced.join("\n")),
+        hint: Some(
+            "rename them, or set the flag require_resource_names_without_spaces to false in dbt_project.yml"
+                .to_owned(),
+        ),
+    })
+}
+
 /// Sets `depends_on.nodes` everywhere. Tests of disabled nodes become disabled, and so do those of nodes that are
 /// not there, with a warning.
 pub(crate) fn dependencies(
@@ -153,7 +184,9 @@ pub(crate) fn dependencies(
         }
     }
     for id in gone {
-        if let Some(node) = manifest.nodes.shift_remove(&id) {
+        if let Some(mut node) = manifest.nodes.shift_remove(&id) {
+            node.config.enabled = false;
+            manifest.untargeted.insert(id.clone());
             manifest.disabled.insert(id, node);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use project::Manifest;
+use project::calls::{Call, calls};
 use project::manifest::Macro;
 use serde_json::{Map, Value as Json, json};
 
@@ -64,7 +65,38 @@ fn languages(found: &Macro) -> Option<Vec<&str>> {
 struct Names<'a> {
     project: &'a str,
     by_package: HashMap<(&'a str, &'a str), &'a str>,
+    /// Whatever package it is of: the engine's own, before those the packages', before those the project's.
+    by_name: HashMap<&'a str, &'a str>,
 }
+
+/// Packages of the engine's own; the adapter's pieces go before the others.
+const OWN: [&str; 2] = ["dbt_postgres", "dbt"];
+
+/// Names that are no macro's when they are called: dbt's context has them.
+const CONTEXT: [&str; 22] = [
+    "ref",
+    "source",
+    "config",
+    "return",
+    "var",
+    "env_var",
+    "log",
+    "print",
+    "fromjson",
+    "tojson",
+    "fromyaml",
+    "toyaml",
+    "set",
+    "set_strict",
+    "zip",
+    "zip_strict",
+    "diff_of_two_dicts",
+    "local_md5",
+    "dbt_version",
+    "modules",
+    "flags",
+    "target",
+];
 
 impl<'a> Names<'a> {
     fn of(manifest: &'a Manifest) -> Self {
@@ -74,136 +106,76 @@ impl<'a> Names<'a> {
                 found.unique_id.as_str(),
             )
         });
+        let project = manifest.project_name.as_str();
+        let rank = |found: &Macro| match found.package_name.as_str() {
+            "dbt" => 0,
+            "dbt_postgres" => 1,
+            package if package == project => 3,
+            _ => 2,
+        };
+        let mut all: Vec<&Macro> = manifest.macros.values().collect();
+        all.sort_by_key(|found| rank(found));
+        let by_name = all
+            .into_iter()
+            .map(|found| (found.name.as_str(), found.unique_id.as_str()));
         Self {
-            project: &manifest.project_name,
+            project,
             by_package: by_package.collect(),
+            by_name: by_name.collect(),
         }
     }
 
-    fn find(&self, package: &str, name: &str) -> Option<&'a str> {
+    fn in_package(&self, package: &str, name: &str) -> Option<&'a str> {
+        let one = [package];
         // a package of the engine's own goes by `dbt`, whatever the adapter's is called
-        let packages: &[&str] = if package == "dbt" {
-            &["dbt", "dbt_postgres"]
-        } else {
-            &[package]
-        };
+        let packages: &[&str] = if package == "dbt" { &OWN } else { &one };
         packages
             .iter()
             .find_map(|package| self.by_package.get(&(*package, name)).copied())
     }
 
-    /// `name` as a macro of `package` means it: its own, the project's, the engine's.
+    /// `name` as a macro of `package` means it: its own, or whoever has one.
     fn resolve(&self, package: &str, name: &str) -> Option<&'a str> {
-        [package, self.project, "dbt"]
-            .into_iter()
-            .find_map(|package| self.find(package, name))
+        // what of the engine's own is no macro here is one in dbt
+        let anyone = || Some(name).filter(|_| package != "dbt");
+        let anyone = || self.by_name.get(anyone()?).copied();
+        self.in_package(package, name).or_else(anyone)
     }
 
     /// What `adapter.dispatch(name, namespace)` leads to on Postgres.
-    fn dispatched(&self, package: &str, name: &str) -> Option<&'a str> {
+    fn dispatched(&self, namespace: Option<&str>, name: &str) -> Option<&'a str> {
         let candidates = ["postgres__", "default__"].map(|prefix| format!("{prefix}{name}"));
-        candidates.iter().find_map(|name| {
-            [self.project, package, "dbt"]
-                .into_iter()
-                .find_map(|package| self.find(package, name))
+        let Some(namespace) = namespace else {
+            let anyone = |name: &String| self.by_name.get(name.as_str()).copied();
+            return candidates.iter().find_map(anyone);
+        };
+        [self.project, namespace].into_iter().find_map(|package| {
+            candidates
+                .iter()
+                .find_map(|name| self.in_package(package, name))
         })
     }
 
     /// Macros that the text of `caller` calls, in order of their first mention.
     fn called_by(&self, caller: &Macro) -> Vec<&'a str> {
+        let package = caller.package_name.as_str();
         let mut found: Vec<&str> = Vec::new();
+        let mut add = |id: Option<&'a str>| found.extend(id.filter(|id| !found.contains(id)));
+        // dbt takes a plain name that is the caller's own for the caller
+        let plain = |name: &str| {
+            let other = name != caller.name && !CONTEXT.contains(&name);
+            other.then(|| self.resolve(package, name)).flatten()
+        };
         for call in calls(&caller.macro_sql) {
-            let package = caller.package_name.as_str();
-            let target = match call {
-                Call::Plain(name) => self.resolve(package, name),
-                Call::Of(of, name) => self.find(of, name),
+            match call {
+                Call::Plain(name) => add(plain(&name)),
+                Call::Of(of, name) => add(self.resolve(&of, &name)),
                 Call::Dispatch(name, namespace) => {
-                    self.dispatched(namespace.unwrap_or(package), name)
+                    add(plain(&name));
+                    add(self.dispatched(namespace.as_deref(), &name));
                 }
-            };
-            if let Some(id) = target.filter(|id| *id != caller.unique_id && !found.contains(id)) {
-                found.push(id);
             }
         }
         found
-    }
-}
-
-/// A call in a text.
-#[derive(Debug, PartialEq, Eq)]
-enum Call<'a> {
-    /// `name(…)`.
-    Plain(&'a str),
-    /// `package.name(…)`.
-    Of(&'a str, &'a str),
-    /// `adapter.dispatch('name', 'namespace')`.
-    Dispatch(&'a str, Option<&'a str>),
-}
-
-/// The calls within the tags and expressions of `text`.
-fn calls(text: &str) -> Vec<Call<'_>> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
-        let close = if rest[start..].starts_with("{{") {
-            "}}"
-        } else {
-            "%}"
-        };
-        let inside = &rest[start + 2..];
-        let end = inside.find(close).unwrap_or(inside.len());
-        in_code(&inside[..end], &mut found);
-        rest = &inside[end..];
-    }
-    found
-}
-
-fn in_code<'a>(code: &'a str, found: &mut Vec<Call<'a>>) {
-    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-    for (at, _) in code.match_indices('(') {
-        let before = &code[..at];
-        let start = before.rfind(|c: char| !word(c)).map_or(0, |end| {
-            end + before[end..].chars().next().map_or(1, char::len_utf8)
-        });
-        let path = &before[start..];
-        // the head of a definition is no call
-        let heading = before[..start].trim_end();
-        if heading.ends_with("macro") || heading.ends_with("test") {
-            continue;
-        }
-        match path.split('.').collect::<Vec<_>>()[..] {
-            ["adapter", "dispatch"] => {
-                let mut quoted = code[at..].split(['\'', '"']).skip(1).step_by(2);
-                let call = code[at..].split(')').next().unwrap_or_default();
-                let count = call.matches(['\'', '"']).count() / 2;
-                if let Some(name) = quoted.next() {
-                    let namespace = quoted.next().filter(|_| count > 1);
-                    found.push(Call::Dispatch(name, namespace));
-                }
-            }
-            [name] if !name.is_empty() => found.push(Call::Plain(name)),
-            [package, name] => found.push(Call::Of(package, name)),
-            _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Call, calls};
-
-    #[test]
-    fn calls_are_found_where_code_is() {
-        let text = "{% macro a(b) %} not_this() {{ one(two(b)) }} {% do pkg.three() %}\
-                    {{ return(adapter.dispatch('four', 'pkg')(b)) }} {{ adapter.dispatch(\"five\")() }}{% endmacro %}";
-        let expected = [
-            Call::Plain("one"),
-            Call::Plain("two"),
-            Call::Of("pkg", "three"),
-            Call::Plain("return"),
-            Call::Dispatch("four", Some("pkg")),
-            Call::Dispatch("five", None),
-        ];
-        assert_eq!(calls(text), expected);
     }
 }

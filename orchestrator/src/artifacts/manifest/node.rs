@@ -1,7 +1,9 @@
 //! One node, with every key dbt writes.
 
+use std::borrow::Cow;
+
 use project::Project;
-use project::manifest::{ColumnInfo, Node, ResourceType};
+use project::manifest::{ColumnInfo, DependsOn, Node, ResourceType};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -37,7 +39,7 @@ impl Serialize for Rendered<'_> {
         if self.node.resource_type == ResourceType::Seed {
             map.serialize_entry("depends_on", &Macros::of(self.node))?;
         } else {
-            map.serialize_entry("depends_on", &self.node.depends_on)?;
+            map.serialize_entry("depends_on", &*self.depends_on())?;
             self.compiled(&mut map)?;
         }
         map.end()
@@ -58,6 +60,23 @@ impl<'a> Macros<'a> {
 }
 
 impl Rendered<'_> {
+    /// What parsing saw, and the macros that were called when the node was compiled.
+    fn depends_on(&self) -> Cow<'_, DependsOn> {
+        let seen = &self.node.depends_on;
+        let called = self.made.map_or(&[][..], |made| &made.macros);
+        let further: Vec<_> = called
+            .iter()
+            .filter(|id| !seen.macros.contains(id))
+            .cloned()
+            .collect();
+        if further.is_empty() {
+            return Cow::Borrowed(seen);
+        }
+        let mut all = seen.clone();
+        all.macros.extend(further);
+        Cow::Owned(all)
+    }
+
     /// Keys of every kind.
     fn common<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let (node, project) = (self.node, self.project);

@@ -237,7 +237,8 @@ pub(super) fn compile(
         .map_err(|error| Failure::of_project(planned, &error))?;
     if planned.resource_type != "seed" {
         let models = compiled.injected.models.iter().map(|(_, model)| model);
-        for one in models.chain([&compiled]) {
+        let whole = Some(&compiled).filter(|_| planned.resource_type != "snapshot");
+        for one in models.chain(whole).filter(|one| !one.sql.is_empty()) {
             write(&worker.file("compiled", &one.path).0, &one.sql);
         }
     }
@@ -275,6 +276,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         compiled_sql: None,
         compiled_path: None,
         injected: None,
+        macros: Vec::new(),
         rows_shown: None,
         stored: None,
         compile: None,

@@ -196,6 +196,7 @@ impl Build<'_> {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
             report.injected = Some(Arc::new(compiled.injected));
+            report.macros = compiled.macros;
         }
         report
     }

@@ -343,6 +343,7 @@ fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMa
             compiled_path,
             build_path,
             extra_ctes: extra_ctes.map(|all| all.ctes.clone()).unwrap_or_default(),
+            macros: report.macros.clone(),
         };
         Some((id, of_node))
     };
