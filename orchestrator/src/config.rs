@@ -12,12 +12,16 @@ use project::Secret;
 use project::manifest::ResourceType;
 use serde_json::{Map, Value as Json};
 
+mod empty_selection;
+mod no_effect;
 mod output;
 mod sample;
 mod state;
 mod variables;
 mod warn;
 
+pub use empty_selection::EmptySelection;
+pub use no_effect::NoEffectArgs;
 pub use output::{LogArgs, LogFormat, LogLevel};
 pub use sample::SampleArgs;
 pub use state::StateArgs;
@@ -136,7 +140,7 @@ pub fn mapping(text: &str) -> Result<Map<String, Json>, String> {
 #[command(next_help_heading = "Selection")]
 pub struct SelectionArgs {
     /// Nodes to take: name, +name+, tag:x, path:dir, …; blanks unite, commas intersect [default: all]
-    #[arg(short, long, visible_short_alias = 'm', visible_alias = "models", value_name = "SELECTOR",
+    #[arg(short, long, visible_short_alias = 'm', visible_alias = "models", alias = "model", value_name = "SELECTOR",
           num_args = 1.., action = ArgAction::Append)]
     pub select: Vec<String>,
     /// Nodes to leave out, in the same words
@@ -277,6 +281,8 @@ pub struct ExecutionArgs {
     #[arg(long, hide = true, env = "DBT_SINGLE_THREADED", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     single_threaded: bool,
+    #[arg(long, hide = true, overrides_with = "single_threaded")]
+    no_single_threaded: bool,
     /// Rebuild incremental models from nothing
     #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
@@ -319,17 +325,6 @@ pub struct ExecutionArgs {
         default_value = "ok"
     )]
     pub empty_selection: EmptySelection,
-}
-
-/// What a selection of nothing means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EmptySelection {
-    /// Exit 0, as dbt does.
-    Ok,
-    /// Exit 0 and say so on standard error.
-    Warn,
-    /// Exit 1.
-    Error,
 }
 
 impl ExecutionArgs {

@@ -8,6 +8,7 @@ use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use crate::error::Error;
+use crate::escapes::with_escapes;
 use crate::format;
 use crate::functions;
 use crate::macros::{Macro, Macros};
@@ -72,8 +73,9 @@ impl Engine {
             });
             let sources = Arc::clone(&by_id);
             env.set_loader(move |name| match sources.get(name) {
-                Some(found) => rewrite(&with_newlines(&found.template()), name)
-                    .map(|text| Some(text.into_owned()))
+                Some(found) => with_escapes(&with_newlines(&found.template()), name)
+                    .and_then(|text| Ok(rewrite(&text, name)?.into_owned()))
+                    .map(Some)
                     .map_err(|error| {
                         minijinja::Error::new(minijinja::ErrorKind::SyntaxError, error.message)
                     }),
@@ -147,7 +149,8 @@ impl Engine {
         // as Jinja does with every template, and with its last newline
         let source = with_newlines(request.source);
         let source = source.strip_suffix('\n').unwrap_or(&source);
-        let source = rewrite(source, request.name)?;
+        let source = with_escapes(source, request.name)?;
+        let source = rewrite(&source, request.name)?;
         let env = if request.forgiving {
             &self.forgiving
         } else {
@@ -169,6 +172,7 @@ impl Engine {
     /// As [`Self::render`].
     pub fn evaluate(&self, request: &Request<'_>) -> Result<Value, Error> {
         let wrapped = format!("{{{{{}}}}}", request.source);
+        let wrapped = with_escapes(&wrapped, request.name)?;
         let source: Cow<'_, str> = rewrite(&wrapped, request.name)?;
         let inner = source
             .get(2..source.len() - 2)

@@ -1,6 +1,7 @@
 //! Filters that Jinja has and minijinja lacks, or takes otherwise.
 
 use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
 
 use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind};
 use minijinja::{Environment, Error};
@@ -18,6 +19,16 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     }
     env.add_filter("is_list", |value: Value| {
         value.kind() == ValueKind::Seq && !value.is_tuple()
+    });
+    env.add_filter("random", |value: Value| {
+        let items: Vec<Value> = match value.as_str() {
+            Some(text) => text.chars().map(Value::from).collect(),
+            None => value.try_iter()?.collect(),
+        };
+        // every `RandomState` has keys of its own
+        let chance = RandomState::new().hash_one(items.len());
+        let at = usize::try_from(chance).unwrap_or_default() % items.len().max(1);
+        Ok::<_, Error>(items.get(at).cloned().unwrap_or_default())
     });
     env.add_filter("string", |value: Value| format::text(&value).into_owned());
     env.add_filter("list", |value: Value| {

@@ -10,6 +10,7 @@ pub mod blocks;
 pub mod calls;
 pub mod engine;
 pub mod error;
+mod escapes;
 mod expression;
 mod filters;
 pub mod format;

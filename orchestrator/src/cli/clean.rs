@@ -11,13 +11,15 @@ use project::packages::clean_targets;
 
 use super::Advice;
 use super::printer::Printer;
-use crate::config::{LogArgs, ProjectArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs};
 
 /// Deletes the folders that `clean-targets` names, the target folder when it names none.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// Delete folders outside the project too
     #[arg(long = "no-clean-project-files-only", env = "DBT_CLEAN_PROJECT_FILES_ONLY", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetFalse)]

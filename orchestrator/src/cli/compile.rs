@@ -18,7 +18,7 @@ use super::show::Shape;
 use super::warn;
 use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::invoke::{heed, read};
 use crate::run::request::{Command, Request};
 
@@ -29,6 +29,8 @@ pub struct CompileArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// Compile for models of no rows
     #[arg(long, env = "DBT_EMPTY", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]

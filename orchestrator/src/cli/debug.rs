@@ -9,13 +9,15 @@ use tokio::task::spawn_blocking;
 use warehouse::Warehouse;
 
 use super::printer::{Color, Printer};
-use crate::config::ProjectArgs;
+use crate::config::{NoEffectArgs, ProjectArgs};
 
 /// Checks that profiles.yml and dbt_project.yml can be read and that the database answers.
 #[derive(Debug, Args)]
 pub struct DebugArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// Check the connection only
     #[arg(long)]
     connection: bool,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Advice;
 use super::printer::Printer;
-use crate::config::{LogArgs, ProjectArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs};
 
 const LOCK: &str = "package-lock.yml";
 
@@ -23,6 +23,8 @@ const LOCK: &str = "package-lock.yml";
 pub struct DepsArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// Write package-lock.yml anew, whatever it says
     #[arg(long)]
     upgrade: bool,

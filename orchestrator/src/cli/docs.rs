@@ -25,7 +25,7 @@ use super::{Advice, signals};
 use crate::artifacts::catalog::{self, Relation};
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::invoke::read;
 use crate::run::request::{Command, Request};
 use crate::web::docs::{Docs, Inlined, file};
@@ -51,9 +51,13 @@ struct GenerateArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// Do not compile; the manifest stays as it is
-    #[arg(long, action = ArgAction::SetTrue)]
+    #[arg(long, action = ArgAction::SetTrue, overrides_with = "compile")]
     no_compile: bool,
+    #[arg(long, hide = true)]
+    compile: bool,
     /// Do not ask the database: a catalog that holds nothing
     #[arg(long, env = "DBT_EMPTY_CATALOG", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
@@ -67,6 +71,8 @@ struct GenerateArgs {
 struct ServeArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// Port
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
@@ -82,6 +88,8 @@ struct ServeArgs {
     /// Kept for dbt's sake: no browser is ever opened
     #[arg(long, action = ArgAction::SetTrue)]
     no_browser: bool,
+    #[arg(long, hide = true)]
+    browser: bool,
 }
 
 impl DocsArgs {

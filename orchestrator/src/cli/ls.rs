@@ -15,7 +15,7 @@ use super::printer::Printer;
 use super::warn;
 use crate::artifacts::manifest::Things;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{ProjectArgs, SelectionArgs};
+use crate::config::{NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::invoke::{heed, read};
 use crate::run::prepare::kind_word;
 use crate::run::request::{Command, Request};
@@ -27,6 +27,8 @@ pub struct LsArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// What to print of each node
     #[arg(long, value_name = "WHAT", default_value = "selector")]
     output: Output,

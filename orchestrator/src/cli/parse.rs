@@ -12,7 +12,7 @@ use super::printer::Printer;
 use super::warn;
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogArgs, ProjectArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs};
 use crate::run::invoke::{counts, heed, read};
 use crate::run::request::{Command, Request};
 
@@ -21,6 +21,8 @@ use crate::run::request::{Command, Request};
 pub struct ParseArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
 }
 
 pub(super) async fn execute(

@@ -12,7 +12,7 @@ use super::Advice;
 use super::printer::Printer;
 use super::run_operation::{self, RunOperationArgs};
 use super::walk::{WalkOptions, go};
-use crate::config::{LogArgs, ProjectArgs, StoreArgs, mapping};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, StoreArgs, mapping};
 use crate::run::request::{Command, Request};
 
 /// Runs again what failed or was skipped in the last run, with that run's options.
@@ -127,6 +127,7 @@ async fn called_again(
         name: name.to_owned(),
         args: operation["args"].as_object().cloned().unwrap_or_default(),
         project,
+        no_effect: NoEffectArgs::default(),
     };
     run_operation::execute(again, log, printer).await
 }

@@ -16,7 +16,7 @@ use super::walk::renderer;
 use crate::artifacts::run_results::of_operation;
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogArgs, ProjectArgs, mapping};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, mapping};
 use crate::run::events::{Event, Happened};
 use crate::run::invoke::{counts, heed, read};
 use crate::run::request::{Command, Request};
@@ -33,6 +33,8 @@ pub struct RunOperationArgs {
     pub(super) args: Map<String, Json>,
     #[command(flatten)]
     pub(super) project: ProjectArgs,
+    #[command(flatten)]
+    pub(super) no_effect: NoEffectArgs,
 }
 
 pub(super) async fn execute(

@@ -17,7 +17,7 @@ use warehouse::Warehouse;
 use super::printer::Printer;
 use super::{Advice, signals, warn};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::invoke::{heed, read};
 use crate::run::request::{Command, Request};
 
@@ -45,6 +45,8 @@ pub struct ShowArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -21,7 +21,7 @@ use super::printer::Printer;
 use super::walk::renderer;
 use crate::artifacts::{self, Invocation, sources};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogArgs, ProjectArgs, SelectionArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::events::{Ending, Event, Happened, Report};
 use crate::run::execute::attempt::blank;
 use crate::run::invoke::read;
@@ -49,6 +49,8 @@ struct FreshnessArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    no_effect: NoEffectArgs,
     /// File to write the results to [default: sources.json in the target folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
