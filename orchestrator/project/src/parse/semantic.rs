@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::config::{self, Raw};
 use crate::context::Shared;
@@ -28,11 +28,57 @@ pub(crate) fn parse(
             ("saved_queries", ResourceType::SavedQuery),
         ] {
             for entry in file.entries(key)? {
-                found.extend(one(shared, package, file, kind, &entry)?);
+                let Some(thing) = one(shared, package, file, kind, &entry)? else {
+                    continue;
+                };
+                if kind == ResourceType::SemanticModel {
+                    found.extend(created(package, &thing));
+                }
+                found.push(thing);
             }
         }
     }
     Ok(found)
+}
+
+/// The metrics that a semantic model's measures ask for with `create_metric: true`.
+fn created(package: &Package, model: &Semantic) -> Vec<Semantic> {
+    let measures = model.properties.get("measures").and_then(Json::as_array);
+    let asked = |measure: &&Json| measure.get("create_metric") == Some(&Json::Bool(true));
+    let metric = |measure: &Json| {
+        let text = |key: &str| measure.get(key).and_then(Json::as_str);
+        let name = text("name")?;
+        let properties = json!({
+            "name": name,
+            "label": text("label").unwrap_or(name),
+            "type": "simple",
+            "type_params": { "measure": name, "expr": text("expr").unwrap_or(name) },
+        });
+        let mut fqn = model.fqn.clone();
+        fqn.pop();
+        fqn.push(name.to_owned());
+        let mut level = Map::new();
+        if let Some(meta) = measure.get("config").and_then(|config| config.get("meta")) {
+            level.insert("meta".to_owned(), meta.clone());
+        }
+        let config = package.configure(tree_of(ResourceType::Metric), &fqn, &level, &Raw::new());
+        let described = text("description").map(str::to_owned);
+        Some(Semantic {
+            unique_id: format!("metric.{}.{name}", package.name()),
+            resource_type: ResourceType::Metric,
+            name: name.to_owned(),
+            fqn,
+            description: described.unwrap_or_else(|| format!("Metric created from measure {name}")),
+            tags: Vec::new(),
+            group: None,
+            config,
+            refs: Vec::new(),
+            properties: properties.as_object().cloned().unwrap_or_default(),
+            ..model.clone()
+        })
+    };
+    let measures = measures.into_iter().flatten();
+    measures.filter(asked).filter_map(metric).collect()
 }
 
 fn one(

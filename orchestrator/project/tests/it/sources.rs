@@ -63,3 +63,53 @@ fn own_keys_of_a_column_are_kept() {
     let sql = project.compile("model.p.a", &Fake::default()).unwrap().sql;
     assert_eq!(sql, "select km False");
 }
+
+#[test]
+fn measures_may_make_metrics_and_macros_are_described() {
+    let files = Files::new(&[
+        ("models/orders.sql", "select 1 as id"),
+        (
+            "models/s.yml",
+            "semantic_models:\n  - name: orders\n    model: ref('orders')\n    measures:\n      \
+             - {name: revenue, agg: sum, expr: amount, create_metric: true, description: Money}\n      \
+             - {name: count, agg: count, expr: id, create_metric: true}\n      - {name: kept, agg: sum}\n\
+             metrics:\n  - name: average\n    type: ratio\n    type_params: {numerator: revenue, denominator: count}\n",
+        ),
+        (
+            "macros/m.sql",
+            "{% macro m(a) %}{{ ref('orders') }}{% endmacro %}",
+        ),
+        (
+            "macros/m.yml",
+            "macros:\n  - name: m\n    description: What\n    config: {meta: {k: 1}}\n    \
+             arguments: [{name: a, type: text, description: Which}]\n  - name: lost\n",
+        ),
+        // twice rendered, for the function that nobody knows
+        ("models/twice.sql", "{{ ref('orders') }} {{ nobody(1) }}"),
+    ]);
+    let project = files.load().unwrap();
+    let metrics: Vec<&String> = project.manifest.metrics.keys().collect();
+    assert_eq!(
+        metrics,
+        ["metric.p.revenue", "metric.p.count", "metric.p.average"]
+    );
+    let average = &project.manifest.metrics["metric.p.average"];
+    let parents = ["metric.p.revenue", "metric.p.count"];
+    assert_eq!(average.depends_on.nodes, parents);
+    assert_eq!(
+        project.manifest.metrics["metric.p.revenue"].description,
+        "Money"
+    );
+    let told = &project.manifest.macros["macro.p.m"].properties;
+    assert_eq!(
+        (told.description.as_str(), &told.meta["k"]),
+        ("What", &json!(1))
+    );
+    assert_eq!(told.arguments[0].data_type.as_deref(), Some("text"));
+    assert!(
+        (project.warnings.iter()).any(|w| w.text.contains("macro \"lost\"")),
+        "{:?}",
+        project.warnings
+    );
+    assert_eq!(project.manifest.nodes["model.p.twice"].refs.len(), 1);
+}
