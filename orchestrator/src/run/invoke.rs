@@ -318,8 +318,7 @@ async fn begin(
         }
     };
     let Some(store) = store else {
-        let plan =
-            Plan::new(&prepared.prerequisites, limits).map_err(|e| Error::Bug(e.to_string()))?;
+        let plan = (prepared.plan(None, limits)).map_err(|e| Error::Bug(e.to_string()))?;
         return Ok(Recorded {
             recorder: None,
             run_id: None,

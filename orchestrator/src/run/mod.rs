@@ -9,6 +9,7 @@ pub mod execute;
 pub mod failure;
 pub mod invoke;
 pub mod lost;
+mod order;
 pub mod plan;
 pub mod prepare;
 pub mod record;

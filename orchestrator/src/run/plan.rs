@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::order::{self, ix};
 use super::state::{IllegalTransition, NodeEvent, NodeState};
 
 /// A node's position in the run's list of nodes.
@@ -76,9 +77,12 @@ pub struct Plan {
     dependants: Vec<Vec<NodeIx>>,
     /// How many prerequisites have not yet succeeded.
     waiting_for: Vec<u32>,
-    /// Longest path to a leaf: what stands on the critical path starts first.
+    /// Longest path to a leaf: of what stands equally deep, what is on the critical path starts first.
     height: Vec<u32>,
-    ready: BTreeSet<(Reverse<u32>, NodeIx)>,
+    /// Longest path from a root. As in dbt the roots start first: a model may read a seed's table without saying so,
+    /// and finds it empty while it is loaded.
+    depth: Vec<u32>,
+    ready: BTreeSet<(u32, Reverse<u32>, NodeIx)>,
     retries: BTreeSet<(DateTime<Utc>, NodeIx)>,
     doomed: BTreeMap<NodeIx, SkipCause>,
     running: usize,
@@ -119,7 +123,8 @@ impl Plan {
                 dependants[input as usize].push(ix(node));
             }
         }
-        let height = heights(prerequisites, &dependants)?;
+        let height = order::heights(prerequisites, &dependants)?;
+        let depth = order::depths(&dependants, &[]);
         let waiting_for = prerequisites
             .iter()
             .map(|inputs| {
@@ -139,6 +144,7 @@ impl Plan {
             dependants,
             waiting_for,
             height,
+            depth,
             ready: BTreeSet::new(),
             retries: BTreeSet::new(),
             doomed: BTreeMap::new(),
@@ -161,6 +167,19 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+
+    /// The same with nodes that read tables of no node: `reads_sources`, by node. They stand behind the roots, as in
+    /// dbt, whose graph has the sources in it.
+    #[must_use]
+    pub fn behind_sources(mut self, reads_sources: &[bool]) -> Self {
+        self.depth = order::depths(&self.dependants, reads_sources);
+        let ready = std::mem::take(&mut self.ready);
+        self.ready = ready
+            .into_iter()
+            .map(|(_, _, node)| self.rank(node))
+            .collect();
+        self
     }
 
     /// What to do at `now`.
@@ -187,7 +206,7 @@ impl Plan {
             .iter()
             .take_while(|(at, _)| *at <= now)
             .map(|&(_, node)| node);
-        let fresh = self.ready.iter().map(|&(_, node)| node);
+        let fresh = self.ready.iter().map(|&(_, _, node)| node);
         actions.extend(due.chain(fresh).take(free).map(|node| Action::Start {
             node,
             attempt: match self.states[node as usize] {
@@ -213,8 +232,8 @@ impl Plan {
         self.states[node as usize] = after;
         match before {
             NodeState::Queued => {
-                self.ready
-                    .remove(&(Reverse(self.height[node as usize]), node));
+                let rank = self.rank(node);
+                self.ready.remove(&rank);
             }
             NodeState::UpForRetry { at, .. } => {
                 self.retries.remove(&(at, node));
@@ -308,6 +327,12 @@ impl Plan {
         self.running
     }
 
+    /// Where a node stands among those that are ready.
+    fn rank(&self, node: NodeIx) -> (u32, Reverse<u32>, NodeIx) {
+        let at = node as usize;
+        (self.depth[at], Reverse(self.height[at]), node)
+    }
+
     fn enqueue_if_ready(&mut self, node: NodeIx) {
         let at = node as usize;
         if self.waiting_for[at] == 0
@@ -315,7 +340,7 @@ impl Plan {
             && self.states[at] == NodeState::Queued
             && !self.doomed.contains_key(&node)
         {
-            self.ready.insert((Reverse(self.height[at]), node));
+            self.ready.insert(self.rank(node));
         }
     }
 
@@ -346,35 +371,6 @@ impl From<StopCause> for SkipCause {
             StopCause::Cancelled => Self::Cancelled,
         }
     }
-}
-
-/// Longest path from each node to a leaf, by peeling leaves off (Kahn's algorithm, upside down).
-fn heights(prerequisites: &[Vec<NodeIx>], dependants: &[Vec<NodeIx>]) -> Result<Vec<u32>, Cycle> {
-    let mut height = vec![0_u32; prerequisites.len()];
-    let mut open: Vec<usize> = dependants.iter().map(Vec::len).collect();
-    let mut leaves: Vec<usize> = (0..open.len()).filter(|&node| open[node] == 0).collect();
-    let mut peeled = 0;
-    while let Some(node) = leaves.pop() {
-        peeled += 1;
-        for &input in &prerequisites[node] {
-            let input = input as usize;
-            height[input] = height[input].max(height[node] + 1);
-            open[input] -= 1;
-            if open[input] == 0 {
-                leaves.push(input);
-            }
-        }
-    }
-    if peeled == prerequisites.len() {
-        return Ok(height);
-    }
-    let stuck = open.iter().position(|&count| count > 0).unwrap_or_default();
-    Err(Cycle(ix(stuck)))
-}
-
-/// A run of four thousand million nodes is beyond every other limit.
-fn ix(position: usize) -> NodeIx {
-    NodeIx::try_from(position).unwrap_or(NodeIx::MAX)
 }
 
 #[cfg(test)]

@@ -80,6 +80,21 @@ fn the_critical_path_goes_first() {
 }
 
 #[test]
+fn roots_go_first_and_behind_them_what_reads_sources() {
+    // 0 reads a source and heads a chain, 1 is a seed, 4 stands on it
+    let plan =
+        plan(&[&[], &[], &[0], &[2], &[1]], 2).behind_sources(&[true, false, false, false, false]);
+    let first = |node| Action::Start { node, attempt: 1 };
+    assert_eq!(plan.next_actions(t(0)), [first(1), first(0)]);
+    let mut plan = plan;
+    start(&mut plan, 1);
+    plan.apply(1, NodeEvent::Succeeded { attempt: 1 })
+        .expect("running");
+    // both are one step from a root; 0 has more behind it
+    assert_eq!(plan.next_actions(t(0)), [first(0), first(4)]);
+}
+
+#[test]
 fn a_retry_waits_for_its_time_and_holds_no_thread() {
     let mut plan = plan(&[&[], &[]], 1);
     start(&mut plan, 0);

@@ -12,8 +12,9 @@ use project::warnings::Warning;
 use project::{Edges, ParseCache, Project, UniqueId, execution_edges};
 use serde::Serialize;
 
-use super::plan::NodeIx;
+use super::plan::{Cycle, Limits, NodeIx, Plan};
 use super::request::{Command, LakeWork, Request};
+use super::state::NodeState;
 use crate::archive::policies;
 use crate::secrets::Secrets;
 
@@ -91,6 +92,27 @@ pub struct Prepared {
     pub prerequisites: Vec<Vec<NodeIx>>,
     /// What a person should know of the selection.
     pub warnings: Vec<Warning>,
+}
+
+impl Prepared {
+    /// The plan of a run of it that goes on from `states`; `None`: from the beginning.
+    ///
+    /// # Errors
+    /// [`Cycle`] when no order exists.
+    pub fn plan(&self, states: Option<Vec<NodeState>>, limits: Limits) -> Result<Plan, Cycle> {
+        let plan = match states {
+            None => Plan::new(&self.prerequisites, limits),
+            Some(states) => Plan::resume(&self.prerequisites, states, limits),
+        };
+        let manifest = &self.project.manifest;
+        let reads_sources = |node: &PlannedNode| {
+            let node = manifest.nodes.get(&node.unique_id);
+            let mut inputs = node.into_iter().flat_map(|node| &node.depends_on.nodes);
+            inputs.any(|id| manifest.sources.contains_key(id))
+        };
+        let reads_sources: Vec<bool> = self.nodes.iter().map(reads_sources).collect();
+        Ok(plan?.behind_sources(&reads_sources))
+    }
 }
 
 /// The word for a kind of node.

@@ -1,4 +1,4 @@
-//! What YAML files may use: `env_var`, `var`, `target`.
+//! What YAML files may use: `env_var`, `var`, `target`, `dbt_version`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,6 +42,7 @@ impl Scope for YamlScope {
                 }))
             }
             "target" => self.target.clone(),
+            "dbt_version" => Some(Value::from(super::DBT_VERSION)),
             _ => None,
         }
     }
@@ -85,7 +86,11 @@ fn walk<'a>(
         return Ok(value.clone());
     }
     Ok(match value {
-        Json::String(text) if text.contains("{{") || text.contains("{%") => leaf(text, keys)?,
+        // dbt renders every text, and Jinja takes the last newline of a template away
+        Json::String(text) => match text.strip_suffix('\n').unwrap_or(text) {
+            text if text.contains("{{") || text.contains("{%") => leaf(text, keys)?,
+            text => Json::from(text),
+        },
         Json::Array(items) => Json::Array(
             items
                 .iter()

@@ -86,21 +86,18 @@ fn late(path: &[&str]) -> bool {
     path.iter().any(|key| {
         matches!(
             *key,
-            "tests"
-                | "data_tests"
-                | "description"
-                | "loaded_at_query"
-                | "unit_tests"
-                | "constraints"
+            "tests" | "data_tests" | "loaded_at_query" | "unit_tests" | "constraints"
         )
-    }) || matches!(
-        path,
-        [_, .., "pre_hook" | "post_hook" | "pre-hook" | "post-hook"]
+    }) || path.last() == Some(&"description")
+        && !path.iter().any(|key| matches!(*key, "config" | "meta"))
+        || matches!(
+            path,
+            [_, .., "pre_hook" | "post_hook" | "pre-hook" | "post-hook"]
             // conditions that the semantic layer renders, with names of its own
             | ["metrics", .., "filter"]
             | ["metrics", .., "filter", _]
             | ["saved_queries", "query_params", "where", ..]
-    )
+        )
 }
 
 /// Reads the property files of `package`.
@@ -177,7 +174,8 @@ fn read_file(
 ) -> Result<PropertyFile, Error> {
     let text = found.read()?;
     let raw: Json = cache.yaml(&text, || yaml::parse(&text, &found.original))?;
-    let content = if text.contains("{{") {
+    // a block's last newline goes too
+    let content = if text.contains(['|', '>']) || text.contains("{{") {
         render(&raw, engine, scope, &found.original, &late)?
     } else {
         raw

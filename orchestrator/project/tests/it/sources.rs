@@ -113,3 +113,23 @@ fn measures_may_make_metrics_and_macros_are_described() {
     );
     assert_eq!(project.manifest.nodes["model.p.twice"].refs.len(), 1);
 }
+
+#[test]
+fn the_last_newline_of_a_block_goes_but_for_descriptions() {
+    let files = Files::new(&[
+        ("models/a.sql", "select 1 as id"),
+        (
+            "models/s.yml",
+            "models:\n  - name: a\n    description: |\n      One\n    config:\n      meta:\n        notes: |\n          Two\n\
+             \x20       description: >\n          Three\n        version: \"{{ dbt_version }}\"\n        expression: |\n          \
+             {{ 'f' ~ 'our' }}\n",
+        ),
+    ]);
+    let project = files.load().unwrap();
+    let node = &project.manifest.nodes["model.p.a"];
+    assert_eq!(node.description, "One\n");
+    let meta = json!(node.config.meta);
+    let expected =
+        json!({"notes": "Two", "description": "Three", "version": "1.11.16", "expression": "four"});
+    assert_eq!(meta, expected);
+}

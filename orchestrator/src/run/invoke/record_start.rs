@@ -51,7 +51,7 @@ pub(super) async fn open_new(
 ) -> Result<Recorded, Error> {
     let now = context.clock.now();
     let project = &prepared.project;
-    let plan = Plan::new(&prepared.prerequisites, limits).map_err(|e| Error::Bug(e.to_string()))?;
+    let plan = (prepared.plan(None, limits)).map_err(|e| Error::Bug(e.to_string()))?;
     let shape = lineage::shape(&project.manifest);
     let graph_hash = lineage::hash(&shape);
     let new = NewRun {
@@ -207,8 +207,7 @@ pub(super) async fn adopt(
             | NodeState::Cancelled => None,
         })
         .collect();
-    let plan = Plan::resume(&prepared.prerequisites, states, limits)
-        .map_err(|e| Error::Bug(e.to_string()))?;
+    let plan = (prepared.plan(Some(states), limits)).map_err(|e| Error::Bug(e.to_string()))?;
     let attempts = stored
         .iter()
         .map(|row| u16::try_from(row.attempt).unwrap_or_default())
