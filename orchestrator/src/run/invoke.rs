@@ -16,7 +16,7 @@ use warehouse::Warehouse;
 use super::events::{Event, Happened, Renderer};
 use super::execute::{Stopped, in_background};
 use super::failure::lake_hint;
-use super::plan::{Limits, Plan};
+use super::plan::Limits;
 use super::prepare::{Place, Prepared, kind_word, load, prepare};
 use super::request::{Request, Trigger};
 use super::state::RunState;
