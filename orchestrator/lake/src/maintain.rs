@@ -10,13 +10,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::Connection as _;
 
 use crate::drift;
 use crate::error::{Doing as _, Error};
 use crate::lake::{Lake, Presence};
 use crate::ledger::tables::Table;
-use crate::mover::{find, lock};
+use crate::mover::{find, lock, release};
 use crate::owner;
 
 pub mod catalog;
@@ -189,10 +188,7 @@ pub async fn run(
                 .extend(catalog::check_table(lake, table).await?),
         }
     }
-    // the lock goes with the session
-    if let Err(error) = conn.close().await {
-        tracing::debug!(%error, "a session did not end in good order");
-    }
+    release(conn).await;
     Ok(done)
 }
 

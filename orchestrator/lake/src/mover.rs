@@ -37,14 +37,13 @@ mod show;
 use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use abandon::{Abandoned, abandon};
 pub use adopt::Adopted;
-pub(crate) use adopt::{find, load, lock};
+pub(crate) use adopt::{find, load, lock, release};
 pub(crate) use commit::batch_of;
 pub(crate) use copy::{stored_digest, stored_shape};
 pub(crate) use facts::partitions;
@@ -122,10 +121,7 @@ pub async fn run(
     };
     let mut mover = Mover::new(lake, policy, options, (reporter, cancel), held).await;
     let outcome = mover.bring_up_to_date(now).await;
-    // the lock goes with the session
-    if let Err(error) = mover.conn.close().await {
-        tracing::debug!(%error, "a session did not end in good order");
-    }
+    adopt::release(mover.conn).await;
     outcome
 }
 

@@ -80,7 +80,9 @@ pub async fn abandon(
     };
     if one.state == State::Detached {
         let problem = drift::verify_day(lake, &table, day).await?.problem();
-        return keep(&mut conn, &table, one, holder, problem).await;
+        let kept = keep(&mut conn, &table, one, holder, problem).await;
+        adopt::release(conn).await;
+        return kept;
     }
     let given_up: Vec<Move> = (open.iter())
         .filter(|m| m.kind == Kind::Move && m.lower >= one.lower)
@@ -106,7 +108,11 @@ pub async fn abandon(
             conn,
         };
         let mut mover = Mover::new(lake, &policy, &options, (reporter, cancel), held).await;
-        waiting = mover.settle(&mut settled).await?;
+        let done = mover.settle(&mut settled).await;
+        adopt::release(mover.conn).await;
+        waiting = done?;
+    } else {
+        adopt::release(conn).await;
     }
     Ok(Abandoned::GivenBack {
         days: given_up.iter().map(|m| m.lower.date_naive()).collect(),

@@ -131,6 +131,18 @@ pub(crate) async fn lock(conn: &mut PgConnection, table: &TableId) -> Result<(),
     }
 }
 
+/// Ends a session that has a table's lock. The lock is given back first: when a session ends is up to the server.
+pub(crate) async fn release(mut conn: PgConnection) {
+    let unlock = "select pg_advisory_unlock_all()";
+    let done = match sqlx::raw_sql(unlock).execute(&mut conn).await {
+        Ok(_) => conn.close().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        tracing::debug!(%error, "a session did not end in good order");
+    }
+}
+
 /// Name of a table's late table: readable, and unique also when it must be cut.
 pub(super) fn late_table(id: &TableId) -> String {
     fitting_name(&format!("late_{}_{}", id.schema, id.name), "")
