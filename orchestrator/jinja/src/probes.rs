@@ -163,14 +163,6 @@ fn text_methods() {
         "xacA['a', 'b']",
     );
     check(
-        "{{ 'abcd'.translate(''.maketrans('ab', 'xy', 'c')) }} {{ 'ab'.translate(''.maketrans({'a': 'zz', 'b': none})) }}",
-        "xyd zz",
-    );
-    check(
-        "{{ [1, 1] | random }}{{ [] | random }}{{ 'aa' | random }}",
-        "1a",
-    );
-    check(
         "{{ ', '.join(['a', 'b']) }}{{ 'abc'.startswith('ab') }}{{ 'x'.ljust(3) }}|",
         "a, bTruex  |",
     );

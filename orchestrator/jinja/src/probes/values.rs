@@ -131,3 +131,15 @@ fn filters_of_jinja() {
     );
     check("{{ zip is callable }}{{ 'x' is callable }}", "TrueFalse");
 }
+
+#[test]
+fn texts_are_translated_and_one_of_many_is_drawn() {
+    check(
+        "{{ 'abcd'.translate(''.maketrans('ab', 'xy', 'c')) }} {{ 'ab'.translate(''.maketrans({'a': 'zz', 'b': none})) }}",
+        "xyd zz",
+    );
+    check(
+        "{{ [1, 1] | random }}{{ [] | random }}{{ 'aa' | random }}",
+        "1a",
+    );
+}
