@@ -13,6 +13,7 @@ use crate::format;
 use crate::functions;
 use crate::macros::{Macro, Macros};
 use crate::marks;
+use crate::methods;
 use crate::rewrite::{rewrite, syntax};
 use crate::scope::{Added, Root, Scope};
 
@@ -87,7 +88,7 @@ impl Engine {
         let mut native = environment(UndefinedBehavior::Lenient);
         marks::install(&mut native);
         let mut forgiving = environment(UndefinedBehavior::Chainable);
-        forgiving.set_unknown_method_callback(functions::forgiving_methods);
+        forgiving.set_unknown_method_callback(methods::forgiving);
         Self {
             strict: environment(UndefinedBehavior::Lenient),
             forgiving,

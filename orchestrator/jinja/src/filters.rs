@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 
 use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind};
-use minijinja::{Environment, Error};
+use minijinja::{Environment, Error, State};
 
 use crate::arguments::Arguments;
 use crate::format;
 use crate::json;
 use crate::list::{self, list};
+use crate::methods;
 use crate::operators;
+use crate::views::group as group_of;
+
+mod markup;
 
 /// Adds them to `env`.
 pub(crate) fn install(env: &mut Environment<'static>) {
@@ -55,15 +59,54 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     );
     env.add_filter("urlencode", |value: Value| url_encoded(&value));
     env.add_test("callable", |value: Value| value.kind() == ValueKind::Plain);
+    env.add_test("sequence", |value: Value| {
+        // what has a length and places: texts and mappings too
+        matches!(
+            value.kind(),
+            ValueKind::String | ValueKind::Seq | ValueKind::Map
+        )
+    });
     env.add_filter("striptags", minijinja_contrib::filters::striptags);
     env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
     env.add_filter("wordcount", |value: Value| {
         format::text(&value).split_whitespace().count()
     });
-    env.add_filter("center", |value: Value, width: Option<usize>| {
-        let width = [Value::from(width.unwrap_or(80))];
-        operators::text_method(&format::text(&value), "center", &width).unwrap_or(Ok(value))
+    env.add_filter(
+        "center",
+        |state: &mut State<'_, '_>, value: Value, width: Option<usize>| {
+            let text = Value::from(format::text(&value));
+            methods::call(state, &text, "center", &[width.unwrap_or(80).into()])
+        },
+    );
+    env.add_filter("forceescape", |value: Value| {
+        markup::escaped(&format::text(&value))
     });
+    env.add_filter(
+        "xmlattr",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            markup::attributes(&value, &Arguments::of(&given(args, keywords)))
+        },
+    );
+    env.add_filter(
+        "wordwrap",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            let text = format::text(&value);
+            markup::wrapped(&text, &Arguments::of(&given(args, keywords)))
+        },
+    );
+    env.add_filter(
+        "groupby",
+        |value: Value, attribute: Option<Value>, keywords: Kwargs| -> Result<Value, Error> {
+            let attribute = attribute.map(|name| format::text(&name).into_owned());
+            let groups = minijinja::filters::groupby(value, attribute.as_deref(), keywords)?;
+            let groups = groups.try_iter()?.map(|group| {
+                let items = group.get_attr("list")?.try_iter()?.collect();
+                let grouper = group.get_attr("grouper")?;
+                Ok(group_of(grouper, items))
+            });
+            Ok(list(groups.collect::<Result<Vec<_>, Error>>()?))
+        },
+    );
     env.add_filter("pprint", |value: Value| format::repr(&value));
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(

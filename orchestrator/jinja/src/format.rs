@@ -5,14 +5,20 @@ use std::fmt;
 
 use minijinja::value::{ObjectRepr, Value, ValueKind};
 
+use crate::modules::Endless;
 use crate::scope::Anything;
+use crate::set::Set;
+use crate::views::{DictView, Record};
 
 /// `str(value)`.
 #[must_use]
 pub fn text(value: &Value) -> Cow<'_, str> {
     match value.as_str() {
+        // bytes that are a text are one for minijinja
+        Some(_) if value.kind() == ValueKind::Bytes => Cow::Owned(repr(value)),
         Some(text) => Cow::Borrowed(text),
         None if value.is_undefined() || is_anything(value) => Cow::Borrowed(""),
+        None if value.kind() == ValueKind::Plain => Cow::Owned(value.to_string()),
         None => Cow::Owned(own(value, "__str__").unwrap_or_else(|| repr(value))),
     }
 }
@@ -44,9 +50,22 @@ fn write_repr(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
         ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" }),
         ValueKind::String => write_quoted(out, value.as_str().unwrap_or_default()),
         ValueKind::Number => write_number(out, value),
+        ValueKind::Bytes => write_bytes(out, value.as_bytes().unwrap_or_default()),
+        ValueKind::Plain => match crate::modules::datetime_repr(value) {
+            Some(text) => out.write_str(&text),
+            None => write!(out, "{value}"),
+        },
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => write_container(out, value),
         _ => write!(out, "{value}"),
     }
+}
+
+/// What Python gives a name of its own in print.
+fn prints_itself(value: &Value) -> bool {
+    value.downcast_object_ref::<Set>().is_some()
+        || value.downcast_object_ref::<DictView>().is_some()
+        || value.downcast_object_ref::<Record>().is_some()
+        || value.downcast_object_ref::<Endless>().is_some()
 }
 
 fn write_container(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
@@ -55,6 +74,9 @@ fn write_container(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
     };
     if let Some(text) = own(value, "__repr__") {
         return out.write_str(&text);
+    }
+    if prints_itself(value) {
+        return write!(out, "{value}");
     }
     if object.repr() == ObjectRepr::Map {
         let pairs: Vec<_> = object.try_iter_pairs().into_iter().flatten().collect();
@@ -154,6 +176,26 @@ pub fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
             c if c == quote => write!(out, "\\{c}")?,
             c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(out, "\\x{:02x}", c as u32)?,
             c => out.write_char(c)?,
+        }
+    }
+    out.write_char(quote)
+}
+
+/// `b'…'`.
+fn write_bytes(out: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
+    let quote = match bytes.contains(&b'\'') && !bytes.contains(&b'"') {
+        true => '"',
+        false => '\'',
+    };
+    write!(out, "b{quote}")?;
+    for byte in bytes {
+        match char::from(*byte) {
+            c if c == quote || c == '\\' => write!(out, "\\{c}")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            c if c == ' ' || c.is_ascii_graphic() => out.write_char(c)?,
+            _ => write!(out, "\\x{byte:02x}")?,
         }
     }
     out.write_char(quote)

@@ -1,9 +1,10 @@
 //! Functions, filters, tests and methods that Python and dbt have and minijinja lacks.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use md5::{Digest, Md5};
-use minijinja::value::{Object, Rest, Tuple, Value, ValueKind};
+use minijinja::value::{Object, Rest, Tuple, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
@@ -12,9 +13,12 @@ use crate::format;
 use crate::json;
 use crate::list::{self, dict, list};
 use crate::macros::caller;
+use crate::methods;
 use crate::modules;
 use crate::operators;
 use crate::return_value;
+use crate::set;
+use crate::yaml;
 
 type Call =
     dyn Fn(&mut State<'_, '_>, &Arguments<'_>) -> Result<Value, Error> + Send + Sync + 'static;
@@ -101,8 +105,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     install_rewritten(env);
     install_functions(env);
     filters::install(env);
-    env.set_unknown_method_callback(methods);
-    env.add_global("modules", modules::modules());
+    env.set_unknown_method_callback(methods::call);
 }
 
 fn install_rewritten(env: &mut Environment<'static>) {
@@ -124,84 +127,76 @@ fn install_rewritten(env: &mut Environment<'static>) {
 }
 
 fn install_functions(env: &mut Environment<'static>) {
-    env.add_function("return", |value: Value| {
-        Err::<Value, _>(return_value::signal(value))
-    });
-    env.add_global(
-        "dict",
-        function("dict", |_, arguments| {
-            let mut pairs = match arguments.positional(0) {
+    for (name, value) in globals() {
+        env.add_global(name, value);
+    }
+}
+
+/// The function or dict of this name that every template sees.
+pub(crate) fn global(name: &str) -> Option<Value> {
+    let mut all = globals().into_iter();
+    all.find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
+}
+
+fn globals() -> Vec<(&'static str, Value)> {
+    let given = |name, call: fn(&Arguments<'_>) -> Result<Value, Error>| {
+        (name, function(name, move |_, arguments| call(arguments)))
+    };
+    vec![
+        ("modules", modules::modules()),
+        given("return", |a| {
+            Err(return_value::signal(a.positional(0).unwrap_or_default()))
+        }),
+        given("dict", |a| {
+            let mut pairs = match a.positional(0) {
                 Some(from) => list::pairs_of(&from)?,
                 None => Vec::new(),
             };
-            pairs.extend(arguments.keywords().map(|(k, v)| (Value::from(k), v)));
+            pairs.extend(a.keywords().map(|(k, v)| (Value::from(k), v)));
             Ok(dict(pairs))
         }),
-    );
-    env.add_global("zip", function("zip", |_, arguments| zip(arguments)));
-    env.add_global(
-        "zip_strict",
-        function("zip_strict", |_, arguments| zip(arguments)),
-    );
-    env.add_global("set", function("set", |_, arguments| set(arguments)));
-    env.add_global(
-        "set_strict",
-        function("set_strict", |_, arguments| set(arguments)),
-    );
-    env.add_global(
-        "tojson",
-        function("tojson", |_, arguments| {
-            let value = arguments.required(0, "value")?;
-            match json::from_value(&value) {
-                Some(found) => Ok(json::text(&found, arguments.flag(2, "sort_keys")).into()),
-                None => Ok(arguments.get(1, "default").unwrap_or(Value::from(()))),
-            }
+        given("zip", |a| zip(a, false)),
+        given("zip_strict", |a| zip(a, true)),
+        given("set", |a| set_of(a, false)),
+        given("set_strict", |a| set_of(a, true)),
+        given("tojson", |a| {
+            let value = a.required(0, "value")?;
+            Ok(match json::from_value(&value) {
+                Some(found) => json::text(&found, a.flag(2, "sort_keys")).into(),
+                None => default(a),
+            })
         }),
-    );
-    env.add_global(
-        "fromjson",
-        function("fromjson", |_, arguments| {
-            let text = arguments.text(0, "string")?;
-            Ok(serde_json::from_str(&text).map_or_else(
-                |_| arguments.get(1, "default").unwrap_or(Value::from(())),
-                |found| json::to_value(&found),
-            ))
+        given("fromjson", |a| {
+            let found = serde_json::from_str(&a.text(0, "string")?);
+            Ok(found.map_or_else(|_| default(a), |found| json::to_value(&found)))
         }),
-    );
-    env.add_global(
-        "fromyaml",
-        function("fromyaml", |_, arguments| {
-            let text = arguments.text(0, "value")?;
-            Ok(crate::yaml::parse(&text).map_or_else(
-                |_| arguments.get(1, "default").unwrap_or(Value::from(())),
-                |found| json::to_value(&found),
-            ))
+        given("fromyaml", |a| {
+            let found = yaml::parse(&a.text(0, "value")?);
+            Ok(found.map_or_else(|_| default(a), |found| json::to_value(&found)))
         }),
-    );
-    env.add_global(
-        "toyaml",
-        function("toyaml", |_, arguments| {
-            let value = arguments.required(0, "value")?;
-            let text = json::from_value(&value).and_then(|v| serde_saphyr::to_string(&v).ok());
-            Ok(text.map_or_else(
-                || arguments.get(1, "default").unwrap_or(Value::from(())),
-                Value::from,
-            ))
+        given("toyaml", |a| {
+            let found = json::from_value(&a.required(0, "value")?);
+            let dump = |found| Value::from(yaml::dump(&found, a.flag(2, "sort_keys")));
+            Ok(found.map_or_else(|| default(a), dump))
         }),
-    );
-    env.add_function("joiner", minijinja_contrib::globals::joiner);
-    env.add_function("cycler", minijinja_contrib::globals::cycler);
-    env.add_function("local_md5", |text: &str| hex(&Md5::digest(text.as_bytes())));
-    env.add_global(
-        "diff_of_two_dicts",
-        function("diff_of_two_dicts", |_, arguments| {
-            let (a, b) = (
-                arguments.required(0, "dict_a")?,
-                arguments.required(1, "dict_b")?,
-            );
-            diff_of_two_dicts(&a, &b)
+        given("cycler", Cycler::of),
+        (
+            "joiner",
+            Value::from_function(minijinja_contrib::globals::joiner),
+        ),
+        given("local_md5", |a| {
+            Ok(hex(&Md5::digest(a.text(0, "value")?.as_bytes())).into())
         }),
-    );
+        given("diff_of_two_dicts", |a| {
+            diff_of_two_dicts(&a.required(0, "dict_a")?, &a.required(1, "dict_b")?)
+        }),
+    ]
+}
+
+/// What a conversion gives that cannot be had.
+fn default(arguments: &Arguments<'_>) -> Value {
+    arguments.get(1, "default").unwrap_or(Value::from(()))
 }
 
 /// Lower-case hexadecimal digits of `bytes`.
@@ -214,26 +209,85 @@ pub fn hex(bytes: &[u8]) -> String {
     out
 }
 
-fn zip(arguments: &Arguments<'_>) -> Result<Value, Error> {
-    let mut columns = Vec::new();
-    for column in arguments.all() {
-        match column.try_iter() {
-            Ok(items) => columns.push(items.collect::<Vec<_>>()),
-            Err(error) => return arguments.keyword("default").ok_or(error),
+/// Rows until the shortest column ends; what cannot be gone through gives the default, or an error when `strict`.
+fn zip(arguments: &Arguments<'_>, strict: bool) -> Result<Value, Error> {
+    let columns: Result<Vec<_>, _> = arguments.all().iter().map(Value::try_iter).collect();
+    let mut columns = match columns {
+        Ok(columns) => columns,
+        Err(error) if strict => return Err(error),
+        Err(_) => return Ok(arguments.keyword("default").unwrap_or(Value::from(()))),
+    };
+    let mut rows = Vec::new();
+    while let Some(row) = columns
+        .iter_mut()
+        .map(Iterator::next)
+        .collect::<Option<Vec<_>>>()
+    {
+        if row.is_empty() {
+            break;
         }
+        rows.push(Tuple::new(row).into());
     }
-    let rows = columns.iter().map(Vec::len).min().unwrap_or(0);
-    Ok(list((0..rows).map(|row| {
-        Tuple::new(columns.iter().map(|column| column[row].clone()).collect()).into()
-    })))
+    Ok(list(rows))
 }
 
-fn set(arguments: &Arguments<'_>) -> Result<Value, Error> {
+fn set_of(arguments: &Arguments<'_>, strict: bool) -> Result<Value, Error> {
     let given = arguments.required(0, "value")?;
+    if let Some(text) = given.as_str() {
+        return Ok(set::of(text.chars().map(Value::from)));
+    }
     match given.try_iter() {
-        // in order: two sets of the same values are equal
-        Ok(items) => Ok(list(items.collect::<std::collections::BTreeSet<_>>())),
-        Err(error) => arguments.get(1, "default").ok_or(error),
+        Ok(items) => Ok(set::of(items)),
+        Err(error) if strict => Err(error),
+        Err(_) => Ok(arguments.get(1, "default").unwrap_or(Value::from(()))),
+    }
+}
+
+/// Jinja's `cycler('odd', 'even')`.
+#[derive(Debug)]
+struct Cycler {
+    items: Vec<Value>,
+    at: AtomicUsize,
+}
+
+impl Cycler {
+    fn of(arguments: &Arguments<'_>) -> Result<Value, Error> {
+        let items = arguments.all().to_vec();
+        if items.is_empty() {
+            return Err(crate::error::raise("at least one item has to be provided"));
+        }
+        let at = AtomicUsize::new(0);
+        Ok(Value::from_object(Self { items, at }))
+    }
+
+    fn item(&self, at: usize) -> Value {
+        self.items[at % self.items.len()].clone()
+    }
+}
+
+impl Object for Cycler {
+    fn repr(self: &std::sync::Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn get_value(self: &std::sync::Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("current")).then(|| self.item(self.at.load(Ordering::Relaxed)))
+    }
+
+    fn call_method(
+        self: &std::sync::Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "next" => Ok(self.item(self.at.fetch_add(1, Ordering::Relaxed))),
+            "reset" => {
+                self.at.store(0, Ordering::Relaxed);
+                Ok(Value::from(()))
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
     }
 }
 
@@ -261,47 +315,4 @@ fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
         }
     }
     Ok(dict(found))
-}
-
-/// The same while a node is only parsed: whatever is asked of a name that is not there has some answer.
-pub(crate) fn forgiving_methods(
-    state: &mut State<'_, '_>,
-    value: &Value,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
-    if value.is_undefined() {
-        return Ok(crate::scope::anything());
-    }
-    match methods(state, value, method, args) {
-        Err(error)
-            if error.kind() == ErrorKind::UnknownMethod
-                && value
-                    .get_attr(method)
-                    .is_ok_and(|found| found.is_undefined()) =>
-        {
-            Ok(crate::scope::anything())
-        }
-        done => done,
-    }
-}
-
-/// Methods of Python's built-in types, on values minijinja made.
-fn methods(
-    state: &mut State<'_, '_>,
-    value: &Value,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
-    if let Some(text) = value.as_str()
-        && let Some(found) = operators::text_method(text, method, args)
-    {
-        return found;
-    }
-    let found = minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)?;
-    // lists that Python would let a template change
-    if found.kind() == ValueKind::Seq && !found.is_tuple() {
-        return Ok(list(found.try_iter()?));
-    }
-    Ok(found)
 }

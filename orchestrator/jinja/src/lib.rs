@@ -8,6 +8,7 @@
 pub mod arguments;
 pub mod blocks;
 pub mod calls;
+mod constant;
 pub mod engine;
 pub mod error;
 mod escapes;
@@ -21,6 +22,7 @@ pub mod json;
 pub mod list;
 pub mod macros;
 mod marks;
+mod methods;
 pub mod modules;
 mod operators;
 #[cfg(test)]
@@ -28,8 +30,11 @@ mod probes;
 mod return_value;
 pub mod rewrite;
 pub mod scope;
+mod set;
+mod views;
 pub mod yaml;
 
+pub use constant::is_constant;
 pub use engine::{Engine, Rendered, Request};
 pub use error::{Error, raise};
 pub use macros::{Macro, Macros};

@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
 use crate::format;
+use crate::views::{View, view};
 
 /// A mutable list.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl List {
 }
 
 /// Python's index: negative counts from the end.
-fn position(index: i64, length: usize) -> Option<usize> {
+pub(crate) fn position(index: i64, length: usize) -> Option<usize> {
     let length = i64::try_from(length).ok()?;
     let at = if index < 0 { index + length } else { index };
     usize::try_from(at).ok().filter(|_| at < length)
@@ -216,13 +217,13 @@ impl Object for Dict {
                 .or_else(|| arguments.keyword("default"))
         };
         Ok(match method {
-            "items" => list(
-                self.pairs()
-                    .into_iter()
-                    .map(|(k, v)| Tuple::from([k, v]).into()),
-            ),
-            "keys" => list(self.with(|pairs| pairs.keys().cloned().collect::<Vec<_>>())),
-            "values" => list(self.with(|pairs| pairs.values().cloned().collect::<Vec<_>>())),
+            "items" => view(View::Items, self.pairs()),
+            "keys" => view(View::Keys, self.pairs()),
+            "values" => view(View::Values, self.pairs()),
+            "fromkeys" => {
+                let value = arguments.positional(1).unwrap_or(Value::from(()));
+                dict(key()?.try_iter()?.map(|key| (key, value.clone())))
+            }
             "get" => {
                 let key = key()?;
                 self.with(|pairs| pairs.get(&key).cloned())

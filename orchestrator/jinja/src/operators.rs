@@ -3,7 +3,6 @@
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-use crate::arguments::Arguments;
 use crate::format;
 use crate::list::list;
 use crate::modules::arithmetic;
@@ -80,7 +79,10 @@ pub(crate) fn subtract(a: &Value, b: &Value) -> Result<Value, Error> {
             .map(Value::from)
             .ok_or_else(|| impossible("-", a, b)),
         Some(Numbers::Floats(x, y)) => Ok(Value::from(x - y)),
-        None => arithmetic(a, b, true).unwrap_or_else(|| Err(impossible("-", a, b))),
+        None => match crate::set::without(a, b) {
+            Some(left) => Ok(left),
+            None => arithmetic(a, b, true).unwrap_or_else(|| Err(impossible("-", a, b))),
+        },
     }
 }
 
@@ -230,139 +232,4 @@ pub(crate) fn literal(value: &Value) -> Option<Value> {
     }
     let json = serde_json::from_str(&text.replace('\'', "\"")).ok()?;
     Some(crate::json::to_value(&json))
-}
-
-/// Text methods that minijinja's compatibility layer lacks.
-pub(crate) fn text_method(
-    text: &str,
-    method: &str,
-    args: &[Value],
-) -> Option<Result<Value, Error>> {
-    let arguments = Arguments::of(args);
-    let width = || {
-        arguments.required(0, "width").and_then(|value| {
-            value
-                .as_usize()
-                .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "width must be an integer"))
-        })
-    };
-    let pad = || arguments.text(1, "fillchar").unwrap_or_else(|_| " ".into());
-    let missing = |width: usize| width.saturating_sub(text.chars().count());
-    Some(match method {
-        "zfill" => width().map(|width| {
-            let (sign, digits) = match text.strip_prefix(['-', '+']) {
-                Some(digits) => (&text[..1], digits),
-                None => ("", text),
-            };
-            Value::from(format!("{sign}{}{digits}", "0".repeat(missing(width))))
-        }),
-        "ljust" => width().map(|w| Value::from(format!("{text}{}", pad().repeat(missing(w))))),
-        "rjust" => width().map(|w| Value::from(format!("{}{text}", pad().repeat(missing(w))))),
-        "center" => width().map(|w| {
-            // where the blanks do not divide evenly, Python puts the odd one by the width's parity
-            let missing = missing(w);
-            let left = missing / 2 + (missing & w & 1);
-            let (left, right) = (pad().repeat(left), pad().repeat(missing - left));
-            Value::from(format!("{left}{text}{right}"))
-        }),
-        "partition" => arguments.text(0, "sep").map(|separator| {
-            let (a, s, b) = match text.split_once(separator.as_str()) {
-                Some((a, b)) => (a, separator.as_str(), b),
-                None => (text, "", ""),
-            };
-            Tuple::from([a.into(), s.into(), b.into()]).into()
-        }),
-        "rpartition" => arguments.text(0, "sep").map(|separator| {
-            let (a, s, b) = match text.rsplit_once(separator.as_str()) {
-                Some((a, b)) => (a, separator.as_str(), b),
-                None => ("", "", text),
-            };
-            Tuple::from([a.into(), s.into(), b.into()]).into()
-        }),
-        "rsplit" => arguments.text(0, "sep").map(|separator| {
-            let most = arguments.get(1, "maxsplit").and_then(|v| v.as_usize());
-            let mut parts: Vec<&str> = match most {
-                Some(most) => text.rsplitn(most + 1, separator.as_str()).collect(),
-                None => text.rsplit(separator.as_str()).collect(),
-            };
-            parts.reverse();
-            list(parts.into_iter().map(Value::from))
-        }),
-        "casefold" => Ok(Value::from(text.to_lowercase())),
-        "removeprefix" => arguments
-            .text(0, "prefix")
-            .map(|prefix| Value::from(text.strip_prefix(prefix.as_str()).unwrap_or(text))),
-        "removesuffix" => arguments
-            .text(0, "suffix")
-            .map(|suffix| Value::from(text.strip_suffix(suffix.as_str()).unwrap_or(text))),
-        "join" => arguments.required(0, "iterable").and_then(|items| {
-            let parts: Vec<String> = items
-                .try_iter()?
-                .map(|item| format::text(&item).into_owned())
-                .collect();
-            Ok(Value::from(parts.join(text)))
-        }),
-        "maketrans" => maketrans(&arguments),
-        "translate" => arguments
-            .required(0, "table")
-            .and_then(|table| translated(text, &table)),
-        _ => return None,
-    })
-}
-
-/// Python's `str.maketrans`: a table from characters, by their numbers, to what stands for them.
-fn maketrans(arguments: &Arguments<'_>) -> Result<Value, Error> {
-    let wrong = || {
-        let message = "maketrans takes a dict, or two texts of one length and perhaps a third";
-        Error::new(ErrorKind::InvalidOperation, message)
-    };
-    let number = |c: char| Value::from(u32::from(c));
-    let from = arguments.required(0, "x")?;
-    let mut pairs = Vec::new();
-    match (from.as_str(), arguments.positional(1)) {
-        (Some(from), Some(to)) => {
-            let to = to.as_str().map(str::to_owned).ok_or_else(wrong)?;
-            if from.chars().count() != to.chars().count() {
-                return Err(wrong());
-            }
-            pairs.extend(
-                from.chars()
-                    .zip(to.chars())
-                    .map(|(a, b)| (number(a), number(b))),
-            );
-            if let Some(gone) = arguments.positional(2) {
-                let gone = gone.as_str().map(str::to_owned).ok_or_else(wrong)?;
-                pairs.extend(gone.chars().map(|c| (number(c), Value::from(()))));
-            }
-        }
-        (None, None) => {
-            for key in from.try_iter()? {
-                let value = from.get_item(&key)?;
-                let key = match key.as_str().map(|text| text.chars().collect::<Vec<_>>()) {
-                    Some(one) if one.len() == 1 => number(one[0]),
-                    Some(_) => return Err(wrong()),
-                    None => key,
-                };
-                pairs.push((key, value));
-            }
-        }
-        _ => return Err(wrong()),
-    }
-    Ok(crate::list::dict(pairs))
-}
-
-/// `text` with every character as `table` has it: a number, a text, nothing for none, itself when it has none.
-fn translated(text: &str, table: &Value) -> Result<Value, Error> {
-    let mut done = String::with_capacity(text.len());
-    for c in text.chars() {
-        let found = table.get_item(&Value::from(u32::from(c)))?;
-        if found.is_undefined() {
-            done.push(c);
-        } else if let Some(text) = found.as_str() {
-            done.push_str(text);
-        } else if let Some(other) = found.as_usize().and_then(|n| u32::try_from(n).ok()) {
-            done.extend(char::from_u32(other));
-        }
-    }
-    Ok(Value::from(done))
 }

@@ -7,6 +7,7 @@ use minijinja::value::Value;
 use crate::blocks::blocks;
 use crate::{Engine, Macro, Macros, Request, Root, Scope};
 
+mod recorded;
 mod values;
 
 #[derive(Debug)]

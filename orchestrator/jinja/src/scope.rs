@@ -122,6 +122,7 @@ impl Root {
         }
         match name {
             "__root" | "context" => return Some(Value::from_dyn_object(Arc::clone(self))),
+            "builtins" => return Some(Value::from_object(Builtins(Arc::clone(self)))),
             _ => {}
         }
         if self.macros.is_package(name) || name == INTERNAL_PACKAGE {
@@ -193,6 +194,37 @@ impl Object for Root {
             }
             ("update", _) => self.update(args),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// `builtins`: what a name means by itself, whatever macro a project has of that name.
+#[derive(Debug)]
+struct Builtins(Arc<Root>);
+
+impl Object for Builtins {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let own = self.0.scope.variable(&self.0, name);
+        own.or_else(|| crate::functions::global(name))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let name = Value::from(method);
+        match self.get_value(&name) {
+            Some(found) => found.call(state, args),
+            None if method == "get" => {
+                let arguments = Arguments::of(args);
+                let found = self.get_value(&arguments.required(0, "key")?);
+                let fallback = || arguments.get(1, "default").unwrap_or(Value::from(()));
+                Ok(found.unwrap_or_else(fallback))
+            }
+            None => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }

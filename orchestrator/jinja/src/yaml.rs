@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value as Json};
 
+mod dump;
 mod scalar;
+
+pub use dump::dump;
 
 /// What is wrong, and where; lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

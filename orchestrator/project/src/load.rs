@@ -171,7 +171,7 @@ impl Project {
 /// Anything wrong with a file, a name or the graph.
 pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let bare = Engine::new(Macros::default());
-    let mut yaml = yaml_scope(options);
+    let mut yaml = YamlScope::of(options);
     let env = Arc::clone(&yaml.env);
     let profile_name = profile_name(options, &bare, &yaml)?;
     let profile = chosen_profile(options, &profile_name, &bare, yaml.clone())?;
@@ -196,6 +196,8 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     }
     let vars = root_vars(&root, options, &packages);
     yaml.vars = vars.clone().into_iter().collect();
+    yaml.invocation
+        .insert("flags", context::flags(options, &root.flags));
     let package_vars: BTreeMap<String, _> = packages
         .iter()
         .map(|package| (package.name().to_owned(), package.file.vars.clone()))
@@ -246,13 +248,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             options.warn_error_options.as_ref(),
             &root.flags,
         )?,
-        flags: context::flags(
-            &options.which,
-            options.full_refresh,
-            options.store_failures,
-            &root.flags,
-            &options.flags,
-        ),
+        flags: context::flags(options, &root.flags),
         run_started_at: jinja::modules::timestamp(options.started_at),
         created: options.started_at.timestamp_micros() as f64 / 1e6,
         invocation_id: options.invocation_id.clone(),
@@ -310,7 +306,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
 /// # Errors
 /// No profile, or one that is wrong.
 pub fn profile(options: &LoadOptions) -> Result<Profile, Error> {
-    let (bare, yaml) = (Engine::new(Macros::default()), yaml_scope(options));
+    let (bare, yaml) = (Engine::new(Macros::default()), YamlScope::of(options));
     let name = profile_name(options, &bare, &yaml)?;
     chosen_profile(options, &name, &bare, yaml)
 }
@@ -320,20 +316,10 @@ pub fn profile(options: &LoadOptions) -> Result<Profile, Error> {
 /// # Errors
 /// What is wrong with it.
 pub fn check_file(options: &LoadOptions) -> Result<(), Error> {
-    let (bare, mut yaml) = (Engine::new(Macros::default()), yaml_scope(options));
+    let (bare, mut yaml) = (Engine::new(Macros::default()), YamlScope::of(options));
     let target = profile(options).map(|profile| profile.template_value());
     yaml.target = target.ok();
     ProjectFile::load(&options.project_dir, &bare, &yaml).map(|_| ())
-}
-
-/// What YAML files see before the profile is known.
-fn yaml_scope(options: &LoadOptions) -> YamlScope {
-    YamlScope {
-        env: Arc::new(options.env.clone()),
-        vars: options.vars.clone(),
-        target: None,
-        secrets: true,
-    }
 }
 
 fn chosen_profile(

@@ -15,9 +15,14 @@ use crate::arguments::Arguments;
 use zone::Zone;
 
 mod class;
+mod parts;
+mod span;
+mod time;
 mod zone;
 
 pub(crate) use class::module;
+pub(crate) use parts::repr;
+use span::Span;
 pub(crate) use zone::pytz;
 
 /// A `datetime` (with or without zone) or a `date`.
@@ -27,10 +32,6 @@ pub(crate) struct Moment {
     zone: Option<Tz>,
     date_only: bool,
 }
-
-/// A `timedelta`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span(chrono::TimeDelta);
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
@@ -101,11 +102,17 @@ impl Moment {
         }
     }
 
-    fn moved(&self, by: Span) -> Result<Value, Error> {
-        let local = self
-            .local
-            .checked_add_signed(by.0)
-            .ok_or_else(|| wrong("date out of range"))?;
+    /// This moment `by` later, or earlier. A date moves by whole days, of which the span's are those rounded down.
+    fn moved(&self, by: Span, earlier: bool) -> Result<Value, Error> {
+        let by = match self.date_only {
+            true => chrono::TimeDelta::days(by.days()),
+            false => by.0,
+        };
+        let local = match earlier {
+            true => self.local.checked_sub_signed(by),
+            false => self.local.checked_add_signed(by),
+        };
+        let local = local.ok_or_else(|| wrong("date out of range"))?;
         Ok(Value::from_object(Self {
             local,
             ..self.clone()
@@ -160,6 +167,7 @@ impl Object for Moment {
             "minute" => self.local.minute().into(),
             "second" => self.local.second().into(),
             "microsecond" => (self.local.nanosecond() / 1000).into(),
+            "tzinfo" if !self.date_only => self.zone_value(),
             _ => return None,
         })
     }
@@ -240,53 +248,12 @@ impl Object for Moment {
                     date_only: false,
                 })
             }
-            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            _ => return parts::call(self, method),
         })
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iso(' '))
-    }
-}
-
-impl Object for Span {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let seconds = self.0.num_seconds();
-        match key.as_str()? {
-            "days" => Some(seconds.div_euclid(86_400).into()),
-            "seconds" => Some(seconds.rem_euclid(86_400).into()),
-            _ => None,
-        }
-    }
-
-    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        _args: &[Value],
-    ) -> Result<Value, Error> {
-        match method {
-            #[expect(clippy::cast_precision_loss, reason = "Python gives a float too")]
-            "total_seconds" => Ok((self.0.num_milliseconds() as f64 / 1000.0).into()),
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.num_seconds();
-        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        if days != 0 {
-            write!(f, "{days} day{}, ", if days.abs() == 1 { "" } else { "s" })?;
-        }
-        write!(f, "{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
     }
 }
 
@@ -296,7 +263,7 @@ pub(crate) fn arithmetic(a: &Value, b: &Value, minus: bool) -> Option<Result<Val
     let signed = |span: Span| if minus { Span(-span.0) } else { span };
     if let Some(moment) = a.downcast_object_ref::<Moment>() {
         if let Some(by) = span(b) {
-            return Some(moment.moved(signed(by)));
+            return Some(moment.moved(by, minus));
         }
         let other = b.downcast_object_ref::<Moment>().filter(|_| minus)?;
         return Some(Ok(Value::from_object(Span(
@@ -305,7 +272,7 @@ pub(crate) fn arithmetic(a: &Value, b: &Value, minus: bool) -> Option<Result<Val
     }
     let left = span(a)?;
     if let Some(moment) = b.downcast_object_ref::<Moment>().filter(|_| !minus) {
-        return Some(moment.moved(left));
+        return Some(moment.moved(left, false));
     }
     Some(Ok(Value::from_object(Span(left.0 + signed(span(b)?).0))))
 }

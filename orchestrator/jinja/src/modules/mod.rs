@@ -8,8 +8,9 @@ mod datetime;
 mod itertools;
 mod regex;
 
-pub(crate) use datetime::arithmetic;
+pub(crate) use datetime::{arithmetic, repr as datetime_repr};
 pub use datetime::{moment, naive_timestamp, timestamp};
+pub(crate) use itertools::Endless;
 
 /// `modules.datetime`, `modules.pytz`, `modules.re`, `modules.itertools`.
 pub(crate) fn modules() -> Value {

@@ -2,16 +2,38 @@
 
 use std::sync::Arc;
 
-use fancy_regex::Regex;
+use fancy_regex::{Captures, Regex};
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
 use crate::functions::function;
 use crate::list::{dict, list};
+use found::Match;
+use translate::translated;
 
-fn compile(pattern: &str) -> Result<Regex, Error> {
-    Regex::new(&translated(pattern)).map_err(unreadable)
+mod found;
+mod translate;
+
+/// The flags by their names in Python, with the letter that sets them within a pattern. `A`, `L`, `U` and `DEBUG`
+/// change nothing here.
+const FLAGS: [(&str, &str, u32, Option<char>); 8] = [
+    ("I", "IGNORECASE", 2, Some('i')),
+    ("L", "LOCALE", 4, None),
+    ("M", "MULTILINE", 8, Some('m')),
+    ("S", "DOTALL", 16, Some('s')),
+    ("U", "UNICODE", 32, None),
+    ("X", "VERBOSE", 64, Some('x')),
+    ("DEBUG", "DEBUG", 128, None),
+    ("A", "ASCII", 256, None),
+];
+
+/// What `re.compile` gives.
+#[derive(Debug)]
+struct Pattern {
+    source: String,
+    flags: u32,
+    regex: Regex,
 }
 
 fn unreadable(error: fancy_regex::Error) -> Error {
@@ -21,181 +43,176 @@ fn unreadable(error: fancy_regex::Error) -> Error {
     )
 }
 
-/// Python takes a brace that begins no repetition, and a bracket within brackets, for themselves.
-fn translated(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    let mut in_class = false;
-    while let Some(c) = rest.chars().next() {
-        let mut taken = c.len_utf8();
-        match c {
-            '\\' => {
-                taken += rest[1..].chars().next().map_or(0, char::len_utf8);
-                match &rest[..taken] {
-                    "\\Z" => out.push_str("\\z"),
-                    escape => out.push_str(escape),
-                }
-            }
-            '[' if in_class => out.push_str("\\["),
-            '[' => {
-                in_class = true;
-                out.push('[');
-                // the first bracket that closes, right after the one that opens, is a member
-                let after = rest[1..].strip_prefix('^').unwrap_or(&rest[1..]);
-                if rest[1..].starts_with('^') {
-                    out.push('^');
-                    taken += 1;
-                }
-                if after.starts_with(']') {
-                    out.push_str("\\]");
-                    taken += 1;
-                }
-            }
-            ']' => {
-                in_class = false;
-                out.push(']');
-            }
-            '{' if !in_class && !is_repetition(rest) => out.push_str("\\{"),
-            '}' if !in_class && !out.ends_with(|c: char| c.is_ascii_digit() || c == ',') => {
-                out.push_str("\\}");
-            }
-            _ => out.push(c),
-        }
-        rest = &rest[taken..];
-    }
-    out
-}
-
-/// `{2}`, `{2,}`, `{,3}`, `{2,3}`.
-fn is_repetition(text: &str) -> bool {
-    let inner = text.strip_prefix('{').and_then(|text| text.split_once('}'));
-    inner.is_some_and(|(inner, _)| {
-        inner.chars().any(|c| c.is_ascii_digit())
-            && inner.chars().all(|c| c.is_ascii_digit() || c == ',')
-            && inner.matches(',').count() < 2
+fn compile(source: &str, flags: u32) -> Result<Pattern, Error> {
+    let within = |letter: char| {
+        let mut groups = source.split("(?").skip(1);
+        groups.any(|rest| {
+            let set = rest.split([')', ':', '-']).next().unwrap_or_default();
+            set.chars().all(|c| "aiLmsux".contains(c)) && set.contains(letter)
+        })
+    };
+    let is_set = |letter: char| {
+        let mut all = FLAGS.iter();
+        all.any(|(_, _, bit, by)| *by == Some(letter) && flags & bit != 0)
+    };
+    let letters: String = ['i', 'm', 's', 'x']
+        .into_iter()
+        .filter(|c| is_set(*c))
+        .collect();
+    let prefix = match letters.as_str() {
+        "" => String::new(),
+        letters => format!("(?{letters})"),
+    };
+    let by_lines = is_set('m') || within('m');
+    let regex = Regex::new(&(prefix + &translated(source, by_lines))).map_err(unreadable)?;
+    Ok(Pattern {
+        source: source.to_owned(),
+        flags,
+        regex,
     })
 }
 
-/// The match of a search: `group()`, `groups()`, `start()`, `end()`, `span()`.
-#[derive(Debug)]
-struct Match {
-    groups: Vec<Option<String>>,
-    names: Vec<Option<String>>,
-    start: usize,
-    end: usize,
+/// Where a pattern has to match.
+#[derive(Clone, Copy)]
+enum Place {
+    Anywhere,
+    Start,
+    All,
 }
 
-impl Object for Match {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+impl Pattern {
+    fn find(&self, text: &str, place: Place) -> Result<Value, Error> {
+        let found = match place {
+            Place::Anywhere => self.regex.captures(text),
+            Place::Start => self.anchored("")?.captures(text),
+            Place::All => self.anchored("\\z")?.captures(text),
+        };
+        let found = found.map_err(unreadable)?;
+        Ok(found.map_or(Value::from(()), |found| self.found(text, &found)))
     }
 
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
+    /// The pattern at the start, with `end` behind it.
+    fn anchored(&self, end: &str) -> Result<Regex, Error> {
+        let closed = |by: &str| Regex::new(&format!("\\A(?:{}{by}{end}", self.regex.as_str()));
+        // the last line of a verbose pattern may be a comment
+        closed(")").or_else(|_| closed("\n)")).map_err(unreadable)
+    }
+
+    fn found(&self, text: &str, found: &Captures<'_, str>) -> Value {
+        Value::from_object(Match::of(&self.regex, text, found))
+    }
+
+    /// Every match, one after the other; one of nothing only where none of nothing was.
+    fn all<'t>(&self, text: &'t str, most: usize) -> Result<Vec<Captures<'t, str>>, Error> {
+        let mut found = Vec::new();
+        let (mut from, mut after_empty) = (0, false);
+        while from <= text.len() && found.len() < most {
+            let next = self.regex.captures_from_pos(text, from);
+            let Some(next) = next.map_err(unreadable)? else {
+                break;
+            };
+            let whole = next.get(0).map_or(from..from, |whole| whole.range());
+            if whole.is_empty() && after_empty && whole.start == from {
+                from += text[from..].chars().next().map_or(1, char::len_utf8);
+                after_empty = false;
+                continue;
+            }
+            (from, after_empty) = (whole.end, whole.is_empty());
+            found.push(next);
+        }
+        Ok(found)
+    }
+
+    fn ask(
+        &self,
+        state: &mut State<'_, '_>,
         method: &str,
-        args: &[Value],
+        arguments: &Arguments<'_>,
+        first: usize,
     ) -> Result<Value, Error> {
-        let arguments = Arguments::of(args);
-        let group = |at: usize| Value::from(self.groups.get(at).cloned().flatten());
-        Ok(match method {
-            "group" => match arguments.positional(0) {
-                None => group(0),
-                Some(name) => match name.as_str() {
-                    Some(name) => self
-                        .names
-                        .iter()
-                        .position(|known| known.as_deref() == Some(name))
-                        .map_or(Value::from(()), group),
-                    None => group(name.as_usize().unwrap_or(usize::MAX)),
-                },
-            },
-            "groups" => Tuple::new((1..self.groups.len()).map(group).collect()).into(),
-            "start" => self.start.into(),
-            "end" => self.end.into(),
-            "span" => Tuple::from([self.start.into(), self.end.into()]).into(),
-            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
-        })
-    }
-}
-
-fn find(pattern: &str, text: &str) -> Result<Value, Error> {
-    let regex = compile(pattern)?;
-    let Some(found) = regex.captures(text).map_err(unreadable)? else {
-        return Ok(Value::from(()));
-    };
-    let whole = found.get(0).map_or(0..0, |m| m.range());
-    Ok(Value::from_object(Match {
-        groups: found
-            .iter()
-            .map(|group| group.map(|g| g.as_str().to_owned()))
-            .collect(),
-        names: regex
-            .capture_names()
-            .map(|name| name.map(str::to_owned))
-            .collect(),
-        start: text[..whole.start].chars().count(),
-        end: text[..whole.end].chars().count(),
-    }))
-}
-
-/// Python's `\1` and `\g<name>` as Rust's `${1}` and `${name}`.
-fn replacement(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek()) {
-            ('$', _) => out.push_str("$$"),
-            ('\\', Some(digit)) if digit.is_ascii_digit() => {
-                out.push_str(&format!("${{{digit}}}"));
-                chars.next();
+        let text = |at: usize| arguments.text(first + at, "string");
+        let limit = |at: usize, name: &str| {
+            let given = arguments.get(first + at, name).and_then(|v| v.as_usize());
+            given.filter(|most| *most > 0).unwrap_or(usize::MAX)
+        };
+        match method {
+            "search" => self.find(&text(0)?, Place::Anywhere),
+            "match" => self.find(&text(0)?, Place::Start),
+            "fullmatch" => self.find(&text(0)?, Place::All),
+            "finditer" => {
+                let text = text(0)?;
+                let all = self.all(&text, usize::MAX)?;
+                Ok(list(all.iter().map(|found| self.found(&text, found))))
             }
-            ('\\', Some('g')) => {
-                chars.next();
-                let name: String = chars.by_ref().skip(1).take_while(|c| *c != '>').collect();
-                out.push_str(&format!("${{{name}}}"));
+            "findall" => {
+                let text = text(0)?;
+                let all = self.all(&text, usize::MAX)?;
+                Ok(list(all.iter().map(|found| {
+                    let group = |at: usize| Value::from(found.get(at).map_or("", |g| g.as_str()));
+                    match found.len() {
+                        1 => group(0),
+                        2 => group(1),
+                        n => Tuple::new((1..n).map(group).collect()).into(),
+                    }
+                })))
             }
-            ('\\', Some('\\')) => {
-                out.push('\\');
-                chars.next();
+            "split" => {
+                let text = text(0)?;
+                self.split(&text, limit(1, "maxsplit"))
             }
-            _ => out.push(c),
+            "sub" | "subn" => {
+                let with = arguments.required(first, "repl")?;
+                let (done, times) = self.sub(state, &with, &text(1)?, limit(2, "count"))?;
+                let done = Value::from(done);
+                Ok(match method {
+                    "sub" => done,
+                    _ => Tuple::from([done, times.into()]).into(),
+                })
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
-    out
-}
 
-/// How often at most; 0 is without end.
-fn limit(arguments: &Arguments<'_>, at: usize, name: &str) -> usize {
-    let given = arguments.get(at, name);
-    given.and_then(|given| given.as_usize()).unwrap_or(0)
-}
-
-/// What is between the matches, with their groups, as Python splits.
-fn split(regex: &Regex, text: &str, limit: usize) -> Result<Vec<Value>, fancy_regex::Error> {
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for (index, found) in regex.captures_iter(text).enumerate() {
-        if limit > 0 && index == limit {
-            break;
+    fn split(&self, text: &str, most: usize) -> Result<Value, Error> {
+        let mut parts = Vec::new();
+        let mut from = 0;
+        for found in self.all(text, most)? {
+            let whole = found.get(0).map_or(from..from, |whole| whole.range());
+            parts.push(Value::from(&text[from..whole.start]));
+            let groups = (1..found.len()).map(|at| found.get(at).map(|group| group.as_str()));
+            parts.extend(groups.map(Value::from));
+            from = whole.end;
         }
-        let found = found?;
-        let whole = found.get(0).map_or(from..from, |whole| whole.range());
-        parts.push(Value::from(&text[from..whole.start]));
-        for group in 1..found.len() {
-            parts.push(Value::from(found.get(group).map(|group| group.as_str())));
-        }
-        from = whole.end;
+        parts.push(Value::from(&text[from..]));
+        Ok(list(parts))
     }
-    parts.push(Value::from(&text[from..]));
-    Ok(parts)
-}
 
-/// What `re.compile` gives: the module's functions with the pattern filled in.
-#[derive(Debug)]
-struct Pattern {
-    pattern: String,
-    functions: Value,
+    /// `text` with `with` in the place of matches, and how many; `with` is a template, or called with each match.
+    fn sub(
+        &self,
+        state: &mut State<'_, '_>,
+        with: &Value,
+        text: &str,
+        most: usize,
+    ) -> Result<(String, usize), Error> {
+        let all = self.all(text, most)?;
+        let mut done = String::with_capacity(text.len());
+        let mut from = 0;
+        for found in &all {
+            let whole = found.get(0).map_or(from..from, |whole| whole.range());
+            done.push_str(&text[from..whole.start]);
+            match with.as_str() {
+                Some(template) => done.push_str(&found::expanded(template, found)),
+                None => {
+                    let made = with.call(state, &[self.found(text, found)])?;
+                    done.push_str(&crate::format::text(&made));
+                }
+            }
+            from = whole.end;
+        }
+        done.push_str(&text[from..]);
+        Ok((done, all.len()))
+    }
 }
 
 impl Object for Pattern {
@@ -204,7 +221,12 @@ impl Object for Pattern {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (key.as_str() == Some("pattern")).then(|| Value::from(self.pattern.as_str()))
+        Some(match key.as_str()? {
+            "pattern" => Value::from(self.source.as_str()),
+            "flags" => Value::from(self.flags | 32),
+            "groups" => Value::from(self.regex.captures_len() - 1),
+            _ => return None,
+        })
     }
 
     fn call_method(
@@ -213,111 +235,87 @@ impl Object for Pattern {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let known = ["match", "fullmatch", "search", "findall", "split", "sub"];
-        if !known.contains(&method) {
-            return Err(Error::from(ErrorKind::UnknownMethod));
-        }
-        let mut all = vec![Value::from(self.pattern.as_str())];
-        all.extend_from_slice(args);
-        self.functions.get_attr(method)?.call(state, &all)
+        self.ask(state, method, &Arguments::of(args), 0)
     }
+}
+
+/// Calls `method` with the pattern that the first argument gives, and the flags that follow the method's own.
+fn with_pattern(
+    state: &mut State<'_, '_>,
+    method: &str,
+    arguments: &Arguments<'_>,
+) -> Result<Value, Error> {
+    let pattern = arguments.required(0, "pattern")?;
+    if let Some(pattern) = pattern.downcast_object_ref::<Pattern>() {
+        return pattern.ask(state, method, arguments, 1);
+    }
+    let at = match method {
+        "sub" | "subn" => 4,
+        "split" => 3,
+        _ => 2,
+    };
+    let flags = flags(arguments, at);
+    compile(&arguments.text(0, "pattern")?, flags)?.ask(state, method, arguments, 1)
+}
+
+fn flags(arguments: &Arguments<'_>, at: usize) -> u32 {
+    let given = arguments
+        .get(at, "flags")
+        .and_then(|flags| flags.as_usize());
+    given
+        .and_then(|flags| u32::try_from(flags).ok())
+        .unwrap_or(0)
+}
+
+/// `re.escape`: what means something in a pattern, with a backslash before it.
+fn escaped(text: &str) -> String {
+    let mut done = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}".contains(c) {
+            done.push('\\');
+        }
+        done.push(c);
+    }
+    done
 }
 
 /// `modules.re`.
 pub(crate) fn module() -> Value {
-    let functions = functions();
-    let of_pattern = functions.clone();
-    let compiled = function("compile", move |_, a| {
-        let pattern = a.text(0, "pattern")?;
-        compile(&pattern)?;
-        Ok(Value::from_object(Pattern {
-            pattern,
-            functions: of_pattern.clone(),
-        }))
+    const METHODS: [&str; 8] = [
+        "match",
+        "fullmatch",
+        "search",
+        "findall",
+        "finditer",
+        "split",
+        "sub",
+        "subn",
+    ];
+    let methods = METHODS.map(|name| {
+        let made = function(name, move |state, a| with_pattern(state, name, a));
+        (name, made)
     });
-    let pairs = functions.try_iter().into_iter().flatten().map(|name| {
-        let found = functions.get_item(&name).unwrap_or_default();
-        (name, found)
+    let more = [
+        (
+            "compile",
+            function("compile", |_, a| {
+                let given = a.required(0, "pattern")?;
+                if given.downcast_object_ref::<Pattern>().is_some() {
+                    return Ok(given);
+                }
+                let made = compile(&a.text(0, "pattern")?, flags(a, 1))?;
+                Ok(Value::from_object(made))
+            }),
+        ),
+        (
+            "escape",
+            function("escape", |_, a| Ok(escaped(&a.text(0, "pattern")?).into())),
+        ),
+        ("NOFLAG", Value::from(0)),
+    ];
+    let flags = FLAGS.iter().flat_map(|(short, long, bit, _)| {
+        [(*short, Value::from(*bit)), (*long, Value::from(*bit))]
     });
-    dict(pairs.chain([(Value::from("compile"), compiled)]))
-}
-
-fn functions() -> Value {
-    let text = |arguments: &Arguments<'_>| arguments.text(1, "string");
-    let pattern = |arguments: &Arguments<'_>| arguments.text(0, "pattern");
-    dict([
-        (
-            Value::from("match"),
-            function("match", move |_, a| {
-                find(&format!("^(?:{})", pattern(a)?), &text(a)?)
-            }),
-        ),
-        (
-            Value::from("fullmatch"),
-            function("fullmatch", move |_, a| {
-                find(&format!("^(?:{})$", pattern(a)?), &text(a)?)
-            }),
-        ),
-        (
-            Value::from("search"),
-            function("search", move |_, a| find(&pattern(a)?, &text(a)?)),
-        ),
-        (
-            Value::from("findall"),
-            function("findall", move |_, a| {
-                let (regex, text) = (compile(&pattern(a)?)?, text(a)?);
-                let all: Result<Vec<_>, _> = regex.captures_iter(&text).collect();
-                Ok(list(all.map_err(unreadable)?.into_iter().map(|found| {
-                    let group = |at: usize| Value::from(found.get(at).map_or("", |g| g.as_str()));
-                    match found.len() {
-                        1 => group(0),
-                        2 => group(1),
-                        n => Tuple::new((1..n).map(group).collect()).into(),
-                    }
-                })))
-            }),
-        ),
-        (
-            Value::from("split"),
-            function("split", move |_, a| {
-                let (regex, text) = (compile(&pattern(a)?)?, text(a)?);
-                let parts = split(&regex, &text, limit(a, 2, "maxsplit"));
-                Ok(list(parts.map_err(unreadable)?))
-            }),
-        ),
-        (
-            Value::from("sub"),
-            function("sub", move |_, a| {
-                let regex = compile(&pattern(a)?)?;
-                let (with, text) = (replacement(&a.text(1, "repl")?), a.text(2, "string")?);
-                let done = regex.try_replacen(&text, limit(a, 3, "count"), with.as_str());
-                Ok(Value::from(done.map_err(unreadable)?.into_owned()))
-            }),
-        ),
-        (
-            Value::from("escape"),
-            function("escape", move |_, a| {
-                Ok(Value::from(fancy_regex::escape(&pattern(a)?).into_owned()))
-            }),
-        ),
-    ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{compile, translated};
-
-    #[test]
-    fn patterns_are_pythons() {
-        assert_eq!(translated("({{\\s*ref)"), "(\\{\\{\\s*ref)");
-        assert_eq!(translated("a{2,3}b{,4}{x}"), "a{2,3}b{,4}\\{x\\}");
-        assert_eq!(translated("[[]a]|[]b]"), "[\\[]a]|[\\]b]");
-        let find = |pattern: &str, text: &str| compile(pattern).unwrap().is_match(text).unwrap();
-        assert!(find(
-            r"(?ix) ( from | join ) \s+ # words
-            ({{ \s* ref)",
-            "FROM {{ ref('a') }}"
-        ));
-        assert!(find(r"(?<!x)(a)\1(?=b)", "yaab") && !find(r"(?<!x)(a)\1(?=b)", "xaab"));
-    }
+    let all = methods.into_iter().chain(more).chain(flags);
+    dict(all.map(|(name, value)| (Value::from(name), value)))
 }

@@ -16,6 +16,7 @@ use crate::batches::Batch;
 use crate::config::Raw;
 use crate::context::query::Kept;
 use crate::deferral::Deferral;
+use crate::load::LoadOptions;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
 use crate::parse::cache::{Cache, VOLATILE};
@@ -229,12 +230,6 @@ impl NodeScope {
         })
     }
 
-    fn builtins(&self) -> Value {
-        let pairs = ["ref", "source", "config"]
-            .map(|name| (Value::from(name), self.plain(name).unwrap_or_default()));
-        jinja::list::dict(pairs)
-    }
-
     /// Variables that need nothing of the rendering.
     fn plain(&self, name: &str) -> Option<Value> {
         let shared = &self.shared;
@@ -265,7 +260,6 @@ impl NodeScope {
             "run_started_at" => Some(shared.run_started_at.clone()),
             "thread_id" => text("Thread-1"),
             "exceptions" => Some(exceptions::value(self)),
-            "builtins" => Some(self.builtins()),
             "graph" => Some(graph::value(self.run().map(AsRef::as_ref))),
             "api" => Some(relation::api(self.shared.quoting)),
             "selected_resources" => Some(refs::selected(self)),
@@ -350,18 +344,12 @@ fn arguments_of(flags: &Value) -> Value {
 }
 
 /// `flags` of templates: dbt's names in capitals.
-pub(crate) fn flags(
-    which: &str,
-    full_refresh: bool,
-    store_failures: bool,
-    project: &IndexMap<String, Json>,
-    given: &IndexMap<String, Json>,
-) -> Value {
+pub(crate) fn flags(options: &LoadOptions, project: &IndexMap<String, Json>) -> Value {
     let mut flags: IndexMap<String, Value> = IndexMap::new();
     for (name, value) in [
-        ("WHICH", Value::from(which)),
-        ("FULL_REFRESH", Value::from(full_refresh)),
-        ("STORE_FAILURES", Value::from(store_failures)),
+        ("WHICH", Value::from(options.which.as_str())),
+        ("FULL_REFRESH", Value::from(options.full_refresh)),
+        ("STORE_FAILURES", Value::from(options.store_failures)),
         ("DEBUG", Value::from(false)),
         ("FAIL_FAST", Value::from(false)),
         ("WARN_ERROR", Value::from(false)),
@@ -371,7 +359,7 @@ pub(crate) fn flags(
     ] {
         flags.insert(name.to_owned(), value);
     }
-    for (name, value) in project.iter().chain(given) {
+    for (name, value) in project.iter().chain(&options.flags) {
         flags.insert(name.to_uppercase(), json::to_value(value));
     }
     jinja::list::dict(

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jinja::{Engine, Macros};
 use serde_json::{Map, Value as Json};
@@ -51,12 +50,7 @@ pub struct Deps {
 /// downloaded, two packages of one name.
 pub fn resolve(options: &LoadOptions) -> Result<Deps, Error> {
     let engine = Engine::new(Macros::default());
-    let scope = YamlScope {
-        env: Arc::new(options.env.clone()),
-        vars: options.vars.clone(),
-        target: None,
-        secrets: true,
-    };
+    let scope = YamlScope::of(options);
     let root = ProjectFile::head(&options.project_dir, &engine, &scope)?;
     let install_path = root.root.join(&root.packages_path);
     let asked = wanted(&root.root, &engine, &scope)?;
@@ -108,12 +102,7 @@ pub fn resolve(options: &LoadOptions) -> Result<Deps, Error> {
 /// A file that is wrong, or a folder with sources among the targets.
 pub fn clean_targets(options: &LoadOptions) -> Result<Vec<String>, Error> {
     let engine = Engine::new(Macros::default());
-    let scope = YamlScope {
-        env: Arc::new(options.env.clone()),
-        vars: options.vars.clone(),
-        target: None,
-        secrets: true,
-    };
+    let scope = YamlScope::of(options);
     let file = ProjectFile::head(&options.project_dir, &engine, &scope)?;
     let sources = [
         &file.model_paths,

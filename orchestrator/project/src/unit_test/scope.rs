@@ -124,14 +124,6 @@ impl Scope for UnitScope {
                 Some(at) => self.given.cte(at),
                 None => Value::from(()),
             }),
-            "builtins" => {
-                let config = self.inner.variable(root, "config").unwrap_or_default();
-                Some(jinja::list::dict([
-                    (Value::from("ref"), self.refer()),
-                    (Value::from("source"), self.source()),
-                    (Value::from("config"), config),
-                ]))
-            }
             "var" => self.replaced(root, "var", &overrides.vars),
             "env_var" => self.replaced(root, "env_var", &overrides.env_vars),
             _ => self.inner.variable(root, name),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use chrono::format::{Parsed, StrftimeItems, parse};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
+use super::span::Span;
+use super::time::Clock;
 use super::zone::Zone;
-use super::{Moment, Span, wrong};
+use super::{Moment, wrong};
 use crate::arguments::Arguments;
 use crate::functions::{function, method};
 use crate::list::dict;
@@ -103,7 +105,11 @@ fn strptime(text: &str, pattern: &str) -> Result<NaiveDateTime, chrono::ParseErr
 }
 
 /// Methods of a class that it may be asked for without a call.
-const METHODS: [&str; 6] = [
+const METHODS: [&str; 10] = [
+    "fromtimestamp",
+    "utcfromtimestamp",
+    "fromordinal",
+    "fromisocalendar",
     "now",
     "utcnow",
     "today",
@@ -180,7 +186,58 @@ impl Object for Class {
                 let date = date
                     .downcast_object_ref::<Moment>()
                     .ok_or_else(|| wrong("not a date"))?;
-                Moment::naive(date.local)
+                let clock = arguments.required(1, "time")?;
+                let clock = clock
+                    .downcast_object_ref::<Clock>()
+                    .ok_or_else(|| wrong("not a time"))?;
+                let zone = arguments.get(2, "tzinfo");
+                let zone = zone.and_then(|z| z.downcast_object_ref::<Zone>().map(|z| z.0));
+                Moment {
+                    zone: zone.or(clock.zone),
+                    ..Moment::naive(date.local.date().and_time(clock.time))
+                }
+            }
+            "fromtimestamp" | "utcfromtimestamp" => {
+                let seconds = f64::try_from(arguments.required(0, "timestamp")?)?;
+                #[expect(clippy::cast_possible_truncation, reason = "Python rounds too")]
+                let at = DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
+                    .ok_or_else(|| wrong("timestamp out of range"))?;
+                let zone = arguments.get(1, "tz");
+                let zone = zone.and_then(|z| z.downcast_object_ref::<Zone>().map(|z| z.0));
+                match zone {
+                    Some(zone) => Moment {
+                        zone: Some(zone),
+                        ..Moment::naive(zone.from_utc_datetime(&at.naive_utc()).naive_local())
+                    },
+                    None => Moment::naive(at.naive_utc()),
+                }
+            }
+            "fromordinal" => {
+                let days = i32::try_from(arguments.integer(0)?).unwrap_or(i32::MAX);
+                let date = NaiveDate::from_num_days_from_ce_opt(days);
+                let date = date.ok_or_else(|| wrong("ordinal out of range"))?;
+                Moment {
+                    date_only,
+                    ..Moment::naive(date.and_time(NaiveTime::MIN))
+                }
+            }
+            "fromisocalendar" => {
+                let part = |at, name| {
+                    let value = arguments.required(at, name)?.as_usize();
+                    let value = value.and_then(|value| u32::try_from(value).ok());
+                    value.ok_or_else(|| wrong(format!("{name} must be an integer")))
+                };
+                let (year, week, day) = (part(0, "year")?, part(1, "week")?, part(2, "day")?);
+                let day = Weekday::try_from(u8::try_from(day.wrapping_sub(1)).unwrap_or(u8::MAX));
+                let year = i32::try_from(year).unwrap_or(i32::MAX);
+                let date = day
+                    .ok()
+                    .and_then(|day| NaiveDate::from_isoywd_opt(year, week, day));
+                let date = date.ok_or_else(|| wrong("no such week"))?;
+                Moment {
+                    date_only,
+                    ..Moment::naive(date.and_time(NaiveTime::MIN))
+                }
             }
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
         };
@@ -229,5 +286,9 @@ pub(crate) fn module() -> Value {
             Value::from_object(Class { date_only: true }),
         ),
         (Value::from("timedelta"), timedelta),
+        (
+            Value::from("time"),
+            function("time", |_, a| Ok(Value::from_object(Clock::of(a)?))),
+        ),
     ])
 }

@@ -1,0 +1,92 @@
+//! `timedelta`.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+/// A `timedelta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(super) chrono::TimeDelta);
+
+impl Span {
+    /// Whole seconds, rounded down, and the microseconds over them.
+    fn parts(self) -> (i64, i64) {
+        let micros = self.0.num_microseconds().unwrap_or(i64::MAX);
+        (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
+    }
+
+    pub(super) fn days(self) -> i64 {
+        self.parts().0.div_euclid(86_400)
+    }
+
+    /// `datetime.timedelta(days=1, seconds=2)`.
+    pub(super) fn repr(self) -> String {
+        let (seconds, micros) = self.parts();
+        let parts = [
+            ("days", seconds.div_euclid(86_400)),
+            ("seconds", seconds.rem_euclid(86_400)),
+            ("microseconds", micros),
+        ];
+        let parts = parts.iter().filter(|(_, count)| *count != 0);
+        let parts: Vec<_> = parts
+            .map(|(name, count)| format!("{name}={count}"))
+            .collect();
+        let shown = if parts.is_empty() {
+            "0".to_owned()
+        } else {
+            parts.join(", ")
+        };
+        format!("datetime.timedelta({shown})")
+    }
+}
+
+impl Object for Span {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let (seconds, micros) = self.parts();
+        match key.as_str()? {
+            "days" => Some(seconds.div_euclid(86_400).into()),
+            "seconds" => Some(seconds.rem_euclid(86_400).into()),
+            "microseconds" => Some(micros.into()),
+            _ => None,
+        }
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            #[expect(clippy::cast_precision_loss, reason = "Python gives a float too")]
+            "total_seconds" => {
+                Ok((self.0.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6).into())
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = self.parts();
+        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        if days != 0 {
+            write!(f, "{days} day{}, ", if days.abs() == 1 { "" } else { "s" })?;
+        }
+        write!(f, "{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)?;
+        if micros != 0 {
+            write!(f, ".{micros:06}")?;
+        }
+        Ok(())
+    }
+}

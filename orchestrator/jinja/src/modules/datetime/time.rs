@@ -1,0 +1,101 @@
+//! `datetime.time`: a time of day.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{NaiveTime, Timelike};
+use chrono_tz::Tz;
+use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use super::parts::clock;
+use super::wrong;
+use super::zone::Zone;
+use crate::arguments::Arguments;
+
+/// A `time`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) time: NaiveTime,
+    pub(super) zone: Option<Tz>,
+}
+
+impl Clock {
+    pub(super) fn of(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        const NAMES: [&str; 4] = ["hour", "minute", "second", "microsecond"];
+        let mut parts = [0; 4];
+        for (at, name) in NAMES.iter().enumerate() {
+            if let Some(value) = arguments.get(at, name) {
+                let part = value.as_usize().and_then(|v| u32::try_from(v).ok());
+                parts[at] = part.ok_or_else(|| wrong(format!("{name} must be an integer")))?;
+            }
+        }
+        let [hour, minute, second, micro] = parts;
+        let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micro);
+        let zone = arguments.get(4, "tzinfo");
+        let zone = zone.and_then(|zone| zone.downcast_object_ref::<Zone>().map(|zone| zone.0));
+        let time = time.ok_or_else(|| wrong("no such time"))?;
+        Ok(Self { time, zone })
+    }
+
+    fn iso(self) -> String {
+        match self.time.nanosecond() {
+            0 => self.time.format("%H:%M:%S").to_string(),
+            _ => self.time.format("%H:%M:%S%.6f").to_string(),
+        }
+    }
+
+    /// `datetime.time(1, 2)`.
+    pub(super) fn repr(self) -> String {
+        format!("datetime.time({})", clock(self.time))
+    }
+}
+
+impl Object for Clock {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "hour" => self.time.hour().into(),
+            "minute" => self.time.minute().into(),
+            "second" => self.time.second().into(),
+            "microsecond" => (self.time.nanosecond() / 1000).into(),
+            "tzinfo" => self
+                .zone
+                .map_or(Value::from(()), |zone| Value::from_object(Zone(zone))),
+            _ => return None,
+        })
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        Some(self.time.cmp(&other.downcast_ref::<Self>()?.time))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "isoformat" => Ok(self.iso().into()),
+            "strftime" => {
+                let pattern = Arguments::of(args).text(0, "format")?.replace("%f", "%6f");
+                let mut out = String::new();
+                use fmt::Write as _;
+                let day = chrono::NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
+                write!(out, "{}", day.and_time(self.time).format(&pattern))
+                    .map_err(|_| wrong(format!("cannot format a time as '{pattern}'")))?;
+                Ok(out.into())
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iso())
+    }
+}
