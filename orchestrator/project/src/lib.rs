@@ -50,5 +50,5 @@ pub use jinja::Macro;
 pub use jinja::calls;
 pub use load::{LoadOptions, PARSE_CACHE, ParseCache, Project, load};
 pub use manifest::{Manifest, Node, UniqueId};
-pub use materialize::Materialized;
+pub use materialize::{Broken, Materialized};
 pub use profile::{PostgresTarget, Profile, Secret};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, Utc};
 use indexmap::{IndexMap, IndexSet};
@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::assemble::assemble;
 use crate::context::graph::Shown;
 use crate::context::yaml_scope::YamlScope;
-use crate::context::{self, Shared};
+use crate::context::{self, Said, Shared};
 use crate::deferral::Deferral;
 use crate::error::{Error, Location};
 use crate::files;
@@ -106,6 +106,8 @@ pub struct Project {
     pub target_path: PathBuf,
     /// Things a person should know that stop nothing.
     pub warnings: Vec<Warning>,
+    /// What templates said while they were parsed, file by file. What the cache knows is not parsed again.
+    pub said: Vec<Said>,
     /// Which of them are errors.
     pub rules: Rules,
     /// `on-run-start` operations in order.
@@ -232,6 +234,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         )
     });
     let shared = Arc::new(Shared {
+        said: Mutex::default(),
         engine: Engine::new(macros),
         cache: cache.unwrap_or_default(),
         env,
@@ -267,7 +270,11 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
     let unused = crate::unused::warning(&root.trees, &done.manifest);
     let graph = Graph::of(&done.manifest)?;
+    let mut said = std::mem::take(&mut *context::lock(&shared.said));
+    // hooks are read last
+    said.sort_by_key(|(file, _)| (file.ends_with("dbt_project.yml"), file.clone()));
     Ok(Project {
+        said: said.into_iter().map(|(_, said)| said).collect(),
         root: options.project_dir.clone(),
         name: root.name.clone(),
         profile,

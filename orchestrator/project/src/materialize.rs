@@ -23,6 +23,24 @@ mod verdict;
 pub use hooks::RenderedHook;
 pub use verdict::Verdict;
 
+/// A materialization that failed.
+#[derive(Debug)]
+pub struct Broken {
+    /// How.
+    pub error: Error,
+    /// Its main statement, when it had come so far.
+    pub run_sql: Option<String>,
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            run_sql: None,
+        }
+    }
+}
+
 /// What running a materialization left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Materialized {
@@ -219,7 +237,7 @@ impl Project {
         compiled: &Compiled,
         adapter: Arc<dyn Adapter>,
         batch: Option<&Step>,
-    ) -> Result<Materialized, Error> {
+    ) -> Result<Materialized, Broken> {
         let node = self.node(id)?;
         let mut extra = names(node, &compiled.sql, batch);
         if let Some(step) = batch {
@@ -233,7 +251,10 @@ impl Project {
             .shared
             .engine
             .call(&request, template, &[])
-            .map_err(|error| rendering.error(error))?;
+            .map_err(|error| Broken {
+                run_sql: lock(&rendering.run.written).take(),
+                error: rendering.error(error),
+            })?;
         let made = returned.get_attr("relations").unwrap_or_default();
         for made in made.try_iter().into_iter().flatten() {
             if let Some(made) = relation::of(&made)
@@ -261,7 +282,8 @@ impl Project {
                     "the materialization '{}' must run its statement as {{% call statement('main') %}}",
                     node.config.materialized
                 )),
-            });
+            }
+            .into());
         };
         let verdict = match node.resource_type {
             ResourceType::Test => Some(verdict::of(node, &main)?),

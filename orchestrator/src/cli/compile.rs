@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::compiling::{compile_nodes, compiled_kinds, connect, hooks, write_artifacts};
+use super::console::NOTHING_TO_DO;
 use super::printer::Printer;
 use super::show::Shape;
 use super::warn;
@@ -119,10 +120,11 @@ pub(super) async fn execute(
         printer.line(&told(Some(name), sql, args.output, log.quiet)?);
     }
     if shown.is_empty() && !log.quiet {
-        printer.line(&format!(
-            "{written} nodes compiled to {}",
-            project.target_path.join("compiled").display()
-        ));
+        let folder = project.target_path.join("compiled");
+        printer.line(&match written {
+            0 => NOTHING_TO_DO.to_owned(),
+            _ => format!("{written} nodes compiled to {}", folder.display()),
+        });
     }
     Ok(ExitCode::SUCCESS)
 }

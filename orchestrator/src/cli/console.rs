@@ -20,7 +20,11 @@ use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 
 pub use words::label;
-use words::{built, declared, is_clone, lake_work, plural, relation, starts};
+use words::{built, declared, is_clone, lake_work, plural, relation, skipped, starts};
+
+/// dbt's words when nothing is selected.
+pub(super) const NOTHING_TO_DO: &str =
+    "Nothing to do. Try checking your model configs and model specification args";
 
 /// Column that dots run to.
 const WIDTH: usize = 80;
@@ -288,10 +292,7 @@ impl Renderer for Console {
             }
             Event::Warning(warning) => self.warning(at, warning),
             Event::Said(said) => self.said(at, said),
-            Event::NothingToDo => self.line(
-                at,
-                "Nothing to do. Try checking your model configs and model specification args",
-            ),
+            Event::NothingToDo => self.line(at, NOTHING_TO_DO),
             Event::Began {
                 nodes,
                 threads,
@@ -307,6 +308,9 @@ impl Renderer for Console {
                 self.line(at, "");
             }
             Event::HookStarted { name, index, total } => {
+                if *index == 1 && name.contains(".on-run-end.") {
+                    self.line(at, "");
+                }
                 let words = format!("{index} of {total} START hook: {name}");
                 self.dotted(at, &words, None, "RUN", None);
             }
@@ -358,12 +362,7 @@ impl Renderer for Console {
             Event::NodeSkipped { node, index, .. } => {
                 self.tally.skip += 1;
                 let node = self.node(*node);
-                let words = match (node.resource_type, &node.relation) {
-                    ("model" | "seed" | "snapshot", Some(relation)) => {
-                        format!("SKIP relation {relation}")
-                    }
-                    (kind, _) => format!("SKIP {kind} {}", node.name),
-                };
+                let words = skipped(node);
                 self.result(at, *index, &words, Some(Color::Yellow), "SKIP", None);
             }
             Event::Cancelling { .. } => {}

@@ -11,7 +11,7 @@ use clap::{ArgAction, Args, Subcommand};
 use project::Project;
 use project::adapter::Adapter;
 use project::manifest::ResourceType;
-use project::select::select;
+use project::select::selected;
 use serde_json::Value as Json;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -20,13 +20,14 @@ use warehouse::Warehouse;
 use super::compiling::{
     CompiledNodes, compile_nodes, compiled_kinds, connect, hooks, write_artifacts,
 };
+use super::console::NOTHING_TO_DO;
 use super::printer::Printer;
-use super::{Advice, signals};
+use super::{Advice, signals, warn};
 use crate::artifacts::catalog::{self, Relation};
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::invoke::read;
+use crate::run::invoke::{heed, read};
 use crate::run::request::{Command, Request};
 use crate::web::docs::{Docs, Inlined, file};
 
@@ -122,7 +123,10 @@ async fn generate(
     let (began, invocation_id) = (SystemClock.now(), Uuid::new_v4());
     let project = Arc::new(read(&place, &request, "generate", began, invocation_id).await?);
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
-    let selected = select(&project, &spec)?;
+    let found = selected(&project, &spec)?;
+    heed(&project.rules, &project.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut warn)?;
+    let selected = found.ids;
     project.note_selected(&selected);
     let say = |text: &str| {
         if !log.quiet {
@@ -139,6 +143,9 @@ async fn generate(
         };
         let mut chosen: Vec<String> = selected.iter().filter(is_compiled).cloned().collect();
         chosen.extend(hooks(&project, &request));
+        if chosen.is_empty() {
+            say(NOTHING_TO_DO);
+        }
         compile_nodes(&project, chosen, &warehouse, false).await?
     };
     say("Building catalog");

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use project::Said;
 use serde_json::{Value as Json, json};
 
-use super::console::label;
+use super::console::{NOTHING_TO_DO, label};
 use super::printer::Printer;
 use crate::artifacts::run_results::status;
 use crate::run::events::{BatchEnd, Event, Happened, Renderer, Tally};
@@ -106,9 +106,8 @@ impl Renderer for JsonLog {
                 ("I062", "JinjaLogInfo", "info", text, data)
             }
             Event::NothingToDo => {
-                let message =
-                    "Nothing to do. Try checking your model configs and model specification args";
-                ("Q035", "NothingToDo", "warn", message.to_owned(), json!({}))
+                let message = NOTHING_TO_DO.to_owned();
+                ("Q035", "NothingToDo", "warn", message, json!({}))
             }
             Event::Began {
                 nodes,
@@ -132,13 +131,15 @@ impl Renderer for JsonLog {
                 index,
                 total,
             } => {
-                let (level, word) = match &result.message {
-                    Ok(message) => ("info", message.as_str()),
-                    Err(_) => ("error", "error"),
+                let word = result.end.word();
+                let level = if result.end.error().is_some() {
+                    "error"
+                } else {
+                    "info"
                 };
                 let data = json!({
                     "statement": result.name, "index": index, "total": total, "status": word,
-                    "execution_time": result.took.as_secs_f64(), "error": result.message.as_ref().err(),
+                    "execution_time": result.took.as_secs_f64(), "error": result.end.error(),
                 });
                 let message = format!("{index} of {total} {word} hook: {}", result.name);
                 ("Q033", "LogHookEndLine", level, message, data)

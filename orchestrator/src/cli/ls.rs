@@ -1,5 +1,6 @@
 //! `ridehail ls`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,8 +15,9 @@ use uuid::Uuid;
 use super::printer::Printer;
 use super::warn;
 use crate::artifacts::manifest::Things;
+use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{NoEffectArgs, ProjectArgs, SelectionArgs};
+use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::invoke::{heed, read};
 use crate::run::prepare::kind_word;
 use crate::run::request::{Command, Request};
@@ -66,17 +68,31 @@ const KEYS: &[&str] = &[
     "unique_id",
 ];
 
-pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
+pub(super) async fn execute(
+    args: LsArgs,
+    log: &LogArgs,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
     let request = args
         .selection
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let now = SystemClock.now();
-    let project = read(&place, &request, "list", now, Uuid::new_v4()).await?;
+    let invocation_id = Uuid::new_v4();
+    let project = read(&place, &request, "list", now, invocation_id).await?;
     let spec = request.spec(args.selection.kinds());
     let found = selected(&project, &spec)?;
     heed(&project.rules, &project.warnings, &mut warn)?;
     heed(&project.rules, &found.warnings, &mut warn)?;
+    if log.writes_json() {
+        let about = Invocation {
+            invocation_id,
+            started_at: now,
+            generated_at: SystemClock.now(),
+            which: "list",
+        };
+        artifacts::write_manifest(&about, &project, &HashMap::new())?;
+    }
     let mut chosen = found.ids;
     chosen.sort();
     let things = Things::of(&project);
@@ -92,7 +108,7 @@ pub(super) async fn execute(args: LsArgs, printer: &Printer) -> anyhow::Result<E
         })
         .collect();
     if lines.is_empty() {
-        tracing::warn!("no nodes selected");
+        tracing::warn!("No nodes selected!");
         return Ok(ExitCode::SUCCESS);
     }
     lines.push(String::new());

@@ -212,7 +212,7 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         Verb::Clean(args) => clean::execute(args, &log, &printer).await,
         Verb::Parse(args) => parse::execute(args, &log, &printer).await,
         Verb::Debug(args) => debug::execute(args, &printer).await,
-        Verb::Ls(args) => ls::execute(args, &printer).await,
+        Verb::Ls(args) => ls::execute(args, &log, &printer).await,
         Verb::Retry(args) => retry::execute(args, &log, &printer).await,
         Verb::Source(args) => source::execute(args, &log, &printer).await,
         Verb::Docs(args) => docs::execute(args, &log, &printer).await,

@@ -52,6 +52,9 @@ pub(super) async fn execute(
     };
     tell(Event::Invoked);
     let project = read(&place, &request, "run-operation", now, invocation_id).await?;
+    for said in &project.said {
+        tell(Event::Said(said.clone()));
+    }
     heed(&project.rules, &project.warnings, &mut tell)?;
     tell(Event::Found {
         counts: counts(&project),

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::Warehouse;
 
+use super::console::NOTHING_TO_DO;
 use super::printer::Printer;
 use super::{Advice, signals, warn};
 use crate::clock::{Clock, SystemClock};
@@ -184,11 +185,7 @@ fn chosen(
     project.note_selected(&found.ids);
     let nodes: Vec<_> = found.ids.into_iter().filter(shown).map(Some).collect();
     if nodes.is_empty() {
-        return Err(Advice {
-            what: "the selection matches nothing that has rows".to_owned(),
-            hint: "`ridehail ls` lists what there is".to_owned(),
-        }
-        .into());
+        tracing::warn!("{NOTHING_TO_DO}");
     }
     Ok(nodes)
 }

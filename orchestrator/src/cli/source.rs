@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use project::adapter::Adapter;
 use project::manifest::{Manifest, Node, ResourceType, Source};
 use project::select::select;
-use project::{Project, UniqueId};
+use project::{Project, Said, UniqueId};
 use serde_json::Value as Json;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::events::{Ending, Event, Happened, Report};
 use crate::run::execute::attempt::blank;
-use crate::run::invoke::read;
+use crate::run::invoke::{counts, read};
 use crate::run::prepare::PlannedNode;
 use crate::run::request::{Command, Request};
 use crate::run::state::RunState;
@@ -84,8 +84,12 @@ pub(super) async fn execute(
     tell(Event::Invoked);
     let mut project = read(&place, &request, "freshness", began, invocation_id).await?;
     let chosen = chosen(&project, &request)?;
+    tell(Event::Found {
+        counts: counts(&project),
+    });
     if chosen.is_empty() {
         tell(Event::NothingToDo);
+        tell(Event::Said(Said::Log("Done.".to_owned())));
     } else {
         let nodes: Arc<[PlannedNode]> = chosen.iter().map(planned).collect();
         tell(Event::Began {

@@ -57,6 +57,8 @@ pub struct Report {
     pub compiled_sql: Option<Arc<str>>,
     /// Where that was written, below the working folder.
     pub compiled_path: Option<String>,
+    /// Where the statement that builds the node was written, when it came so far.
+    pub build_path: Option<String>,
     /// Ephemeral models in it.
     pub injected: Option<Arc<Injected>>,
     /// Macros that its text called.

@@ -20,10 +20,18 @@ pub struct Failure {
 impl Failure {
     /// The database, or the way to it, failed while the node ran.
     #[must_use]
-    pub fn of_warehouse(node: &PlannedNode, error: &warehouse::Error, run_path: &str) -> Self {
+    pub fn of_warehouse(
+        node: &PlannedNode,
+        error: &warehouse::Error,
+        run_path: Option<&str>,
+    ) -> Self {
         let kind = classify(error.kind(), error.sqlstate());
-        let mut text = headed(error.title(), node, &error.to_string());
-        if kind == FailureKind::Database {
+        let words = match error {
+            warehouse::Error::Template { error, .. } => of_template(error),
+            error => error.to_string(),
+        };
+        let mut text = headed(error.title(), node, &words);
+        if let Some(run_path) = run_path.filter(|_| kind == FailureKind::Database) {
             text.push_str("\n  compiled code at ");
             text.push_str(run_path);
         }
@@ -47,7 +55,7 @@ impl Failure {
         };
         Self::with(
             kind,
-            headed(title, node, &error.to_string()),
+            headed(title, node, &of_template(error)),
             error.hint().as_deref(),
         )
     }
@@ -83,6 +91,15 @@ impl Failure {
     fn with(kind: FailureKind, text: String, hint: Option<&str>) -> Self {
         let hint = hint.or_else(|| retry::hint(kind)).map(ToOwned::to_owned);
         Self { kind, text, hint }
+    }
+}
+
+/// What went wrong in a template. What the database refused is told in its words alone, as dbt does: the heading names
+/// the node.
+fn of_template(error: &project::Error) -> String {
+    match error {
+        project::Error::Adapter { source, .. } => source.message.clone(),
+        error => error.to_string(),
     }
 }
 

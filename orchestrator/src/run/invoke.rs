@@ -182,6 +182,9 @@ pub async fn invoke(
         invocation_id,
     )
     .await?;
+    for said in &project.said {
+        tell(Event::Said(said.clone()));
+    }
     heed(&project.rules, &project.warnings, &mut tell)?;
     tell(Event::Found {
         counts: counts(&project),
@@ -373,16 +376,27 @@ pub fn counts(project: &Project) -> Vec<(&'static str, usize)> {
         };
         found.count() + lost
     };
-    let mut counts: Vec<_> = [
-        T::Model,
-        T::Snapshot,
-        T::Analysis,
-        T::Seed,
-        T::Operation,
-        T::Test,
-    ]
-    .map(|kind| (kind_word(kind), of(kind)))
-    .to_vec();
+    // in the order in which dbt reads them: tests where the first that has a file of its own is met
+    let mut tests = nodes.clone().filter(|node| node.resource_type == T::Test);
+    let kinds = match tests.any(|test| test.test_metadata.is_none()) {
+        true => [
+            T::Model,
+            T::Snapshot,
+            T::Analysis,
+            T::Test,
+            T::Seed,
+            T::Operation,
+        ],
+        false => [
+            T::Model,
+            T::Snapshot,
+            T::Analysis,
+            T::Seed,
+            T::Operation,
+            T::Test,
+        ],
+    };
+    let mut counts = kinds.map(|kind| (kind_word(kind), of(kind))).to_vec();
     let manifest = &project.manifest;
     counts.extend([
         ("source", manifest.sources.len()),

@@ -164,7 +164,7 @@ impl Renderer for Told {
             Event::NothingToDo => tracing::warn!(run, "nothing is selected"),
             Event::Warning(warning) => tracing::warn!(run, "{warning}"),
             Event::HookFinished { result, .. } => {
-                if let Err(error) = &result.message {
+                if let Some(error) = result.end.error() {
                     tracing::error!(run, hook = result.name, "{error}");
                 }
             }

@@ -75,9 +75,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// A hook's template failed.
-    #[error("{0}")]
-    Template(Box<project::Error>),
+    /// A template of the node, a hook's or its materialization's, failed.
+    #[error("{error}")]
+    Template {
+        /// How.
+        error: Box<project::Error>,
+        /// The node's main statement, when it had been sent.
+        run_sql: Option<String>,
+    },
     /// What exists in the database changed between compiling and running.
     #[error("{relation} {change} while the node was compiled")]
     Moved {
@@ -114,7 +119,7 @@ impl Error {
             Self::Lost { .. } | Self::Moved { .. } => ErrorKind::Transient,
             Self::Statement { sqlstate, .. } => classify(sqlstate),
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Template(error) => match error.sqlstate() {
+            Self::Template { error, .. } => match error.sqlstate() {
                 Some(code) => classify(code),
                 None => ErrorKind::Config,
             },
@@ -129,7 +134,7 @@ impl Error {
         match self {
             Self::Connect { sqlstate, .. } => sqlstate.as_deref(),
             Self::Statement { sqlstate, .. } => Some(sqlstate),
-            Self::Template(error) => error.sqlstate(),
+            Self::Template { error, .. } => error.sqlstate(),
             Self::Lost { .. }
             | Self::Cancelled
             | Self::Config { .. }
@@ -153,7 +158,7 @@ impl Error {
             }
             Self::Cancelled
             | Self::Compilation { .. }
-            | Self::Template(_)
+            | Self::Template { .. }
             | Self::Seed { .. }
             | Self::Answer { .. } => None,
         }
@@ -164,8 +169,8 @@ impl Error {
     pub fn title(&self) -> &'static str {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Statement { .. } => "Database Error",
-            Self::Template(error) if error.sqlstate().is_some() => "Database Error",
-            Self::Config { .. } | Self::Compilation { .. } | Self::Template(_) => {
+            Self::Template { error, .. } if error.sqlstate().is_some() => "Database Error",
+            Self::Config { .. } | Self::Compilation { .. } | Self::Template { .. } => {
                 "Compilation Error"
             }
             Self::Cancelled | Self::Moved { .. } | Self::Seed { .. } | Self::Answer { .. } => {
@@ -179,13 +184,12 @@ impl Error {
     #[must_use]
     pub fn run_sql(&self) -> Option<&str> {
         match self {
-            Self::Statement { run_sql, .. } => run_sql.as_deref(),
+            Self::Statement { run_sql, .. } | Self::Template { run_sql, .. } => run_sql.as_deref(),
             Self::Connect { .. }
             | Self::Lost { .. }
             | Self::Cancelled
             | Self::Config { .. }
             | Self::Compilation { .. }
-            | Self::Template(_)
             | Self::Moved { .. }
             | Self::Seed { .. }
             | Self::Answer { .. } => None,
@@ -195,7 +199,7 @@ impl Error {
     /// The same error, knowing what the node ran.
     #[must_use]
     pub(crate) fn within(mut self, sent: Option<String>) -> Self {
-        if let Self::Statement { run_sql, .. } = &mut self {
+        if let Self::Statement { run_sql, .. } | Self::Template { run_sql, .. } = &mut self {
             *run_sql = sent;
         }
         self
@@ -271,9 +275,13 @@ fn describe(error: &PgDatabaseError, sql: &str) -> String {
         text.push_str(label);
         text.push_str(value);
     };
-    if let Some(PgErrorPosition::Original(position)) = error.position()
-        && let Some(pointer) = caret::point(sql, position)
-    {
+    // in the order of libpq, whose words dbt shows
+    let pointer = match error.position() {
+        Some(PgErrorPosition::Original(position)) => caret::point(sql, position),
+        Some(PgErrorPosition::Internal { position, query }) => caret::point(query, position),
+        None => None,
+    };
+    if let Some(pointer) = pointer {
         line("", &pointer);
     }
     if let Some(detail) = error.detail() {
@@ -282,11 +290,8 @@ fn describe(error: &PgDatabaseError, sql: &str) -> String {
     if let Some(hint) = error.hint() {
         line("HINT:  ", hint);
     }
-    if let Some(PgErrorPosition::Internal { position, query }) = error.position() {
-        match caret::point(query, position) {
-            Some(pointer) => line("", &pointer),
-            None => line("QUERY:  ", query),
-        }
+    if let Some(PgErrorPosition::Internal { query, .. }) = error.position() {
+        line("QUERY:  ", query);
     }
     if let Some(context) = error.r#where() {
         line("CONTEXT:  ", context);

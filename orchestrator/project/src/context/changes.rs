@@ -238,7 +238,7 @@ fn grants(rows: &[Vec<Value>]) -> Value {
     )
 }
 
-/// The name that dbt's driver gives a type: contracts are compared, and told of, in these words.
+/// The name that dbt's driver gives a type, as its columns label it: contracts are compared, and told of, in these words.
 fn driver_type(name: &str) -> String {
     let array = name.strip_suffix("[]");
     let word = match array.unwrap_or(name).to_lowercase().as_str() {
@@ -248,7 +248,7 @@ fn driver_type(name: &str) -> String {
         "numeric" => "DECIMAL",
         "bool" | "boolean" => "BOOLEAN",
         "text" | "varchar" | "bpchar" | "char" | "name" | "character varying" | "character" => {
-            "STRING"
+            "TEXT"
         }
         "timestamp" | "timestamp without time zone" => "DATETIME",
         "timestamptz" | "timestamp with time zone" => "DATETIMETZ",

@@ -254,7 +254,7 @@ mod tests {
     fn a_broken_contract_is_a_table() {
         let column = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
         let contract = [column("id", "INTEGER"), column("at", "DATE")];
-        let definition = [column("id", "STRING"), column("more", "DATE")];
+        let definition = [column("id", "TEXT"), column("more", "DATE")];
         insta::assert_snapshot!(broken(&contract, &definition), @r"
         This model has an enforced contract that failed.
         Please ensure the name, data_type, and number of columns in your contract match the columns in your model's definition.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -49,6 +50,8 @@ pub(crate) const DBT_VERSION: &str = "1.11.16";
 /// What every rendering of a project shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// What templates said while they were parsed, each with its file.
+    pub(crate) said: Mutex<Vec<(PathBuf, Said)>>,
     pub(crate) engine: Engine,
     pub(crate) env: Arc<BTreeMap<String, String>>,
     pub(crate) project_name: String,
@@ -97,6 +100,8 @@ pub(crate) struct Capture {
     pub(crate) config: Mutex<Raw>,
     /// Keys of it that are lists and were written as one value, by the first call.
     pub(crate) bare: Mutex<Vec<String>>,
+    /// What it says to the person.
+    pub(crate) said: Mutex<Vec<Said>>,
     /// Something was looked at that the next invocation may see otherwise.
     pub(crate) is_volatile: AtomicBool,
 }
@@ -107,6 +112,7 @@ struct Mark {
     sources: usize,
     config: Raw,
     bare: usize,
+    said: usize,
 }
 
 /// What a compile may use, and what it leaves.
@@ -204,10 +210,11 @@ impl NodeScope {
         }
     }
 
-    /// Says something to the person, while compiling; parsing is silent.
+    /// Says something to the person.
     pub(crate) fn say(&self, said: Said) {
-        if let Some(run) = self.run() {
-            lock(&run.messages).push(said);
+        match &self.mode {
+            Mode::Parse(capture) => lock(&capture.said).push(said),
+            Mode::Compile(run) => lock(&run.messages).push(said),
         }
     }
 
@@ -299,6 +306,7 @@ impl Scope for NodeScope {
             sources: lock(&capture.sources).len(),
             config: lock(&capture.config).clone(),
             bare: lock(&capture.bare).len(),
+            said: lock(&capture.said).len(),
         }))
     }
 
@@ -310,6 +318,7 @@ impl Scope for NodeScope {
         lock(&capture.sources).truncate(mark.sources);
         lock(&capture.config).clone_from(&mark.config);
         lock(&capture.bare).truncate(mark.bare);
+        lock(&capture.said).truncate(mark.said);
     }
 
     fn variable(&self, root: &Arc<Root>, name: &str) -> Option<Value> {

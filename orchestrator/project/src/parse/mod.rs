@@ -147,6 +147,11 @@ pub(crate) fn capture(
         forgiving: true,
     };
     let macros = work(&request, Arc::clone(&scope))?;
+    let said = std::mem::take(&mut *lock(&capture.said));
+    if !said.is_empty() {
+        let of_file = |said| (node.original_file_path.clone(), said);
+        lock(&shared.said).extend(said.into_iter().map(of_file));
+    }
     Ok(Found {
         refs: std::mem::take(&mut lock(&capture.refs)),
         sources: std::mem::take(&mut lock(&capture.sources)),

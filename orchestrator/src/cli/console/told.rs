@@ -10,7 +10,7 @@ use super::Console;
 use super::words::relation;
 use crate::cli::printer::Color;
 use crate::run::events::{BatchEnd, Ending, Report};
-use crate::run::invoke::hooks::HookResult;
+use crate::run::invoke::hooks::{HookEnd, HookResult};
 use crate::run::plan::NodeIx;
 
 impl Console {
@@ -21,20 +21,26 @@ impl Console {
         total: usize,
         hook: &HookResult,
     ) {
-        for said in &hook.said {
-            self.said(at, said);
-        }
         self.hooks += 1;
-        let (ending, verb, color, status) = match &hook.message {
-            Ok(message) => (Ending::Success, "OK", Color::Green, message.as_str()),
-            Err(_) => (Ending::Failed, "ERROR", Color::Red, "ERROR"),
+        let (verb, color) = match &hook.end {
+            HookEnd::Passed(_) => ("OK", Color::Green),
+            HookEnd::Failed(_) => ("ERROR", Color::Red),
+            HookEnd::Skipped => ("SKIP", Color::Yellow),
         };
-        self.tally.count(ending);
+        match &hook.end {
+            HookEnd::Passed(_) => self.tally.count(Ending::Success),
+            HookEnd::Failed(_) => self.tally.count(Ending::Failed),
+            HookEnd::Skipped => self.tally.skip += 1,
+        }
         let words = format!("{index} of {total} {verb} hook: {}", hook.name);
-        self.dotted(at, &words, Some(color), status, Some(hook.took));
-        if let Err(message) = &hook.message {
+        self.dotted(at, &words, Some(color), verb, Some(hook.took));
+        if let HookEnd::Failed(message) = &hook.end {
             self.broken_hooks
                 .push(format!("{} failed, error:\n {message}", hook.name));
+        }
+        // the nodes have a place of their own
+        if index == total && hook.unique_id.contains("-on-run-start-") {
+            self.line(at, "");
         }
     }
 
@@ -116,11 +122,15 @@ impl Console {
         self.always(at, "");
         self.always(at, &self.printer.paint(color, &heading));
         let text = report.error.as_deref().unwrap_or(&report.message);
-        self.always(at, &format!("  {text}"));
+        // dbt indents what failed only
+        let indent = if word == "Warning" { "" } else { "  " };
+        self.always(at, &format!("{indent}{text}"));
         if let Some(hint) = &report.hint {
             self.always(at, &format!("  hint: {hint}"));
         }
-        if let Some(path) = &report.compiled_path {
+        if let Some(path) =
+            (report.compiled_path.as_ref()).filter(|_| node.resource_type != "snapshot")
+        {
             self.always(at, "");
             self.always(at, &format!("  compiled code at {path}"));
         }

@@ -32,6 +32,19 @@ pub(super) fn built(node: &PlannedNode) -> String {
     }
 }
 
+/// On lines that say it is skipped: a relation is its schema and the node's name there, whatever its alias; a unit test
+/// has its own name.
+pub(super) fn skipped(node: &PlannedNode) -> String {
+    let name = node
+        .name
+        .split_once("::")
+        .map_or(&*node.name, |(_, name)| name);
+    match (node.resource_type, &node.schema) {
+        ("model" | "seed" | "snapshot", Some(schema)) => format!("SKIP relation {schema}.{name}"),
+        (kind, _) => format!("SKIP {kind} {name}"),
+    }
+}
+
 pub(super) fn relation(node: &PlannedNode) -> &str {
     node.relation.as_deref().unwrap_or(&node.name)
 }

@@ -246,7 +246,7 @@ pub(super) fn compile(
 }
 
 /// Files below `target/` are for people; a full disk or a read-only checkout must not fail a node.
-pub(super) fn write(file: &Path, text: &str) {
+pub(crate) fn write(file: &Path, text: &str) {
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     if let Err(error) = folder.and_then(|()| std::fs::write(file, text)) {
         tracing::warn!(file = %file.display(), %error, "cannot write the compiled file");
@@ -275,6 +275,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         said: Vec::new(),
         compiled_sql: None,
         compiled_path: None,
+        build_path: None,
         injected: None,
         macros: Vec::new(),
         rows_shown: None,

@@ -194,6 +194,7 @@ impl Build<'_> {
         report.execute = Some((began, worker.clock.now()));
         if let Some(compiled) = progress.compiled {
             report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
+            report.build_path = Some(worker.file("run", &compiled.path).1);
             report.compiled_sql = Some(Arc::from(compiled.sql));
             report.injected = Some(Arc::new(compiled.injected));
             report.macros = compiled.macros;

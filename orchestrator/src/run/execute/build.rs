@@ -6,7 +6,7 @@ use project::adapter::{Adapter, Table};
 use project::batches::is_microbatch;
 use project::manifest::Node;
 use project::materialize::{Step, Verdict};
-use project::{Compiled, Macro, Said};
+use project::{Broken, Compiled, Macro, Said};
 use tokio::task::spawn_blocking;
 use warehouse::{
     BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse, judge,
@@ -216,7 +216,10 @@ impl Build<'_> {
                     run_sql: done.run_sql,
                 })
             }
-            Err(error) => Err(warehouse::Error::Template(Box::new(error))),
+            Err(Broken { error, run_sql }) => Err(warehouse::Error::Template {
+                error: Box::new(error),
+                run_sql,
+            }),
         })
     }
 
@@ -229,6 +232,7 @@ impl Build<'_> {
         match result {
             Ok(outcome) => {
                 write(&run_file, &outcome.run_sql);
+                let build_path = Some(run_path);
                 let (ending, kind) = match outcome.kind {
                     OutcomeKind::Success | OutcomeKind::Pass => (Ending::Success, None),
                     OutcomeKind::Warn => (Ending::Warned, None),
@@ -239,13 +243,17 @@ impl Build<'_> {
                     failures: outcome.failures,
                     error: outcome.explanation,
                     kind,
+                    build_path,
                     ..blank(ending, outcome.message)
                 }
             }
             Err(error) => {
-                write(&run_file, &compiled.sql);
-                let failure = Failure::of_warehouse(self.planned, &error, &run_path);
-                match failure.kind {
+                let build_path = error.run_sql().map(|sql| {
+                    write(&run_file, sql);
+                    run_path
+                });
+                let failure = Failure::of_warehouse(self.planned, &error, build_path.as_deref());
+                let report = match failure.kind {
                     FailureKind::Cancelled => cancelled(),
                     FailureKind::Conflict
                     | FailureKind::Connection
@@ -253,6 +261,10 @@ impl Build<'_> {
                     | FailureKind::Database
                     | FailureKind::Project
                     | FailureKind::TestFailure => failed(&failure),
+                };
+                Report {
+                    build_path,
+                    ..report
                 }
             }
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use project::adapter::{Adapter, Transaction};
-use project::{Project, Said};
+use project::adapter::{Adapter, AdapterError, Transaction};
+use project::{Compiled, Project};
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -24,38 +24,76 @@ use crate::run::state::NodeState;
 use crate::secrets::Secrets;
 
 /// How a hook ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookEnd {
+    /// With the server's words.
+    Passed(String),
+    /// With the failure.
+    Failed(String),
+    /// Not tried, since one before it failed.
+    Skipped,
+}
+
+impl HookEnd {
+    /// dbt's word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Passed(_) => "success",
+            Self::Failed(_) => "error",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// The failure.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Passed(_) | Self::Skipped => None,
+        }
+    }
+}
+
+/// A hook that was to run.
 #[derive(Debug, Clone)]
 pub struct HookResult {
     /// `operation.package.package-on-run-start-0`.
     pub unique_id: String,
     /// `package.on-run-start.0`, as lines show it.
     pub name: String,
-    /// The server's words; the failure.
-    pub message: Result<String, String>,
+    /// How it ended.
+    pub end: HookEnd,
     /// Its SQL; nothing when its template failed.
     pub compiled: Option<String>,
     /// When it began.
     pub began: DateTime<Utc>,
     /// Duration.
     pub took: Duration,
-    /// What its template said.
-    pub said: Vec<Said>,
 }
 
 impl HookResult {
     /// As run_results.json has it.
     #[must_use]
     pub fn artifact(&self) -> Json {
-        let (word, message) = match &self.message {
-            Ok(_) => ("success", format!("{} passed", self.name)),
-            Err(message) => ("error", format!("{} failed, error:\n {message}", self.name)),
+        let message = match &self.end {
+            HookEnd::Passed(_) => format!("{} passed", self.name),
+            HookEnd::Failed(message) => format!("{} failed, error:\n {message}", self.name),
+            HookEnd::Skipped => format!("{} skipped", self.name),
         };
         let (began, ended) = (time(self.began), time(self.began + self.took));
         let span = |name| json!({ "name": name, "started_at": began, "completed_at": ended });
+        let tried = self.end != HookEnd::Skipped;
+        let timing = if tried {
+            vec![span("compile"), span("execute")]
+        } else {
+            Vec::new()
+        };
+        let failures = i32::from(!matches!(self.end, HookEnd::Passed(_)));
         json!({
-            "status": word, "timing": [span("compile"), span("execute")], "thread_id": "main", "execution_time": self.took.as_secs_f64(),
-            "adapter_response": {}, "message": message, "failures": Json::from(i32::from(self.message.is_err())),
-            "unique_id": self.unique_id, "compiled": true, "compiled_code": self.compiled, "relation_name": null,
+            "status": self.end.word(), "timing": timing, "thread_id": "main", "execution_time": self.took.as_secs_f64(),
+            "adapter_response": {}, "message": message, "failures": failures,
+            "unique_id": self.unique_id, "compiled": tried, "compiled_code": self.compiled, "relation_name": null,
             "batch_results": null,
         })
     }
@@ -80,33 +118,50 @@ impl Hooks<'_> {
         renderer: &mut dyn Renderer,
     ) -> Vec<HookResult> {
         let mut results: Vec<HookResult> = Vec::new();
+        let total = ids.len();
+        let mut tell = |event| {
+            let at = self.clock.now();
+            renderer.render(&Happened { at, event });
+        };
         for (index, id) in (1..).zip(ids) {
-            if self.cancel.is_cancelled() || results.iter().any(|done| done.message.is_err()) {
+            if self.cancel.is_cancelled() {
                 break;
             }
-            let total = ids.len();
-            let name = shown(id);
-            let mut tell = |event| {
-                let at = self.clock.now();
-                renderer.render(&Happened { at, event });
-            };
-            tell(Event::HookStarted {
-                name: name.clone(),
-                index,
-                total,
-            });
-            let began = self.clock.now();
-            let (mut message, said, compiled) = self.one(id, names).await;
-            let (Ok(text) | Err(text)) = &mut message;
-            self.secrets.strip(text);
+            let (name, began) = (shown(id), self.clock.now());
+            let (mut end, mut sql) = (HookEnd::Skipped, None);
+            if !results.iter().any(|done| done.end.error().is_some()) {
+                let options = RunOptions {
+                    cancel: self.cancel.clone(),
+                    ..RunOptions::default()
+                };
+                let session = self.warehouse.session(&options);
+                let adapter = self.warehouse.adapter().with_cancel(self.cancel.clone());
+                let adapter: Arc<dyn Adapter> = Arc::new(adapter.within(session.clone()));
+                let compiled = self.compile(id, names, &adapter).await;
+                for said in compiled.iter().flat_map(|compiled| &compiled.messages) {
+                    tell(Event::Said(said.clone()));
+                }
+                tell(Event::HookStarted {
+                    name: name.clone(),
+                    index,
+                    total,
+                });
+                end = match compiled {
+                    Ok(compiled) => execute(sql.insert(compiled.sql).clone(), adapter).await,
+                    Err(error) => HookEnd::Failed(error),
+                };
+                session.end().await;
+            }
+            if let HookEnd::Passed(text) | HookEnd::Failed(text) = &mut end {
+                self.secrets.strip(text);
+            }
             let result = HookResult {
                 unique_id: id.clone(),
                 name,
-                message,
-                compiled,
+                end,
+                compiled: sql,
                 began,
                 took: (self.clock.now() - began).to_std().unwrap_or_default(),
-                said,
             };
             tell(Event::HookFinished {
                 result: result.clone(),
@@ -118,45 +173,38 @@ impl Hooks<'_> {
         results
     }
 
-    async fn one(
+    async fn compile(
         &self,
         id: &str,
         names: &Map<String, Json>,
-    ) -> (Result<String, String>, Vec<Said>, Option<String>) {
-        let options = RunOptions {
-            cancel: self.cancel.clone(),
-            ..RunOptions::default()
+        adapter: &Arc<dyn Adapter>,
+    ) -> Result<Compiled, String> {
+        let (project, adapter) = (Arc::clone(self.project), Arc::clone(adapter));
+        let (id, names) = (id.to_owned(), names.clone());
+        let compiled = spawn_blocking(move || project.compile_hook(&id, &names, adapter));
+        match compiled.await {
+            Ok(compiled) => compiled.map_err(|error| error.to_string()),
+            Err(panic) => Err(format!("a bug: {panic}")),
+        }
+    }
+}
+
+/// Runs `sql` and commits it.
+async fn execute(sql: String, adapter: Arc<dyn Adapter>) -> HookEnd {
+    let done = spawn_blocking(move || {
+        let message = match sql.trim() {
+            "" => "OK".to_owned(),
+            sql => adapter.execute(sql, Transaction::Inside)?.message,
         };
-        let session = self.warehouse.session(&options);
-        let adapter = self
-            .warehouse
-            .adapter()
-            .with_cancel(self.cancel.clone())
-            .within(session.clone());
-        let (project, id, names) = (Arc::clone(self.project), id.to_owned(), names.clone());
-        let done = spawn_blocking(move || {
-            let adapter: Arc<dyn Adapter> = Arc::new(adapter);
-            let compiled = match project.compile_hook(&id, &names, Arc::clone(&adapter)) {
-                Ok(compiled) => compiled,
-                Err(error) => return (Err(error.to_string()), Vec::new(), None),
-            };
-            let sql = compiled.sql.trim();
-            let done = if sql.is_empty() {
-                Ok("OK".to_owned())
-            } else {
-                let done = adapter.execute(sql, Transaction::Inside);
-                done.map(|answer| answer.message)
-            };
-            let done = done.and_then(|message| adapter.commit().map(|()| message));
-            let done = done.map_err(|error| {
-                format!("Database Error\n  {}", error.message.replace('\n', "\n  "))
-            });
-            (done, compiled.messages, Some(compiled.sql))
-        })
-        .await
-        .unwrap_or_else(|panic| (Err(format!("a bug: {panic}")), Vec::new(), None));
-        session.end().await;
-        done
+        adapter.commit().map(|()| message)
+    });
+    match done.await {
+        Ok(Ok(message)) => HookEnd::Passed(message),
+        Ok(Err(AdapterError { message, .. })) => HookEnd::Failed(format!(
+            "Database Error\n  {}",
+            message.replace('\n', "\n  ")
+        )),
+        Err(panic) => HookEnd::Failed(format!("a bug: {panic}")),
     }
 }
 
@@ -191,7 +239,7 @@ pub(super) fn names(
         .zip(&executed.states)
         .filter(|(_, state)| **state == NodeState::Skipped)
         .map(|(node, _)| run_results::entry(project, &node.unique_id, "skipped"));
-    let failed = before.iter().filter(|hook| hook.message.is_err());
+    let failed = before.iter().filter(|hook| hook.end.error().is_some());
     let results = failed.map(HookResult::artifact).chain(ran).chain(skipped);
     let things = Things::of(project);
     let database = project.profile.target.dbname.as_str();

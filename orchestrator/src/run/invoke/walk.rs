@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Project;
-use project::manifest::ResourceType;
 use project::warnings::OF_TEST;
 use serde_json::Map;
 use tokio::sync::mpsc;
@@ -20,9 +19,9 @@ use super::{Context, Error, Finished};
 use crate::artifacts;
 use crate::artifacts::manifest::Made;
 use crate::retry::RetryLimits;
-use crate::run::events::{Ending, Event, Happened, Renderer, Report};
+use crate::run::events::{Event, Happened, Renderer, Report};
 use crate::run::execute::archive::Archiver;
-use crate::run::execute::attempt::{Engine, Worker};
+use crate::run::execute::attempt::{self, Engine, Worker};
 use crate::run::execute::{Executed, Execution, Stopped};
 use crate::run::plan::{NodeIx, Plan};
 use crate::run::prepare::{PlannedNode, Prepared};
@@ -96,7 +95,7 @@ impl Walk<'_> {
             hooks = done;
             executed
         };
-        let hook_failed = hooks.iter().any(|hook| hook.message.is_err());
+        let hook_failed = hooks.iter().any(|hook| hook.end.error().is_some());
         let state = ending(&executed, hook_failed)?;
         let took = (clock.now() - self.began).to_std().unwrap_or_default();
         if !nothing_to_do {
@@ -268,17 +267,18 @@ impl Walk<'_> {
             if let (Some(sql), Some(node)) =
                 (&hook.compiled, project.manifest.nodes.get(&hook.unique_id))
             {
-                // the path as dbt writes it: the file has no folder
-                let below = format!(
-                    "{}/./dbt_project.yml/{}",
-                    node.package_name,
-                    node.path.display()
-                );
-                let target = project
+                let below = format!("dbt_project.yml/{}", node.path.display());
+                let compiled = project
                     .target_path
-                    .strip_prefix(&project.root)
-                    .unwrap_or(&project.target_path);
-                let compiled_path = Some(format!("{}/compiled/{below}", target.display()));
+                    .join("compiled")
+                    .join(&node.package_name);
+                // nothing is written of a hook that renders to nothing
+                let compiled_path = (!sql.trim().is_empty()).then(|| {
+                    attempt::write(&compiled.join(&below), sql);
+                    let shown = compiled.strip_prefix(&project.root).unwrap_or(&compiled);
+                    // the path as dbt tells it: the file has no folder
+                    format!("{}/./{below}", shown.display())
+                });
                 let of_hook = Made {
                     compiled_code: sql.clone(),
                     compiled_path,
@@ -304,43 +304,20 @@ impl Walk<'_> {
 fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMap<String, Made> {
     let of = |(node, report): &(NodeIx, Report)| {
         let id = nodes[*node as usize].unique_id.clone();
-        let target = project
-            .target_path
-            .strip_prefix(&project.root)
-            .unwrap_or(&project.target_path);
+        let build_path = report.build_path.clone();
         let Some(sql) = report.compiled_sql.as_ref() else {
-            let seed = project.manifest.nodes.get(&id)?;
-            let loaded =
-                seed.resource_type == ResourceType::Seed && report.ending == Ending::Success;
-            let below = std::path::Path::new(&seed.package_name).join(&seed.original_file_path);
-            let path = target.join("run").join(below).display().to_string();
-            return loaded.then(|| {
-                (
-                    id,
-                    Made {
-                        build_path: Some(path),
-                        ..Made::default()
-                    },
-                )
+            return build_path.is_some().then(|| {
+                let made = Made {
+                    build_path,
+                    ..Made::default()
+                };
+                (id, made)
             });
         };
-        let compiled_path = report.compiled_path.clone();
-        // both lie in folders of the same shape
-        let build_path = compiled_path
-            .as_ref()
-            .filter(|_| report.execute.is_some())
-            .map(|path| {
-                let (compiled, run) = (target.join("compiled"), target.join("run"));
-                path.replacen(
-                    &compiled.display().to_string(),
-                    &run.display().to_string(),
-                    1,
-                )
-            });
         let extra_ctes = report.injected.as_ref();
         let of_node = Made {
             compiled_code: sql.to_string(),
-            compiled_path,
+            compiled_path: report.compiled_path.clone(),
             build_path,
             extra_ctes: extra_ctes.map(|all| all.ctes.clone()).unwrap_or_default(),
             macros: report.macros.clone(),

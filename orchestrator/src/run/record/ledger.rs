@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use crate::run::events::{BatchEnd, Ending, Event, Happened, Report, Tally};
+use crate::run::invoke::hooks::HookEnd;
 use crate::run::plan::{NodeIx, SkipCause};
 use crate::run::prepare::PlannedNode;
 use crate::store::journal::{Counts, Entry, EventWrite, NodeWrite, RunEnd};
@@ -78,8 +79,11 @@ impl Ledger {
             }
             Event::HookFinished { result, .. } => {
                 let data = json!({
-                    "hook": result.name, "message": result.message.as_ref().ok(),
-                    "error": result.message.as_ref().err(), "seconds": result.took.as_secs_f64(),
+                    "hook": result.name, "message": match &result.end {
+                        HookEnd::Passed(message) => Some(message),
+                        HookEnd::Failed(_) | HookEnd::Skipped => None,
+                    },
+                    "error": result.end.error(), "seconds": result.took.as_secs_f64(),
                 });
                 ("hook_finished", None, None, data)
             }

@@ -217,7 +217,8 @@ impl<'a> Work<'a> {
             let sql = self.rendered(&hook.sql).await?;
             let sql = sql.trim();
             if !sql.is_empty() {
-                self.lease.run(sql).await?;
+                // as dbt sends it: the server's errors count its lines
+                self.lease.run(&format!("\n        {sql}\n      ")).await?;
             }
         }
         Ok(())
@@ -232,7 +233,10 @@ impl<'a> Work<'a> {
         let template = hook.to_owned();
         let rendering = tokio::task::spawn_blocking(move || render(&template));
         match self.lease.lend(rendering).await? {
-            Ok(rendered) => rendered.map_err(|error| Error::Template(Box::new(error))),
+            Ok(rendered) => rendered.map_err(|error| Error::Template {
+                error: Box::new(error),
+                run_sql: None,
+            }),
             Err(panic) => Err(Error::Answer {
                 message: format!("a hook: {panic}"),
             }),
