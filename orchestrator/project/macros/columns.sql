@@ -99,13 +99,13 @@
 {%- endmacro %}
 
 {% macro create_columns(relation, columns) %}
-    {{ adapter.dispatch('create_columns', 'dbt')(relation, columns) }}
+  {{ adapter.dispatch('create_columns', 'dbt')(relation, columns) }}
 {% endmacro %}
 
 {% macro default__create_columns(relation, columns) %}
-    {%- for column in columns -%}
-        {%- call statement() -%}
-            alter table {{ relation.render() }} add column {{ adapter.quote(column.name) }} {{ column.expanded_data_type }};
-        {%- endcall -%}
-    {%- endfor -%}
+  {% for column in columns %}
+    {% call statement() %}
+      alter table {{ relation.render() }} add column {{ adapter.quote(column.name) }} {{ column.expanded_data_type }};
+    {% endcall %}
+  {% endfor %}
 {% endmacro %}
