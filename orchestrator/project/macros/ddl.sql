@@ -115,8 +115,7 @@
 {%- endmacro %}
 
 {% macro postgres__get_create_index_sql(relation, index_dict) -%}
-    {%- set index = adapter.parse_index(index_dict) %}
-
+    {%- set index = adapter.parse_index(index_dict) -%}
   create {{ 'unique' if index.unique }} index if not exists
   "{{ index.render(relation) }}"
   on {{ relation }} {{ 'using ' ~ index.type if index.type }}

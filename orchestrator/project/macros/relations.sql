@@ -255,6 +255,7 @@
         {{ get_rename_intermediate_sql(target_relation) }};
         {{ get_drop_backup_sql(existing_relation) }}
 
+    {# this line stays #}
     {%- endif -%}
 
 {% endmacro %}

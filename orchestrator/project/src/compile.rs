@@ -19,7 +19,7 @@ use crate::manifest::{Node, UniqueId};
 
 use crate::parse::nodes::{compiled_path, kind_name};
 use crate::parse::template_error;
-use crate::parse::test_arguments::{rendered_arguments, with_arguments};
+use crate::parse::test_arguments::{called_by_arguments, rendered_arguments, with_arguments};
 
 /// What a node runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -182,6 +182,8 @@ impl<'a> Rendering<'a> {
         let rendered = (|| {
             if self.node.test_metadata.is_some() {
                 let arguments = rendered_arguments(shared, self.node, &scope, false)?;
+                let called = called_by_arguments(shared, self.node);
+                lock(&self.run.called).extend(called);
                 let pairs = arguments.into_iter().map(|(k, v)| (Value::from(k), v));
                 scope = with_arguments(&scope, jinja::list::dict(pairs));
             }

@@ -251,7 +251,7 @@ fn edges(project: &Project) -> (Edges<'_>, Edges<'_>) {
                 .map(|(id, exposure)| (id, exposure.depends_on.nodes.as_slice())),
         )
         .chain(manifest.sources.keys().map(|id| (id, [].as_slice())))
-        .chain(manifest.untargeted.iter().map(|id| (id, [].as_slice())))
+        .chain(untargeted(manifest).map(|(id, node)| (id, node.depends_on.nodes.as_slice())))
         .chain(
             manifest
                 .unit_tests

@@ -146,7 +146,12 @@ pub(crate) fn capture(
         scope: Arc::clone(&scope),
         forgiving: true,
     };
-    let macros = work(&request, Arc::clone(&scope))?;
+    let mut macros = work(&request, Arc::clone(&scope))?;
+    for id in std::mem::take(&mut *lock(&capture.called)) {
+        if !macros.contains(&id) {
+            macros.push(id);
+        }
+    }
     Ok(Found {
         refs: std::mem::take(&mut lock(&capture.refs)),
         sources: std::mem::take(&mut lock(&capture.sources)),

@@ -111,6 +111,10 @@ impl Build<'_> {
             report.compiled_sql = Some(Arc::from(compiled.sql));
             report.injected = Some(Arc::new(compiled.injected));
             report.macros = compiled.macros;
+            if planned.resource_type == "test" {
+                let project = &worker.prepared.project;
+                report.macros.extend(project.called_by_run_of(node));
+            }
         }
         Ok(report)
     }
@@ -243,7 +247,8 @@ impl Build<'_> {
                 }
             }
             Err(error) => {
-                write(&run_file, &compiled.sql);
+                // what was sent, as far as anything was
+                write(&run_file, error.run_sql().unwrap_or(&compiled.sql));
                 let failure = Failure::of_warehouse(self.planned, &error, &run_path);
                 match failure.kind {
                     FailureKind::Cancelled => cancelled(),
