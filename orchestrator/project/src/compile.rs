@@ -34,6 +34,8 @@ pub struct Compiled {
     pub messages: Vec<Said>,
     /// The ephemeral parents.
     pub injected: Injected,
+    /// Of a unit test: the queries that stand for what it reads, and where they belong below `target/compiled`.
+    pub fixtures: Vec<(PathBuf, String)>,
     /// Macros that the node's text called: some are called only when there is something to run.
     pub macros: Vec<UniqueId>,
 }
@@ -159,6 +161,7 @@ impl<'a> Rendering<'a> {
             sql,
             path: compiled_path(self.node),
             messages: Vec::new(),
+            fixtures: Vec::new(),
             injected,
             macros: std::mem::take(&mut *lock(&self.run.called))
                 .into_iter()

@@ -267,8 +267,8 @@ fn file_key(project: &Project, node: &Node) -> Option<String> {
     let attached = attached.and_then(|id| manifest.nodes.get(id).or_else(|| manifest.disabled.get(id)));
     let Some(attached) = attached else {
         // what a property file names and what is nowhere
-        let wanted = node.refs.first()?;
-        return Some(format!("models.{}", wanted.name));
+        let target = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
+        return Some(format!("models.{}", target.split('\'').nth(1)?));
     };
     let section = match attached.resource_type {
         ResourceType::Seed => "seeds",
