@@ -197,9 +197,9 @@ pub fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
         })
         .collect();
     let expect = rows(&test.expect);
-    let versions = test.versions.as_ref().map(|written| {
-        json!({ "include": written.get("include"), "exclude": written.get("exclude") })
-    });
+    let versions = test.versions.as_ref().map(
+        |written| json!({ "include": written.get("include"), "exclude": written.get("exclude") }),
+    );
     json!({
         "model": test.model,
         "given": given,

@@ -72,9 +72,18 @@ impl Project {
         let macros = self.shared.engine.macros();
         let of = |name: &str| {
             let found = macros.resolve(&node.package_name, name);
-            found.map_or_else(|| format!("macro.{INTERNAL_PACKAGE}.{name}"), |found| found.unique_id.clone())
+            found.map_or_else(
+                || format!("macro.{INTERNAL_PACKAGE}.{name}"),
+                |found| found.unique_id.clone(),
+            )
         };
-        ["get_limit_subquery_sql", "should_store_failures", "statement"].map(of).into()
+        [
+            "get_limit_subquery_sql",
+            "should_store_failures",
+            "statement",
+        ]
+        .map(of)
+        .into()
     }
 
     /// Whether the root project, the node's package, or one that `dispatch:` puts before dbt has a macro of its own in

@@ -284,7 +284,11 @@ impl Tests<'_> {
         crate::config::merge(&mut found.config, captured);
         let own = called.unique_id.clone();
         let called = called_by_arguments(self.shared, node);
-        let all: IndexSet<UniqueId> = [own].into_iter().chain(called).chain(found.macros).collect();
+        let all: IndexSet<UniqueId> = [own]
+            .into_iter()
+            .chain(called)
+            .chain(found.macros)
+            .collect();
         found.macros = all.into_iter().collect();
         Ok(found)
     }

@@ -264,7 +264,8 @@ fn file_key(project: &Project, node: &Node) -> Option<String> {
     }
     let manifest = &project.manifest;
     let attached = node.attached_node.as_ref();
-    let attached = attached.and_then(|id| manifest.nodes.get(id).or_else(|| manifest.disabled.get(id)));
+    let attached =
+        attached.and_then(|id| manifest.nodes.get(id).or_else(|| manifest.disabled.get(id)));
     let Some(attached) = attached else {
         // what a property file names and what is nowhere
         let target = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
