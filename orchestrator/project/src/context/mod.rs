@@ -212,14 +212,13 @@ impl NodeScope {
         state: &State<'_, '_>,
         called: impl IntoIterator<Item = UniqueId>,
     ) {
-        if state.name() != self.node.unique_id {
-            return;
-        }
         let noted = match &self.mode {
             Mode::Parse(capture) => &capture.called,
             Mode::Compile(run) => &run.called,
         };
-        lock(noted).extend(called);
+        if state.name() == self.node.unique_id {
+            lock(noted).extend(called);
+        }
     }
 
     /// Says something to the person, while compiling; parsing is silent.
