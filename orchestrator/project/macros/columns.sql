@@ -23,13 +23,13 @@
 {%- endmacro %}
 
 {% macro default__get_empty_subquery_sql(select_sql, select_sql_header=none) -%}
-    {{ select_sql_header if select_sql_header is not none }}
+    {{ select_sql_header if select_sql_header is not none -}}
     select * from (
         {{ select_sql }}
     ) as __dbt_sbq
     where false
     limit 0
-{%- endmacro %}
+{% endmacro %}
 
 {% macro get_column_schema_from_query(select_sql, select_sql_header=none) -%}
     {{ return(adapter.get_column_schema_from_query(get_empty_subquery_sql(select_sql, select_sql_header))) }}
@@ -57,8 +57,8 @@
         {%- if column.get('data_type') is not defined or column.get('data_type') is none -%}
             {%- do untyped.append(name) -%}
         {%- endif -%}
-        {%- set shown = adapter.quote(column.name) if column.get('quote') else column.name -%}
-        {{ cast('null', column.get('data_type')) }} as {{ shown }}{{ ', ' if not loop.last }}
+        {%- set shown = adapter.quote(column.name) if column.get('quote') else column.name %}
+      {{ cast('null', column.get('data_type')) }} as {{ shown }}{{ ', ' if not loop.last }}
     {%- endfor -%}
     {%- if untyped -%}
         {%- do exceptions.raise_compiler_error('Contracted models require data_type to be defined for each column. Please ensure that the column name and data_type are defined within the YAML configuration for the ' ~ untyped ~ ' column(s).') -%}
@@ -99,13 +99,13 @@
 {%- endmacro %}
 
 {% macro create_columns(relation, columns) %}
-    {{ adapter.dispatch('create_columns', 'dbt')(relation, columns) }}
+  {{ adapter.dispatch('create_columns', 'dbt')(relation, columns) }}
 {% endmacro %}
 
 {% macro default__create_columns(relation, columns) %}
-    {%- for column in columns -%}
-        {%- call statement() -%}
-            alter table {{ relation.render() }} add column {{ adapter.quote(column.name) }} {{ column.expanded_data_type }};
-        {%- endcall -%}
-    {%- endfor -%}
+  {% for column in columns %}
+    {% call statement() %}
+      alter table {{ relation.render() }} add column {{ adapter.quote(column.name) }} {{ column.expanded_data_type }};
+    {% endcall %}
+  {% endfor %}
 {% endmacro %}

@@ -1,4 +1,5 @@
-{# Dates and times, for SQL that is to run on several databases. #}
+{# Dates and times, for SQL that is to run on several databases. Here and in the like files, the blanks and line
+   breaks of what is rendered are part of it: compiled code is compared, and errors name its lines. #}
 
 {% macro current_timestamp() -%}
     {{ return(adapter.dispatch('current_timestamp', 'dbt')()) }}
@@ -70,33 +71,34 @@
     {{ return(adapter.dispatch('datediff', 'dbt')(first_date, second_date, datepart)) }}
 {%- endmacro %}
 
-{# Boundaries that are crossed, as other databases count: each part from the next larger one. #}
+{# Boundaries that are crossed, as other databases count: each part from the next larger one. Each has lines of its
+   own, also inside another. #}
 {% macro postgres__datediff(first_date, second_date, datepart) -%}
     {%- set of_date = {'year': none, 'quarter': ('year', 4), 'month': ('year', 12)} -%}
     {%- set of_time = {'hour': ('day', 24), 'minute': ('hour', 60)} -%}
     {%- set of_fraction = {'second': 60, 'millisecond': 60000, 'microsecond': 60000000} -%}
-    {%- if datepart == 'day' -%}
+    {%- if datepart == 'day' %}
         (({{ second_date }})::date - ({{ first_date }})::date)
-    {%- elif datepart == 'year' -%}
+    {% elif datepart == 'year' %}
         (date_part('year', ({{ second_date }})::date) - date_part('year', ({{ first_date }})::date))
-    {%- elif datepart in of_date -%}
-        {%- set larger, count = of_date[datepart] -%}
+    {% elif datepart in of_date -%}
+        {%- set larger, count = of_date[datepart] %}
         ({{ datediff(first_date, second_date, larger) }} * {{ count }} + date_part('{{ datepart }}', ({{ second_date }})::date) - date_part('{{ datepart }}', ({{ first_date }})::date))
-    {%- elif datepart == 'week' -%}
+    {% elif datepart == 'week' %}
         ({{ datediff(first_date, second_date, 'day') }} / 7 + case
             when date_part('dow', ({{ first_date }})::timestamp) <= date_part('dow', ({{ second_date }})::timestamp) then
                 case when {{ first_date }} <= {{ second_date }} then 0 else -1 end
             else
                 case when {{ first_date }} <= {{ second_date }} then 1 else 0 end
         end)
-    {%- elif datepart in of_time -%}
-        {%- set larger, count = of_time[datepart] -%}
+    {% elif datepart in of_time -%}
+        {%- set larger, count = of_time[datepart] %}
         ({{ datediff(first_date, second_date, larger) }} * {{ count }} + date_part('{{ datepart }}', ({{ second_date }})::timestamp) - date_part('{{ datepart }}', ({{ first_date }})::timestamp))
-    {%- elif datepart in of_fraction -%}
+    {% elif datepart in of_fraction %}
         ({{ datediff(first_date, second_date, 'minute') }} * {{ of_fraction[datepart] }} + floor(date_part('{{ datepart }}', ({{ second_date }})::timestamp)) - floor(date_part('{{ datepart }}', ({{ first_date }})::timestamp)))
-    {%- else -%}
-        {{ exceptions.raise_compiler_error("Unsupported datepart for macro datediff in postgres: '" ~ datepart ~ "'") }}
-    {%- endif -%}
+    {% else %}
+        {{ exceptions.raise_compiler_error("Unsupported datepart for macro datediff in postgres: {!r}".format(datepart)) }}
+    {% endif %}
 {%- endmacro %}
 
 {% macro last_day(date, datepart) -%}
@@ -142,6 +144,10 @@
 {%- endmacro %}
 
 {% macro default__date_spine(datepart, start_date, end_date) %}
+
+
+    {{ '' }}
+
 
     with rawdata as (
 

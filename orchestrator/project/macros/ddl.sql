@@ -11,8 +11,10 @@
 {% macro create_table_as(temporary, relation, compiled_code, language='sql') -%}
     {%- if language != 'sql' -%}
         {%- do exceptions.raise_compiler_error('create_table_as does not know the language ' ~ language) -%}
-    {%- endif -%}
+    {%- endif %}
+  {# these lines stay #}
     {{ adapter.dispatch('create_table_as', 'dbt')(temporary, relation, compiled_code) }}
+  {# and this one #}
 {%- endmacro %}
 
 {% macro default__create_table_as(temporary, relation, sql) -%}
@@ -20,12 +22,14 @@
 {%- endmacro %}
 
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
-    {%- set contracted = config.get('contract').enforced -%}
     {%- set kind = 'temporary' if temporary else ('unlogged' if config.get('unlogged', default=false) else '') -%}
     {{ config.get('sql_header', none) or '' }}
-    {%- if contracted %}{{ get_assert_columns_equivalent(sql) }}{% endif %}
 
   create {{ kind }} table {{ relation }}
+  {% set contracted = config.get('contract').enforced %}
+  {% if contracted %}
+    {{ get_assert_columns_equivalent(sql) }}
+  {% endif -%}
   {% if contracted and not temporary -%}
     {{ get_table_columns_and_constraints() }} ;
     insert into {{ relation }} (
@@ -53,9 +57,12 @@
 {%- endmacro %}
 
 {% macro default__create_view_as(relation, sql) -%}
-    {%- if config.get('contract').enforced -%}{{ get_assert_columns_equivalent(sql) }}{%- endif -%}
     {{ config.get('sql_header', none) or '' }}
   create view {{ relation }}
+    {% set contracted = config.get('contract').enforced %}
+    {% if contracted %}
+      {{ get_assert_columns_equivalent(sql) }}
+    {%- endif %}
   as (
     {{ sql }}
   );
@@ -81,13 +88,18 @@
 {% endmacro %}
 
 {% macro get_replace_view_sql(relation, sql) -%}
-    {{ adapter.dispatch('get_replace_view_sql', 'dbt')(relation, sql) }}
+    {{- adapter.dispatch('get_replace_view_sql', 'dbt')(relation, sql) -}}
 {%- endmacro %}
 
 {% macro default__get_replace_view_sql(relation, sql) -%}
-    {%- if config.get('contract').enforced -%}{{ get_assert_columns_equivalent(sql) }}{%- endif -%}
     {{ config.get('sql_header', none) or '' }}
-    create or replace view {{ relation }} as (
+
+    create or replace view {{ relation }}
+        {% set contracted = config.get('contract').enforced %}
+        {% if contracted %}
+            {{ get_assert_columns_equivalent(sql) }}
+        {%- endif %}
+    as (
         {{ sql }}
     );
 {%- endmacro %}
@@ -104,8 +116,10 @@
 
 {% macro postgres__get_create_index_sql(relation, index_dict) -%}
     {%- set index = adapter.parse_index(index_dict) -%}
-    create {{ 'unique ' if index.unique }}index if not exists "{{ index.render(relation) }}"
-    on {{ relation }} {{ 'using ' ~ index.type if index.type }} ({{ index.columns | join(', ') }})
+  create {{ 'unique' if index.unique }} index if not exists
+  "{{ index.render(relation) }}"
+  on {{ relation }} {{ 'using ' ~ index.type if index.type }}
+  ({{ index.columns | join(', ') }})
 {%- endmacro %}
 
 {% macro create_indexes(relation) -%}
@@ -156,15 +170,14 @@
 {%- endmacro %}
 
 {% macro table_columns_and_constraints() %}
+  {# this line stays #}
     {%- set columns = adapter.render_raw_columns_constraints(raw_columns=model['columns']) -%}
     {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=model['constraints']) -%}
     (
-    {{ (columns + constraints) | join(',\n    ') }}
-    )
-{% endmacro %}
-
-{% macro get_column_names() %}
-    {{ adapter.dispatch('get_column_names', 'dbt')() }}
+    {% for column in columns -%}
+        {{ column }}{{ ',' if constraints or not loop.last }}
+    {% endfor %}
+    {{ constraints | join(',\n    ') ~ '\n    ' if constraints }})
 {% endmacro %}
 
 {% macro default__get_column_names() %}
@@ -182,7 +195,7 @@
     from (
         {{ sql }}
     ) as model_subq
-{% endmacro %}
+{%- endmacro %}
 
 {% macro get_assert_columns_equivalent(sql) -%}
     {{ adapter.dispatch('get_assert_columns_equivalent', 'dbt')(sql) }}

@@ -122,6 +122,11 @@ where parent.to_field is null
   {%- endif -%}
 {% endmacro %}
 
+{% macro get_show_sql(compiled_code, sql_header, limit) -%}
+  {{ sql_header if sql_header is not none }}
+  {{ get_limit_subquery_sql(compiled_code, limit) }}
+{% endmacro %}
+
 {% macro get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}
   {{ adapter.dispatch('get_test_sql', 'dbt')(main_sql, fail_calc, warn_if, error_if, limit) }}
 {%- endmacro %}

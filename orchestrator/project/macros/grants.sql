@@ -21,10 +21,12 @@
 {% endmacro %}
 
 {% macro default__get_show_grant_sql(relation) -%}
-    select grantee, privilege_type
-    from {{ relation.information_schema('role_table_grants') }}
-    where grantor = current_role and grantee != current_role
-        and table_schema = '{{ relation.schema }}' and table_name = '{{ relation.identifier }}'
+  select grantee, privilege_type
+  from {{ relation.information_schema('role_table_grants') }}
+      where grantor = current_role
+        and grantee != current_role
+        and table_schema = '{{ relation.schema }}'
+        and table_name = '{{ relation.identifier }}'
 {%- endmacro %}
 
 {% macro get_grant_sql(relation, privilege, grantees) %}
@@ -106,26 +108,27 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro alter_relation_comment(relation, relation_comment) -%}
+{% macro alter_relation_comment(relation, relation_comment) %}
     {{ return(adapter.dispatch('alter_relation_comment', 'dbt')(relation, relation_comment)) }}
 {%- endmacro %}
 
-{% macro default__alter_relation_comment(relation, comment) -%}
-    {%- set kind = 'materialized view' if relation.type == 'materialized_view' else relation.type -%}
-    comment on {{ kind }} {{ relation }} is {{ postgres_escape_comment(comment) }};
-{%- endmacro %}
+{% macro default__alter_relation_comment(relation, comment) %}
+  {% set kind = 'materialized view' if relation.type == 'materialized_view' else relation.type %}
+  comment on {{ kind }} {{ relation }} is {{ postgres_escape_comment(comment) }};
+{% endmacro %}
 
 {% macro alter_column_comment(relation, column_dict) -%}
     {{ return(adapter.dispatch('alter_column_comment', 'dbt')(relation, column_dict)) }}
 {%- endmacro %}
 
-{% macro default__alter_column_comment(relation, column_dict) -%}
-    {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- for name in column_dict if name in existing %}
-    {%- set shown = adapter.quote(name) if column_dict[name]['quote'] else name %}
+{% macro default__alter_column_comment(relation, column_dict) %}
+  {% set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+  {% for name in column_dict if name in existing %}
+    {% set shown = adapter.quote(name) if column_dict[name]['quote'] else name %}
+    {# this line stays #}
     comment on column {{ relation }}.{{ shown }} is {{ postgres_escape_comment(column_dict[name]['description']) }};
-    {%- endfor -%}
-{%- endmacro %}
+  {% endfor %}
+{% endmacro %}
 
 {% macro postgres_escape_comment(comment) -%}
     {%- if comment is not string -%}

@@ -36,9 +36,9 @@
             'incremental_predicates': config.get('predicates', none) or config.get('incremental_predicates', none),
         }) -%}
     {%- endif -%}
-    {%- call statement('main') -%}
-        {{ build_sql }}
-    {%- endcall -%}
+    {% call statement('main') %}
+      {{ build_sql }}
+  {% endcall %}
 
     {%- if existing_relation is none -%}{%- do create_indexes(target_relation) -%}
     {%- elif swap -%}
@@ -121,6 +121,7 @@
         select {{ columns }}
         from {{ temp_relation }}
     )
+
 {% endmacro %}
 
 {% macro get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) -%}
@@ -129,17 +130,24 @@
 
 {% macro default__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) -%}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
-    {%- if unique_key -%}
+    {%- if unique_key %}
+        {% if unique_key is string %}
+        {# one key has more lines than a list of them #}
+        {% endif %}
         {%- set key = unique_key if unique_key is string else unique_key | join(', ') -%}
         delete from {{ target }} as DBT_INTERNAL_DEST
         where ({{ key }}) in (
             select distinct {{ key }}
             from {{ source }} as DBT_INTERNAL_SOURCE
         )
-        {%- for predicate in incremental_predicates or [] %}
-            and {{ predicate }}
-        {%- endfor %};
+        {%- if incremental_predicates %}
+            {% for predicate in incremental_predicates %}
+                and {{ predicate }}
+            {% endfor %}
+        {%- endif -%};
+
     {% endif %}
+
     insert into {{ target }} ({{ columns }})
     (
         select {{ columns }}
@@ -148,8 +156,9 @@
 {%- endmacro %}
 
 {% macro get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
-    {%- set predicates = kwargs.get('predicates', incremental_predicates) -%}
-    {{ adapter.dispatch('get_merge_sql', 'dbt')(target, source, unique_key, dest_columns, predicates) }}
+   -- back compat for old kwarg name
+  {% set predicates = kwargs.get('predicates', incremental_predicates) %}
+  {{ adapter.dispatch('get_merge_sql', 'dbt')(target, source, unique_key, dest_columns, predicates) }}
 {%- endmacro %}
 
 {% macro get_merge_unique_key_match(source_unique_key, target_unique_key) %}
@@ -160,34 +169,49 @@
     {{ return(equals(source_unique_key, target_unique_key) | trim) }}
 {%- endmacro %}
 
+{# What is worked out first leaves blank lines before the statement, more of them for more keys. #}
 {% macro default__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
+    {%- set indents = [8] -%}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
     {%- set updated = get_merge_update_columns(config.get('merge_update_columns'), config.get('merge_exclude_columns'), dest_columns) -%}
     {%- set conditions = [] -%}
     {%- for predicate in incremental_predicates or [] -%}{%- do conditions.append(predicate) -%}{%- endfor -%}
     {%- if not unique_key -%}{%- do conditions.append('FALSE') -%}
     {%- elif unique_key is string -%}
+        {%- do indents.extend([12, 12, 12, 12, 8]) -%}
         {%- do conditions.append(get_merge_unique_key_match('DBT_INTERNAL_SOURCE.' ~ unique_key, 'DBT_INTERNAL_DEST.' ~ unique_key)) -%}
     {%- else -%}
+        {%- do indents.append(12) -%}
         {%- for key in unique_key -%}
-            {%- do conditions.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' = DBT_INTERNAL_DEST.' ~ key) -%}
+            {%- do indents.extend([16, 16, 12]) -%}
+            {%- set condition %}
+                    DBT_INTERNAL_SOURCE.{{ key }} = DBT_INTERNAL_DEST.{{ key }}
+                {% endset -%}
+            {%- do conditions.append(condition) -%}
         {%- endfor -%}
+        {%- do indents.append(8) -%}
     {%- endif -%}
+    {%- for indent in indents + [4] -%}{{ '\n' ~ ' ' * indent }}{%- endfor %}
+
     {{ config.get('sql_header', none) or '' }}
+
     merge into {{ target }} as DBT_INTERNAL_DEST
         using {{ source }} as DBT_INTERNAL_SOURCE
         on ({{ conditions | join(') and (') }})
+
     {% if unique_key %}
     when matched then update set
         {% for column in updated -%}
-            {{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}
+            {{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     {% endif %}
+
     when not matched then insert
         ({{ columns }})
     values
         ({{ columns }})
-{%- endmacro %}
+
+{% endmacro %}
 
 {% macro get_insert_overwrite_merge_sql(target, source, dest_columns, predicates, include_sql_header=false) -%}
     {{ adapter.dispatch('get_insert_overwrite_merge_sql', 'dbt')(target, source, dest_columns, predicates, include_sql_header) }}
@@ -196,14 +220,18 @@
 {% macro default__get_insert_overwrite_merge_sql(target, source, dest_columns, predicates, include_sql_header) -%}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
     {{ config.get('sql_header', none) or '' if include_sql_header }}
+
     merge into {{ target }} as DBT_INTERNAL_DEST
         using {{ source }} as DBT_INTERNAL_SOURCE
         on FALSE
+
     when not matched by source
         {% if predicates %} and {{ predicates | join(' and ') }} {% endif %}
         then delete
+
     when not matched then insert
         ({{ columns }})
     values
         ({{ columns }})
-{%- endmacro %}
+
+{% endmacro %}

@@ -7,8 +7,8 @@
     {%- set intermediate_relation = make_intermediate_relation(target_relation) -%}
     {%- set backup_relation = make_backup_relation(target_relation, 'materialized_view' if existing_relation is none else existing_relation.type) -%}
     {%- do materialized_view_setup(backup_relation, intermediate_relation, pre_hooks) -%}
-    {%- set build_sql = materialized_view_get_build_sql(existing_relation, target_relation, backup_relation, intermediate_relation) | trim -%}
-    {%- if build_sql == '' -%}
+    {%- set build_sql = materialized_view_get_build_sql(existing_relation, target_relation, backup_relation, intermediate_relation) -%}
+    {%- if build_sql | trim == '' -%}
         {%- do materialized_view_execute_no_op(target_relation) -%}
     {%- else -%}
         {%- do materialized_view_execute_build_sql(build_sql, existing_relation, target_relation, post_hooks) -%}
@@ -58,9 +58,9 @@
 
 {% macro materialized_view_execute_build_sql(build_sql, existing_relation, target_relation, post_hooks) %}
     {%- do run_hooks(pre_hooks, inside_transaction=true) -%}
-    {%- call statement('main') -%}
+    {% call statement('main') %}
         {{ build_sql }}
-    {%- endcall -%}
+    {% endcall %}
     {%- do adapter.cache_added(target_relation) -%}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing_relation, full_refresh_mode=true)) -%}
     {%- do persist_docs(target_relation, model) -%}
@@ -72,8 +72,9 @@
     {{- adapter.dispatch('get_create_materialized_view_as_sql', 'dbt')(relation, sql) -}}
 {%- endmacro %}
 
-{% macro default__get_create_materialized_view_as_sql(relation, sql) -%}
+{% macro default__get_create_materialized_view_as_sql(relation, sql) %}
     create materialized view if not exists {{ relation }} as {{ sql }};
+
     {% for index_dict in config.get('indexes', []) -%}
         {{- get_create_index_sql(relation, index_dict) -}}{{ ';' if not loop.last }}
     {%- endfor -%}
@@ -82,7 +83,9 @@
 {% macro refresh_materialized_view(relation) -%}
     {{- adapter.dispatch('refresh_materialized_view', 'dbt')(relation) -}}
 {%- endmacro %}
-{% macro default__refresh_materialized_view(relation) -%}refresh materialized view {{ relation }}{%- endmacro %}
+{% macro default__refresh_materialized_view(relation) %}
+    refresh materialized view {{ relation }}
+{% endmacro %}
 
 {% macro get_materialized_view_configuration_changes(existing_relation, new_config) %}
     {{ return(adapter.dispatch('get_materialized_view_configuration_changes', 'dbt')(existing_relation, new_config)) }}

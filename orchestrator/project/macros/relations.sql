@@ -124,8 +124,14 @@
 {% endmacro %}
 
 {% macro get_drop_backup_sql(relation) -%}
-    {%- set backup = make_backup_relation(relation, relation.type) -%}
-    {{- get_drop_sql(backup) -}}
+    {{- adapter.dispatch('get_drop_backup_sql', 'dbt')(relation) -}}
+{%- endmacro %}
+
+{% macro default__get_drop_backup_sql(relation) -%}
+    -- get the standard backup name
+    {% set backup = make_backup_relation(relation, relation.type) %}
+
+    {{ get_drop_sql(backup) }}
 {%- endmacro %}
 
 {# rename #}
@@ -145,23 +151,33 @@
 {% macro get_rename_table_sql(relation, new_name) -%}
     {{- adapter.dispatch('get_rename_table_sql', 'dbt')(relation, new_name) -}}
 {%- endmacro %}
-{% macro default__get_rename_table_sql(relation, new_name) -%}alter table {{ relation }} rename to {{ new_name }}{%- endmacro %}
+{% macro default__get_rename_table_sql(relation, new_name) %}
+    alter table {{ relation }} rename to {{ new_name }}
+{% endmacro %}
 
 {% macro get_rename_view_sql(relation, new_name) -%}
     {{- adapter.dispatch('get_rename_view_sql', 'dbt')(relation, new_name) -}}
 {%- endmacro %}
-{% macro default__get_rename_view_sql(relation, new_name) -%}alter view {{ relation }} rename to {{ new_name }}{%- endmacro %}
+{% macro default__get_rename_view_sql(relation, new_name) %}
+    alter view {{ relation }} rename to {{ new_name }}
+{% endmacro %}
 
 {% macro get_rename_materialized_view_sql(relation, new_name) -%}
     {{- adapter.dispatch('get_rename_materialized_view_sql', 'dbt')(relation, new_name) -}}
 {%- endmacro %}
-{% macro default__get_rename_materialized_view_sql(relation, new_name) -%}
+{% macro default__get_rename_materialized_view_sql(relation, new_name) %}
     alter materialized view {{ relation }} rename to {{ new_name }}
-{%- endmacro %}
+{% endmacro %}
 
 {% macro get_rename_intermediate_sql(relation) -%}
-    {%- set intermediate = make_intermediate_relation(relation) -%}
-    {{- get_rename_sql(intermediate, relation.identifier) -}}
+    {{- adapter.dispatch('get_rename_intermediate_sql', 'dbt')(relation) -}}
+{%- endmacro %}
+
+{% macro default__get_rename_intermediate_sql(relation) -%}
+    -- get the standard intermediate name
+    {% set intermediate = make_intermediate_relation(relation) %}
+
+    {{ get_rename_sql(intermediate, relation.identifier) }}
 {%- endmacro %}
 
 {% macro rename_relation(from_relation, to_relation) -%}
@@ -191,12 +207,31 @@
 {%- endmacro %}
 
 {% macro get_create_intermediate_sql(relation, sql) -%}
-    {{- get_create_sql(make_intermediate_relation(relation), sql) -}}
+    {{- adapter.dispatch('get_create_intermediate_sql', 'dbt')(relation, sql) -}}
+{%- endmacro %}
+
+{# what an interrupted run has left goes first #}
+{% macro default__get_create_intermediate_sql(relation, sql) -%}
+    -- get the standard intermediate name
+    {% set intermediate = make_intermediate_relation(relation) %}
+
+    -- drop any pre-existing intermediate
+    {{ get_drop_sql(intermediate) }};
+
+    {{ get_create_sql(intermediate, sql) }}
 {%- endmacro %}
 
 {% macro get_create_backup_sql(relation) -%}
-    {%- set backup = make_backup_relation(relation, relation.type) -%}
+    {{- adapter.dispatch('get_create_backup_sql', 'dbt')(relation) -}}
+{%- endmacro %}
+
+{% macro default__get_create_backup_sql(relation) -%}
+    -- get the standard backup name
+    {% set backup = make_backup_relation(relation, relation.type) %}
+
+    -- drop any pre-existing backup
     {{ get_drop_sql(backup) }};
+
     {{ get_rename_sql(relation, backup.identifier) }}
 {%- endmacro %}
 
@@ -204,12 +239,23 @@
     {{- adapter.dispatch('get_replace_sql', 'dbt')(existing_relation, target_relation, sql) -}}
 {%- endmacro %}
 
-{# built aside and swapped, in one text #}
-{% macro default__get_replace_sql(existing_relation, target_relation, sql) -%}
-    {%- set intermediate = make_intermediate_relation(target_relation) -%}
-    {{ get_drop_sql(intermediate) }};
-    {{ get_create_sql(intermediate, sql) }};
-    {{ get_create_backup_sql(existing_relation) }};
-    {{ get_rename_sql(intermediate, target_relation.identifier) }};
-    {{ get_drop_backup_sql(existing_relation) }}
-{%- endmacro %}
+{# A view takes the place of a view at once; everything else is built aside and swapped, in one text. #}
+{% macro default__get_replace_sql(existing_relation, target_relation, sql) %}
+
+    {# these lines stay #}
+
+    {% set at_once = existing_relation.is_view and target_relation.is_view %}
+
+    {% if at_once %}
+        {{ get_replace_view_sql(target_relation, sql) }}
+
+    {% else -%}
+        {{ get_create_intermediate_sql(target_relation, sql) }};
+        {{ get_create_backup_sql(existing_relation) }};
+        {{ get_rename_intermediate_sql(target_relation) }};
+        {{ get_drop_backup_sql(existing_relation) }}
+
+    {# this line stays #}
+    {%- endif -%}
+
+{% endmacro %}

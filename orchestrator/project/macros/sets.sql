@@ -53,12 +53,9 @@
     {{ return(adapter.dispatch('array_construct', 'dbt')(inputs, data_type)) }}
 {%- endmacro %}
 
-{% macro default__array_construct(inputs, data_type) -%}
-    {%- if inputs | length > 0 %}
-    array[ {{ inputs | join(' , ') }} ]
-    {%- else %}
-    array[]::{{ data_type }}[]
-    {%- endif %}
+{% macro default__array_construct(inputs, data_type) %}
+    {{ 'array[ ' ~ (inputs | join(' , ')) ~ ' ]' if inputs | length > 0 else 'array[]::' ~ data_type ~ '[]' }}
+    {# the line stays #}
 {%- endmacro %}
 
 {% macro array_append(array, new_element) -%}
@@ -97,7 +94,7 @@
 
 {% macro default__generate_series(upper_bound) %}
 
-    {%- set bits = dbt.get_powers_of_two(upper_bound) %}
+    {% set bits = dbt.get_powers_of_two(upper_bound) %}
 
     with p as (
         select 0 as generated_number union all select 1

@@ -22,7 +22,10 @@
 {%- endmacro %}
 
 {% macro default__snapshot_hash_arguments(args) -%}
-    md5({% for arg in args %}coalesce(cast({{ arg }} as varchar ), ''){{ " || '|' || " if not loop.last }}{% endfor %})
+    md5({% for arg in args -%}
+        coalesce(cast({{ arg }} as varchar ), '')
+        {{ " || '|' || " if not loop.last }}
+    {%- endfor %})
 {%- endmacro %}
 
 {# What a strategy says to the materialization: when a row was so, and what tells that it is so no longer. #}

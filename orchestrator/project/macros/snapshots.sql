@@ -37,9 +37,9 @@
         {%- set final_sql = snapshot_merge_sql(target=target_relation, source=staging_table, insert_cols=written) -%}
     {%- endif -%}
     {%- do check_time_data_types(build_sql) -%}
-    {%- call statement('main') -%}
-        {{ final_sql }}
-    {%- endcall -%}
+    {% call statement('main') %}
+      {{ final_sql }}
+  {% endcall %}
     {%- do adapter.cache_added(target_relation) -%}
 
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(target_exists, full_refresh_mode=false)) -%}
@@ -65,24 +65,30 @@
 {% endmacro %}
 {% macro default__post_snapshot(staging_relation) %}{% endmacro %}
 
-{% macro get_true_sql() %}{{ adapter.dispatch('get_true_sql', 'dbt')() }}{% endmacro %}
+{% macro get_true_sql() %}
+  {{ adapter.dispatch('get_true_sql', 'dbt')() }}
+{% endmacro %}
 {% macro default__get_true_sql() %}{{ return('TRUE') }}{% endmacro %}
 
 {% macro build_snapshot_table(strategy, sql) -%}
     {{ adapter.dispatch('build_snapshot_table', 'dbt')(strategy, sql) }}
-{%- endmacro %}
+{% endmacro %}
 
 {% macro default__build_snapshot_table(strategy, sql) %}
-    {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() %}
+    {% set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() %}
+
     select *,
         {{ strategy.scd_id }} as {{ columns.dbt_scd_id }},
         {{ strategy.updated_at }} as {{ columns.dbt_updated_at }},
         {{ strategy.updated_at }} as {{ columns.dbt_valid_from }},
         {{ get_dbt_valid_to_current(strategy, columns) }}
-        {%- if strategy.hard_deletes == 'new_record' %}, 'False' as {{ columns.dbt_is_deleted }}{% endif %}
+        {%- if strategy.hard_deletes == 'new_record' -%}
+        , 'False' as {{ columns.dbt_is_deleted }}
+      {% endif -%}
     from (
         {{ sql }}
     ) sbq
+
 {% endmacro %}
 
 {% macro build_snapshot_staging_table(strategy, sql, target_relation) %}
@@ -96,7 +102,7 @@
 
 {% macro snapshot_staging_table(strategy, source_sql, target_relation) -%}
     {{ adapter.dispatch('snapshot_staging_table', 'dbt')(strategy, source_sql, target_relation) }}
-{%- endmacro %}
+{% endmacro %}
 
 {# What is to be done, a row for each change: insert, update (close), delete (close), and for `new_record` the insert of
    a row that says that it is gone. #}
@@ -106,92 +112,140 @@
     {%- set keep = strategy.hard_deletes == 'new_record' -%}
     {%- set close = keep or strategy.hard_deletes == 'invalidate' -%}
     {%- set join = unique_key_join_on(strategy.unique_key, 'snapshotted_data', 'source_data') -%}
-    {%- set open_row -%}
-        snapshotted_data.{{ columns.dbt_valid_to }} {{ '= ' ~ current if current else 'is null' }}
-    {%- endset -%}
-    {%- set changed -%}
-        {{ strategy.row_changed }}{% if keep %} or snapshotted_data.{{ columns.dbt_is_deleted }} = 'True'{% endif %}
-    {%- endset -%}
+    {%- set gone = "snapshotted_data." ~ columns.dbt_is_deleted ~ " = 'True'" -%}
+    {%- set open_row = 'snapshotted_data.' ~ columns.dbt_valid_to ~ (' = ' ~ current if current else ' is null') -%}
+    {%- set changed = strategy.row_changed ~ ('or ' ~ gone ~ ' ' if keep else '') %}
+    {% if keep %}
+        {# one line more #}
+    {% endif %}
     with snapshot_query as (
+
         {{ source_sql }}
+
     ),
+
     snapshotted_data as (
+
         select *, {{ unique_key_fields(strategy.unique_key) }}
         from {{ target_relation }}
         where
-            {% if current -%}
-            ( {{ equals(columns.dbt_valid_to, current) }} or {{ columns.dbt_valid_to }} is null )
-            {%- else -%}
-            {{ columns.dbt_valid_to }} is null
-            {%- endif %}
+            {% if current %}
+                {{- '\n\t\t\n\t\t\n\n\t\t\n                ' -}}
+                ( {{ equals(columns.dbt_valid_to | trim, current | trim) }} or {{ columns.dbt_valid_to | trim }} is null )
+            {% else %}
+                {{ columns.dbt_valid_to }} is null
+            {% endif %}
+
     ),
+
     insertions_source_data as (
+
         select *, {{ unique_key_fields(strategy.unique_key) }},
             {{ strategy.updated_at }} as {{ columns.dbt_updated_at }},
             {{ strategy.updated_at }} as {{ columns.dbt_valid_from }},
             {{ get_dbt_valid_to_current(strategy, columns) }},
             {{ strategy.scd_id }} as {{ columns.dbt_scd_id }}
+
         from snapshot_query
     ),
+
     updates_source_data as (
+
         select *, {{ unique_key_fields(strategy.unique_key) }},
             {{ strategy.updated_at }} as {{ columns.dbt_updated_at }},
             {{ strategy.updated_at }} as {{ columns.dbt_valid_from }},
             {{ strategy.updated_at }} as {{ columns.dbt_valid_to }}
+
         from snapshot_query
     ),
+
     {%- if close %}
+
     deletes_source_data as (
+
         select *, {{ unique_key_fields(strategy.unique_key) }}
         from snapshot_query
     ),
-    {%- endif %}
+    {% endif %}
+
     insertions as (
-        select 'insert' as dbt_change_type, source_data.*
-            {%- if keep %}, 'False' as {{ columns.dbt_is_deleted }}{% endif %}
+
+        select
+            'insert' as dbt_change_type,
+            source_data.*
+            {{- ",'False' as " ~ columns.dbt_is_deleted if keep }}
+
         from insertions_source_data as source_data
-        left outer join snapshotted_data on {{ join }}
-        where {{ unique_key_is_null(strategy.unique_key, 'snapshotted_data') }}
+        left outer join snapshotted_data
+            on {{ join }}
+            where {{ unique_key_is_null(strategy.unique_key, 'snapshotted_data') }}
             or ({{ unique_key_is_not_null(strategy.unique_key, 'snapshotted_data') }} and (
-                {{ changed }}
-            ))
+               {{ changed }}
+            )
+
+        )
+
     ),
+
     updates as (
-        select 'update' as dbt_change_type, source_data.*, snapshotted_data.{{ columns.dbt_scd_id }}
-            {%- if keep %}, snapshotted_data.{{ columns.dbt_is_deleted }}{% endif %}
+
+        select
+            'update' as dbt_change_type,
+            source_data.*,
+            snapshotted_data.{{ columns.dbt_scd_id }}
+            {{- ', snapshotted_data.' ~ columns.dbt_is_deleted if keep }}
+
         from updates_source_data as source_data
-        join snapshotted_data on {{ join }}
+        join snapshotted_data
+            on {{ join }}
         where (
             {{ changed }}
         )
     )
-    {%- if close %},
+
+    {%- if close %}
+    ,
     deletes as (
-        select 'delete' as dbt_change_type, source_data.*,
+
+        select
+            'delete' as dbt_change_type,
+            source_data.*,
             {{ snapshot_get_time() }} as {{ columns.dbt_valid_from }},
             {{ snapshot_get_time() }} as {{ columns.dbt_updated_at }},
             {{ snapshot_get_time() }} as {{ columns.dbt_valid_to }},
             snapshotted_data.{{ columns.dbt_scd_id }}
-            {%- if keep %}, snapshotted_data.{{ columns.dbt_is_deleted }}{% endif %}
+            {{- ', snapshotted_data.' ~ columns.dbt_is_deleted if keep }}
         from snapshotted_data
-        left join deletes_source_data as source_data on {{ join }}
-        where {{ unique_key_is_null(strategy.unique_key, 'source_data') }}
+        left join deletes_source_data as source_data
+            on {{ join }}
+            where {{ unique_key_is_null(strategy.unique_key, 'source_data') }}
+
             {%- if keep %}
-            and not (snapshotted_data.{{ columns.dbt_is_deleted }} = 'True' and {{ open_row }})
+            and not (
+                --avoid updating the record's valid_to if the latest entry is marked as deleted
+                {{ gone }}
+                and
+                {{ open_row }}
+            )
             {%- endif %}
     )
     {%- endif %}
+
     {%- if keep %}
-    {%- set stored = get_list_of_column_names(get_columns_in_relation(target_relation)) %},
+        {% set stored = get_list_of_column_names(get_columns_in_relation(target_relation)) %}
+        {% set selected = get_columns_in_query(source_sql) %}
+    ,
     deletion_records as (
-        select 'insert' as dbt_change_type,
-            {% for name in get_columns_in_query(source_sql) -%}
+
+        select
+            'insert' as dbt_change_type,
+            {%- for name in selected -%}
             {{ 'snapshotted_data' if name in stored else 'source_data' }}.{{ adapter.quote(name) }},
-            {% endfor -%}
+            {%- endfor -%}
             {%- if strategy.unique_key | is_list -%}
-            {%- for key in strategy.unique_key -%}
+                {%- for key in strategy.unique_key -%}
             snapshotted_data.{{ key }} as dbt_unique_key_{{ loop.index }},
-            {% endfor -%}
+                {% endfor -%}
             {%- else -%}
             snapshotted_data.dbt_unique_key as dbt_unique_key,
             {% endif -%}
@@ -201,11 +255,19 @@
             {{ snapshot_hash_arguments([columns.dbt_scd_id, snapshot_get_time()]) }} as {{ columns.dbt_scd_id }},
             'True' as {{ columns.dbt_is_deleted }}
         from snapshotted_data
-        left join deletes_source_data as source_data on {{ join }}
+        left join deletes_source_data as source_data
+            on {{ join }}
         where {{ unique_key_is_null(strategy.unique_key, 'source_data') }}
-            and not (snapshotted_data.{{ columns.dbt_is_deleted }} = 'True' and {{ open_row }})
+        and not (
+            --avoid inserting a new record if the latest one is marked as deleted
+            {{ gone }}
+            and
+            {{ open_row }}
+            )
+
     )
     {%- endif %}
+
     select * from insertions
     union all
     select * from updates
@@ -220,35 +282,47 @@
 {%- endmacro %}
 
 {% macro get_dbt_valid_to_current(strategy, columns) %}
-    {%- set current = config.get('dbt_valid_to_current') or 'null' -%}
-    coalesce(nullif({{ strategy.updated_at }}, {{ strategy.updated_at }}), {{ current }}) as {{ columns.dbt_valid_to }}
-{%- endmacro %}
+  {% set current = config.get('dbt_valid_to_current') or 'null' %}
+  coalesce(nullif({{ strategy.updated_at }}, {{ strategy.updated_at }}), {{ current }})
+  as {{ columns.dbt_valid_to }}
+{% endmacro %}
 
 {# a key of one column or of several #}
 
 {% macro unique_key_fields(unique_key) %}
-    {%- if unique_key | is_list -%}
-        {%- for key in unique_key -%}{{ key }} as dbt_unique_key_{{ loop.index }}{{ ', ' if not loop.last }}{%- endfor -%}
-    {%- else -%}{{ unique_key }} as dbt_unique_key
-    {%- endif -%}
+    {% if unique_key | is_list %}
+        {% for key in unique_key %}
+            {{ key }} as dbt_unique_key_{{ loop.index }}{{ ' ,' if not loop.last }}
+        {% endfor %}
+    {% else %}
+        {{ unique_key }} as dbt_unique_key
+    {% endif %}
 {% endmacro %}
 
 {% macro unique_key_join_on(unique_key, identifier, from_identifier) %}
-    {%- if unique_key | is_list -%}
-        {%- for key in unique_key -%}
+    {% if unique_key | is_list %}
+        {% for key in unique_key %}
             {%- set name = '.dbt_unique_key_' ~ loop.index -%}
-            {{ equals(identifier ~ name, from_identifier ~ name) }}{{ ' and ' if not loop.last }}
-        {%- endfor -%}
-    {%- else -%}{{ identifier }}.dbt_unique_key = {{ from_identifier }}.dbt_unique_key
-    {%- endif -%}
+            {{ '\n\t    ' * 3 }}{{ equals(identifier ~ name, from_identifier ~ name) }}{{ ' and' if not loop.last }}
+        {% endfor %}
+    {% else %}
+        {{ identifier }}.dbt_unique_key = {{ from_identifier }}.dbt_unique_key
+    {% endif %}
 {% endmacro %}
 
-{% macro unique_key_is_null(unique_key, identifier) -%}
-    {{ identifier }}.dbt_unique_key{{ '_1' if unique_key | is_list }} is null
-{%- endmacro %}
+{% macro unique_key_is_null(unique_key, identifier) %}
+    {{ snapshot_key(unique_key, identifier) }} is null
+    {# this line stays #}
+{% endmacro %}
 
-{% macro unique_key_is_not_null(unique_key, identifier) -%}
-    {{ identifier }}.dbt_unique_key{{ '_1' if unique_key | is_list }} is not null
+{% macro unique_key_is_not_null(unique_key, identifier) %}
+    {{ snapshot_key(unique_key, identifier) }} is not null
+    {# this line stays #}
+{% endmacro %}
+
+{# The first column tells of them all. #}
+{% macro snapshot_key(unique_key, identifier) %}
+        {{ identifier }}.dbt_unique_key{{ '_1' if unique_key | is_list }}
 {%- endmacro %}
 
 {% macro snapshot_merge_sql(target, source, insert_cols) -%}
@@ -267,15 +341,16 @@
     set {{ columns.dbt_valid_to }} = DBT_INTERNAL_SOURCE.{{ columns.dbt_valid_to }}
     from {{ source }} as DBT_INTERNAL_SOURCE
     where DBT_INTERNAL_SOURCE.{{ columns.dbt_scd_id }}::text = {{ target }}.{{ columns.dbt_scd_id }}::text
-        and DBT_INTERNAL_SOURCE.dbt_change_type::text in ('update'::text, 'delete'::text)
-        {% if current -%}
+      and DBT_INTERNAL_SOURCE.dbt_change_type::text in ('update'::text, 'delete'::text)
+      {% if current %}
         and ({{ valid_to }} = {{ current }} or {{ valid_to }} is null);
-        {%- else -%}
+      {% else %}
         and {{ valid_to }} is null;
-        {%- endif %}
+      {% endif %}
+
 
     insert into {{ target }} ({{ insert_cols | join(', ') }})
-    select {% for column in insert_cols %}DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+    select {% for column in insert_cols %}DBT_INTERNAL_SOURCE.{{ column }}{{ ',' if not loop.last }}{% endfor %}
     from {{ source }} as DBT_INTERNAL_SOURCE
     where DBT_INTERNAL_SOURCE.dbt_change_type::text = 'insert'::text;
-{%- endmacro %}
+{% endmacro %}

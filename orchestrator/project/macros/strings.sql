@@ -68,6 +68,7 @@
         {{ new_chars }}
     )
 
+
 {% endmacro %}
 
 {% macro right(string_text, length_expression) -%}
@@ -97,12 +98,13 @@
 
 {% endmacro %}
 
-{% macro postgres__split_part(string_text, delimiter_text, part_number) -%}
-    {%- if part_number < 0 -%}
-        {{ return(dbt._split_part_negative(string_text, delimiter_text, part_number)) }}
-    {%- endif -%}
-    {{ return(dbt.default__split_part(string_text, delimiter_text, part_number)) }}
-{%- endmacro %}
+{% macro postgres__split_part(string_text, delimiter_text, part_number) %}
+
+  {% set split = dbt.default__split_part if part_number >= 0 else dbt._split_part_negative %}
+    {{ split(string_text, delimiter_text, part_number) }}
+  {# the line stays #}
+
+{% endmacro %}
 
 {# From the end: the number of parts is one more than that of delimiters. #}
 {% macro _split_part_negative(string_text, delimiter_text, part_number) %}
@@ -123,7 +125,7 @@
 {%- endmacro %}
 
 {% macro postgres__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}
-    {%- if limit_num %}
+    {%- if limit_num -%}
     array_to_string(
         (array_agg(
             {{ measure }}

@@ -19,7 +19,7 @@ use crate::manifest::{Node, UniqueId};
 
 use crate::parse::nodes::{compiled_path, kind_name};
 use crate::parse::template_error;
-use crate::parse::test_arguments::{rendered_arguments, with_arguments};
+use crate::parse::test_arguments::{called_by_arguments, rendered_arguments, with_arguments};
 
 /// What a node runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Compiled {
     pub messages: Vec<Said>,
     /// The ephemeral parents.
     pub injected: Injected,
+    /// Of a unit test: the queries that stand for what it reads, and where they belong below `target/compiled`.
+    pub fixtures: Vec<(PathBuf, String)>,
     /// Macros that the node's text called: some are called only when there is something to run.
     pub macros: Vec<UniqueId>,
 }
@@ -159,6 +161,7 @@ impl<'a> Rendering<'a> {
             sql,
             path: compiled_path(self.node),
             messages: Vec::new(),
+            fixtures: Vec::new(),
             injected,
             macros: std::mem::take(&mut *lock(&self.run.called))
                 .into_iter()
@@ -182,6 +185,8 @@ impl<'a> Rendering<'a> {
         let rendered = (|| {
             if self.node.test_metadata.is_some() {
                 let arguments = rendered_arguments(shared, self.node, &scope, false)?;
+                let called = called_by_arguments(shared, self.node);
+                lock(&self.run.called).extend(called);
                 let pairs = arguments.into_iter().map(|(k, v)| (Value::from(k), v));
                 scope = with_arguments(&scope, jinja::list::dict(pairs));
             }

@@ -127,7 +127,7 @@ pub fn exposure(exposure: &Exposure, created: f64) -> Json {
         "meta": exposure.meta,
         "tags": exposure.tags,
         "config": { "enabled": true, "tags": exposure.tags, "meta": exposure.meta },
-        "unrendered_config": {},
+        "unrendered_config": exposure.unrendered_config,
         "url": exposure.url,
         "depends_on": { "macros": exposure.depends_on.macros, "nodes": exposure.depends_on.nodes },
         "refs": exposure.refs,
@@ -197,6 +197,9 @@ pub fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
         })
         .collect();
     let expect = rows(&test.expect);
+    let versions = test.versions.as_ref().map(
+        |written| json!({ "include": written.get("include"), "exclude": written.get("exclude") }),
+    );
     json!({
         "model": test.model,
         "given": given,
@@ -215,7 +218,7 @@ pub fn unit_test(test: &UnitTest, schema: &str, created: f64) -> Json {
         "checksum": notation::checksum(test),
         "schema": schema,
         "created_at": created,
-        "versions": test.versions,
+        "versions": versions,
         "version": test.version,
     })
 }

@@ -7,7 +7,7 @@ use jinja::macros::INTERNAL_PACKAGE;
 
 use crate::context::Shared;
 use crate::load::Project;
-use crate::manifest::Node;
+use crate::manifest::{Node, UniqueId};
 
 /// Built-in macros that the engine's own building stands for: whoever replaces one wants it called.
 const PIECES: [&str; 38] = [
@@ -66,6 +66,26 @@ pub(crate) fn adapter_macro<'s>(shared: &'s Shared, name: &str) -> Option<&'s Ar
 }
 
 impl Project {
+    /// Macros that running the test `node` calls, beside those of its text.
+    #[must_use]
+    pub fn called_by_run_of(&self, node: &Node) -> Vec<UniqueId> {
+        let macros = self.shared.engine.macros();
+        let of = |name: &str| {
+            let found = macros.resolve(&node.package_name, name);
+            found.map_or_else(
+                || format!("macro.{INTERNAL_PACKAGE}.{name}"),
+                |found| found.unique_id.clone(),
+            )
+        };
+        [
+            "get_limit_subquery_sql",
+            "should_store_failures",
+            "statement",
+        ]
+        .map(of)
+        .into()
+    }
+
     /// Whether the root project, the node's package, or one that `dispatch:` puts before dbt has a macro of its own in
     /// place of a built-in one.
     pub(crate) fn replaces_pieces(&self, node: &Node) -> bool {

@@ -3,6 +3,7 @@
 mod rows;
 mod scope;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jinja::functions::hex;
@@ -55,7 +56,7 @@ impl Project {
             project: self.name.clone(),
         });
         let main = rendering.render(&node.raw_code)?;
-        let mut ctes = Vec::new();
+        let (mut ctes, mut fixtures) = (Vec::new(), Vec::new());
         for at in lock(&given.used).iter() {
             let input = &given.inputs[*at];
             let fixture = &test.given[input.fixture];
@@ -66,6 +67,8 @@ impl Project {
                     fixture_sql(test, &input.name, rows, &columns)?
                 }
             };
+            let file = test.original_file_path.join(format!("{}.sql", input.name));
+            fixtures.push((Path::new(&input.package).join(file), sql.clone()));
             ctes.push(Cte {
                 id: input.cte.clone(),
                 sql: format!(" {} as (\n{sql}\n)", input.cte),
@@ -77,6 +80,7 @@ impl Project {
             sql,
             path: compiled_path(&node),
             messages: std::mem::take(&mut lock(&rendering.run.messages)),
+            fixtures,
             ..Compiled::default()
         })
     }
@@ -150,6 +154,7 @@ impl Project {
             return Ok(Input {
                 id: source.unique_id.clone(),
                 name: source.name.clone(),
+                package: source.package_name.clone(),
                 cte: cte_name(&format!("{}__{}", source.source_name, source.name)),
                 relation: Some(source.relation_name.clone()),
                 deferred: None,
@@ -182,6 +187,7 @@ impl Project {
             deferred: deferral.and_then(|there| there.relation(&id).cloned()),
             id,
             name: node.name.clone(),
+            package: node.package_name.clone(),
             cte: cte_name(&node.alias),
             relation: node.relation_name.clone(),
             fixture: at,

@@ -11,7 +11,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use indexmap::IndexMap;
-use project::manifest::{Manifest, Node, Semantic, Source, UniqueId};
+use project::manifest::{Manifest, Node, Semantic, Source, UniqueId, UnitTest};
 use project::select::written_selectors;
 use project::{Compiled, Cte, Project, rendered};
 use serde::Serialize;
@@ -66,7 +66,6 @@ pub fn write(
     let manifest = &project.manifest;
     let created = about.generated_at.timestamp_micros() as f64 / 1e6;
     let primary_keys = keys::primary(manifest);
-    let schema = &project.profile.target.schema;
     let runs_hooks = !matches!(
         about.which,
         "compile" | "generate" | "parse" | "list" | "run-operation" | "freshness"
@@ -129,7 +128,7 @@ pub fn write(
         document.entries("saved_queries", &manifest.saved_queries, semantic)?;
         document.entries("semantic_models", &manifest.semantic_models, semantic)?;
         document.entries("unit_tests", &manifest.unit_tests, |test| {
-            rendered::unit_test(test, schema, created)
+            rendered::unit_test(test, schema_of(project, test), created)
         })?;
         document.value("functions", &json!({}))?;
         document.end()
@@ -152,6 +151,13 @@ fn of_node<'a>(
         created,
         first_hook: 1,
     }
+}
+
+/// Where the model is built that `test` tests.
+fn schema_of<'a>(project: &'a Project, test: &UnitTest) -> &'a str {
+    let model = test.depends_on.nodes.first();
+    let model = model.and_then(|id| project.manifest.nodes.get(id));
+    model.map_or(&project.profile.target.schema, |model| &model.schema)
 }
 
 /// Tests whose target is not there.
@@ -207,7 +213,7 @@ impl<'a> Things<'a> {
             return Some(rendered::exposure(exposure, 0.0));
         }
         if let Some(test) = manifest.unit_tests.get(id) {
-            let schema = &self.project.profile.target.schema;
+            let schema = schema_of(self.project, test);
             return Some(rendered::unit_test(test, schema, 0.0));
         }
         let semantics = [
@@ -251,7 +257,7 @@ fn edges(project: &Project) -> (Edges<'_>, Edges<'_>) {
                 .map(|(id, exposure)| (id, exposure.depends_on.nodes.as_slice())),
         )
         .chain(manifest.sources.keys().map(|id| (id, [].as_slice())))
-        .chain(manifest.untargeted.iter().map(|id| (id, [].as_slice())))
+        .chain(untargeted(manifest).map(|(id, node)| (id, node.depends_on.nodes.as_slice())))
         .chain(
             manifest
                 .unit_tests

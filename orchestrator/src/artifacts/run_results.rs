@@ -194,9 +194,15 @@ pub fn status(node: &PlannedNode, report: &Report) -> &'static str {
 /// What dbt-postgres reports of a statement: the command tag taken apart.
 fn response(node: &PlannedNode, report: &Report) -> Json {
     if matches!(node.resource_type, "test" | "unit_test") {
-        // every test asks for one row of counts
+        // every data test asks for one row of counts, a unit test for the rows of both sides
+        let rows = match node.resource_type {
+            "unit_test" => report.rows.unwrap_or(1),
+            _ => 1,
+        };
         return match report.failures {
-            Some(_) => json!({ "_message": "SELECT 1", "code": "SELECT", "rows_affected": 1 }),
+            Some(_) => {
+                json!({ "_message": format!("SELECT {rows}"), "code": "SELECT", "rows_affected": rows })
+            }
             None => json!({}),
         };
     }

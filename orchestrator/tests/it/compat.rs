@@ -263,6 +263,16 @@ fn snapshots() {
 }
 
 #[test]
+fn calls_of_built_in_macros() {
+    assert_snapshot!("compat_calls", differences("calls"));
+}
+
+#[test]
+fn what_needs_what() {
+    assert_snapshot!("compat_needs", differences("needs"));
+}
+
+#[test]
 fn unit_tests() {
     assert_snapshot!("compat_units", differences("units"));
 }

@@ -50,7 +50,7 @@ pub fn unit_test(
             OutcomeKind::Pass
         },
         message: if failed { "FAIL 1" } else { "PASS" }.to_owned(),
-        rows: None,
+        rows: u64::try_from(answer.rows.len()).ok(),
         failures: Some(i64::from(failed)),
         explanation: found.map(|table| format!("\n\nactual differs from expected:\n\n{table}\n")),
         run_sql: sql,

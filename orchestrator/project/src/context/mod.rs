@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use indexmap::{IndexMap, IndexSet};
 use jinja::functions::function;
 use jinja::{Engine, Root, Scope, json};
+use minijinja::State;
 use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
@@ -98,6 +99,8 @@ pub(crate) struct Capture {
     pub(crate) refs: Mutex<Vec<RefArgs>>,
     pub(crate) sources: Mutex<Vec<Vec<String>>>,
     pub(crate) config: Mutex<Raw>,
+    /// Macros that the text calls and that the rendering does not tell of.
+    pub(crate) called: Mutex<IndexSet<UniqueId>>,
     /// Keys of it that are lists and were written as one value, by the first call.
     pub(crate) bare: Mutex<Vec<String>>,
     /// What it says to the person.
@@ -207,6 +210,21 @@ impl NodeScope {
                 },
                 None,
             ),
+        }
+    }
+
+    /// Notes macros that are called where a template stands: only what the node's own text calls is the node's.
+    pub(crate) fn note_called(
+        &self,
+        state: &State<'_, '_>,
+        called: impl IntoIterator<Item = UniqueId>,
+    ) {
+        let noted = match &self.mode {
+            Mode::Parse(capture) => &capture.called,
+            Mode::Compile(run) => &run.called,
+        };
+        if state.name() == self.node.unique_id {
+            lock(noted).extend(called);
         }
     }
 

@@ -104,7 +104,8 @@ impl NodeScope {
 /// `run_query(sql)`: the rows, or anything while parsing.
 pub(crate) fn run_query(scope: &NodeScope) -> Value {
     let scope = scope.clone();
-    function("run_query", move |_, arguments| {
+    function("run_query", move |state, arguments| {
+        scope.note_called(state, ["macro.dbt.run_query".to_owned()]);
         let found = scope.execute(&arguments.text(0, "sql")?, Transaction::Implicit)?;
         Ok(found.map_or_else(anything, |found| table::value(&found.table, &scope)))
     })
@@ -119,6 +120,7 @@ fn present(value: Option<Value>) -> Option<Value> {
 pub(crate) fn statement(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("statement", move |state: &mut State<'_, '_>, arguments| {
+        scope.note_called(state, ["macro.dbt.statement".to_owned()]);
         let name = present(arguments.get(0, "name"));
         let caller = arguments.required(usize::MAX, "caller")?;
         let sql = caller.call(state, &[])?;

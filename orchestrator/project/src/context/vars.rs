@@ -51,10 +51,10 @@ impl Object for Var {
         ObjectRepr::Plain
     }
 
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let arguments = Arguments::of(args);
         let name = arguments.text(0, "var_name")?;
-        self.0.var(&name, arguments.get(1, "default"))
+        self.0.var(state, &name, arguments.get(1, "default"))
     }
 
     fn call_method(
@@ -73,7 +73,13 @@ impl Object for Var {
 }
 
 impl NodeScope {
-    fn var(&self, name: &str, default: Option<Value>) -> Result<Value, Error> {
+    /// A text may be a template; the macros it calls are called where the variable stands.
+    fn var(
+        &self,
+        state: &State<'_, '_>,
+        name: &str,
+        default: Option<Value>,
+    ) -> Result<Value, Error> {
         let package = &self.node.package_name;
         match (find(&self.shared, package, name), default) {
             (Some(Json::String(text)), _) if text.contains("{{") => {
@@ -85,9 +91,9 @@ impl NodeScope {
                     forgiving: self.run().is_none(),
                 };
                 let rendered = self.shared.engine.render(&request);
-                rendered
-                    .map(|rendered| Value::from(rendered.text))
-                    .map_err(|error| jinja::raise(error.message))
+                let rendered = rendered.map_err(|error| jinja::raise(error.message))?;
+                self.note_called(state, rendered.macros);
+                Ok(Value::from(rendered.text))
             }
             (Some(value), _) => Ok(json::to_value(value)),
             (None, Some(default)) => Ok(default),

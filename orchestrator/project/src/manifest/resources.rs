@@ -187,6 +187,9 @@ pub struct Exposure {
     pub maturity: Option<String>,
     /// Free metadata.
     pub meta: IndexMap<String, Json>,
+    /// Its configuration as written, without what stands beside `config`.
+    #[serde(default)]
+    pub unrendered_config: IndexMap<String, Json>,
     /// Tags.
     pub tags: Vec<String>,
     /// Names of the metrics it uses.

@@ -42,26 +42,26 @@ pub(crate) fn parse(
                 .collect();
             let named = references(shared, &node)?;
             let config = entry.mapping("config")?;
-            let mut tags = texts(entry.map.get("tags"));
-            tags.extend(texts(config.get("tags")));
-            let mut meta = entry.mapping("meta")?;
-            if let Some(Json::Object(more)) = config.get("meta") {
-                meta.extend(more.clone());
-            }
             let tree = package.configure("exposures", &fqn, &config, &Raw::new());
             if tree.get("enabled") == Some(&Json::Bool(false)) {
                 continue;
             }
-            // its own tags replace those of the project's file
-            if tags.is_empty() {
-                tags = texts(tree.get("tags"));
+            // below `config` its own replace those of the project's file; what stands beside `config` adds to them
+            let chosen = |key: &str| config.get(key).or_else(|| tree.get(key));
+            let mut tags = texts(entry.map.get("tags"));
+            tags.extend(texts(chosen("tags")));
+            tags.sort();
+            tags.dedup();
+            let mut meta = entry.mapping("meta")?;
+            if let Some(Json::Object(more)) = chosen("meta") {
+                meta.extend(more.clone());
             }
             found.push(Exposure {
                 unique_id: format!("exposure.{}.{name}", package.name()),
                 name,
                 package_name: package.name().to_owned(),
                 original_file_path: file.path.clone(),
-                fqn,
+                fqn: fqn.clone(),
                 r#type: entry.text("type")?.unwrap_or_default(),
                 owner: entry.map.get("owner").cloned().unwrap_or(Json::Null),
                 description: entry.text("description")?.unwrap_or_default(),
@@ -69,6 +69,10 @@ pub(crate) fn parse(
                 label: entry.text("label")?,
                 maturity: entry.text("maturity")?,
                 meta: meta.into_iter().collect(),
+                unrendered_config: package
+                    .topmost("exposures", &fqn, &config, &Raw::new())
+                    .into_iter()
+                    .collect(),
                 tags,
                 refs: named.refs,
                 source_refs: named.sources,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jinja::macros::INTERNAL_PACKAGE;
 use jinja::{Macro, Request};
 use minijinja::value::Value;
@@ -12,11 +12,11 @@ use crate::config::Raw;
 use crate::context::Shared;
 use crate::context::yaml_scope::{YamlScope, render};
 use crate::error::Error;
-use crate::manifest::{Node, RefArgs, ResourceType, TestMetadata, version_text};
+use crate::manifest::{Node, RefArgs, ResourceType, TestMetadata, UniqueId, version_text};
 use crate::parse::nodes::{draft, finish};
 use crate::parse::properties::Patch;
 use crate::parse::test_arguments::{
-    name_and_arguments, raw_code, rendered_arguments, with_arguments,
+    called_by_arguments, name_and_arguments, raw_code, rendered_arguments, with_arguments,
 };
 use crate::parse::test_names::{id_hash, python_text, synthesized};
 use crate::parse::{Found, Package, capture, template_error};
@@ -283,8 +283,13 @@ impl Tests<'_> {
         found.config = config;
         crate::config::merge(&mut found.config, captured);
         let own = called.unique_id.clone();
-        found.macros.retain(|id| *id != own);
-        found.macros.insert(0, own);
+        let called = called_by_arguments(self.shared, node);
+        let all: IndexSet<UniqueId> = [own]
+            .into_iter()
+            .chain(called)
+            .chain(found.macros)
+            .collect();
+        found.macros = all.into_iter().collect();
         Ok(found)
     }
 }

@@ -146,7 +146,12 @@ pub(crate) fn capture(
         scope: Arc::clone(&scope),
         forgiving: true,
     };
-    let macros = work(&request, Arc::clone(&scope))?;
+    let mut macros = work(&request, Arc::clone(&scope))?;
+    for id in std::mem::take(&mut *lock(&capture.called)) {
+        if !macros.contains(&id) {
+            macros.push(id);
+        }
+    }
     let said = std::mem::take(&mut *lock(&capture.said));
     if !said.is_empty() {
         let of_file = |said| (node.original_file_path.clone(), said);

@@ -82,8 +82,9 @@ impl Asker<'_> {
                 // a package may carry tests of models that only some databases have
                 Found::Nothing if self.subject.starts_with("Test") => {
                     disabled = true;
+                    let package = wanted.package.as_deref().unwrap_or_default();
                     missing.push(format!(
-                        "{} ({}) depends on a node named '{name}' which was not found",
+                        "{} ({}) depends on a node named '{name}' in package '{package}' which was not found",
                         self.subject,
                         self.path.display()
                     ));
@@ -141,7 +142,7 @@ pub(crate) fn without_spaces(
 }
 
 /// Sets `depends_on.nodes` everywhere. Tests of disabled nodes become disabled, and so do those of nodes that are
-/// not there, with a warning.
+/// not there, with a warning; what else they name they keep.
 pub(crate) fn dependencies(
     manifest: &mut Manifest,
     lookup: &Lookup,
@@ -150,11 +151,22 @@ pub(crate) fn dependencies(
     let project = manifest.project_name.clone();
     let mut gone = Vec::new();
     let mut warnings = Vec::new();
-    let groups: HashMap<UniqueId, String> = manifest
-        .nodes
-        .values()
+    let all = manifest.nodes.values().chain(manifest.disabled.values());
+    let groups: HashMap<UniqueId, String> = all
         .filter_map(|node| Some((node.unique_id.clone(), node.group.clone()?)))
         .collect();
+    let off = manifest.disabled.values();
+    let off: HashMap<String, UniqueId> = off
+        .filter(|node| referable(node.resource_type))
+        .map(|node| (node.name.clone(), node.unique_id.clone()))
+        .collect();
+    let attach = |node: &mut Node| {
+        if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
+            node.attached_node = attached(node, lookup, &off, &project);
+            let attached = node.attached_node.as_ref();
+            node.group = attached.and_then(|id| groups.get(id)).cloned();
+        }
+    };
     for node in manifest.nodes.values_mut() {
         let asker = Asker {
             subject: format!("{} '{}'", label(node.resource_type), node.unique_id),
@@ -166,23 +178,11 @@ pub(crate) fn dependencies(
         warnings.extend(found.missing);
         if found.disabled {
             gone.push(node.unique_id.clone());
-            continue;
-        }
-        if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
-            node.attached_node = attached(node, lookup, &project);
-            node.group = node
-                .attached_node
-                .as_ref()
-                .and_then(|id| groups.get(id))
-                .cloned();
         }
         node.depends_on.nodes = found.ids;
+        attach(node);
     }
-    for node in manifest.disabled.values_mut() {
-        if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
-            node.attached_node = attached(node, lookup, &project);
-        }
-    }
+    manifest.disabled.values_mut().for_each(attach);
     for id in gone {
         if let Some(mut node) = manifest.nodes.shift_remove(&id) {
             node.config.enabled = false;
@@ -223,12 +223,18 @@ pub(crate) fn dependencies(
     Ok(warnings)
 }
 
-/// The node a generic test stands on: the one its `model` argument names.
-fn attached(node: &Node, lookup: &Lookup, project: &str) -> Option<UniqueId> {
+/// The node a generic test stands on: the one its `model` argument names, switched on or `off`.
+fn attached(
+    node: &Node,
+    lookup: &Lookup,
+    off: &HashMap<String, UniqueId>,
+    project: &str,
+) -> Option<UniqueId> {
     let wanted = attached_ref(node)?;
     match lookup.find_ref(project, &node.package_name, &wanted) {
         Found::Node(id) => Some(id),
-        Found::Disabled | Found::Nothing => None,
+        Found::Disabled => off.get(&wanted.name).cloned(),
+        Found::Nothing => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jinja::calls::Call;
 use jinja::{Request, Scope};
 use minijinja::value::Value;
 use serde_json::Value as Json;
@@ -10,7 +11,7 @@ use serde_json::Value as Json;
 use crate::config::Raw;
 use crate::context::Shared;
 use crate::context::yaml_scope::native_value;
-use crate::manifest::Node;
+use crate::manifest::{Node, UniqueId};
 use crate::parse::test_names::python_text;
 use crate::yaml;
 
@@ -118,6 +119,35 @@ pub(crate) fn rendered_arguments(
         rendered.insert(name.clone(), value);
     }
     Ok(rendered)
+}
+
+/// Macros that the arguments call, in their order. `get_where_subquery`, around the test's node, is one.
+pub(crate) fn called_by_arguments(shared: &Shared, node: &Node) -> Vec<UniqueId> {
+    let macros = shared.engine.macros();
+    let mut found = Vec::new();
+    let mut open: Vec<&Json> = match &node.test_metadata {
+        Some(metadata) => metadata.kwargs.values().rev().collect(),
+        None => Vec::new(),
+    };
+    while let Some(value) = open.pop() {
+        match value {
+            Json::String(text) => {
+                let call = looks_like_call(text).then(|| format!("{{{{ {text} }}}}"));
+                for call in jinja::calls::calls(call.as_deref().unwrap_or(text)) {
+                    let called = match &call {
+                        Call::Plain(name) => macros.resolve(&node.package_name, name),
+                        Call::Of(package, name) => macros.in_package(package, name),
+                        Call::Dispatch(..) => None,
+                    };
+                    found.extend(called.map(|called| called.unique_id.clone()));
+                }
+            }
+            Json::Array(items) => open.extend(items.iter().rev()),
+            Json::Object(pairs) => open.extend(pairs.values().collect::<Vec<_>>().iter().rev()),
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
+    found
 }
 
 fn argument(

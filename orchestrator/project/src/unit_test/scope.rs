@@ -21,6 +21,7 @@ pub(super) struct Input {
     /// Node or source.
     pub(super) id: String,
     pub(super) name: String,
+    pub(super) package: String,
     pub(super) cte: String,
     /// Where the types of its columns are looked up.
     pub(super) relation: Option<RelationName>,

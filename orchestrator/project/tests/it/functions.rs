@@ -20,11 +20,11 @@ fn dates() {
     );
     assert_eq!(
         words("dbt.datediff('a', 'b', 'hour')"),
-        "(((b)::date - (a)::date) * 24 + date_part('hour', (b)::timestamp) - date_part('hour', (a)::timestamp))"
+        "( ((b)::date - (a)::date) * 24 + date_part('hour', (b)::timestamp) - date_part('hour', (a)::timestamp))"
     );
     assert_eq!(
         words("dbt.datediff('a', 'b', 'quarter')"),
-        "((date_part('year', (b)::date) - date_part('year', (a)::date)) * 4 + date_part('quarter', (b)::date) - \
+        "( (date_part('year', (b)::date) - date_part('year', (a)::date)) * 4 + date_part('quarter', (b)::date) - \
          date_part('quarter', (a)::date))"
     );
     assert_eq!(

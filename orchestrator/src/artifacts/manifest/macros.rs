@@ -106,6 +106,15 @@ impl<'a> Names<'a> {
                 found.unique_id.as_str(),
             )
         });
+        // what is a macro of dbt's own and none here
+        let built_in = [
+            ("run_query", "macro.dbt.run_query"),
+            ("statement", "macro.dbt.statement"),
+        ];
+        let by_package = built_in
+            .map(|(name, id)| (("dbt", name), id))
+            .into_iter()
+            .chain(by_package);
         let project = manifest.project_name.as_str();
         let rank = |found: &Macro| match found.package_name.as_str() {
             "dbt" => 0,
@@ -115,9 +124,10 @@ impl<'a> Names<'a> {
         };
         let mut all: Vec<&Macro> = manifest.macros.values().collect();
         all.sort_by_key(|found| rank(found));
-        let by_name = all
+        let others = all
             .into_iter()
             .map(|found| (found.name.as_str(), found.unique_id.as_str()));
+        let by_name = built_in.into_iter().chain(others);
         Self {
             project,
             by_package: by_package.collect(),

@@ -262,14 +262,22 @@ fn file_key(project: &Project, node: &Node) -> Option<String> {
     {
         return Some(format!("sources.{}", source.first()?));
     }
-    let attached = project.manifest.nodes.get(node.attached_node.as_ref()?);
-    let section = match attached?.resource_type {
+    let manifest = &project.manifest;
+    let attached = node.attached_node.as_ref();
+    let attached =
+        attached.and_then(|id| manifest.nodes.get(id).or_else(|| manifest.disabled.get(id)));
+    let Some(attached) = attached else {
+        // what a property file names and what is nowhere
+        let target = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
+        return Some(format!("models.{}", target.split('\'').nth(1)?));
+    };
+    let section = match attached.resource_type {
         ResourceType::Seed => "seeds",
         ResourceType::Snapshot => "snapshots",
         ResourceType::Analysis => "analyses",
         _ => "models",
     };
-    Some(format!("{section}.{}", attached?.name))
+    Some(format!("{section}.{}", attached.name))
 }
 
 /// Position among the hooks of its kind, from 0.

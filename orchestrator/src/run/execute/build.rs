@@ -111,6 +111,10 @@ impl Build<'_> {
             report.compiled_sql = Some(Arc::from(compiled.sql));
             report.injected = Some(Arc::new(compiled.injected));
             report.macros = compiled.macros;
+            if planned.resource_type == "test" {
+                let project = &worker.prepared.project;
+                report.macros.extend(project.called_by_run_of(node));
+            }
         }
         Ok(report)
     }

@@ -26,6 +26,9 @@ impl Build<'_> {
             .map_err(|error| Failure::of_project(planned, &error))?;
         let (file, shown) = worker.file("compiled", &compiled.path);
         write(&file, &compiled.sql);
+        for (path, sql) in &compiled.fixtures {
+            write(&worker.file("compiled", path).0, sql);
+        }
         self.said.add(compiled.messages.iter().cloned());
         let compile_ended = worker.clock.now();
 

@@ -13,7 +13,7 @@ const VOLATILE: [&str; 5] = [
     "supported_languages",
 ];
 
-/// What comes with the engine: compared by what it does.
+/// What comes with the engine: compared by what it does, and by who needs it.
 fn built_in(text: &str) -> bool {
     ["macro.dbt.", "macro.dbt_postgres.", "doc.dbt."]
         .iter()
@@ -29,11 +29,7 @@ pub(super) fn clean(bed: &Bed, value: &Json) -> Json {
             .map(|(key, entry)| (key.clone(), clean(bed, entry)))
             .collect::<Map<_, _>>()
             .into(),
-        Json::Array(entries) => entries
-            .iter()
-            .filter(|entry| !entry.as_str().is_some_and(built_in))
-            .map(|entry| clean(bed, entry))
-            .collect(),
+        Json::Array(entries) => entries.iter().map(|entry| clean(bed, entry)).collect(),
         Json::String(text) => bed.anonymous(text).into(),
         other => other.clone(),
     }

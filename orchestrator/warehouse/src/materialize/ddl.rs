@@ -47,7 +47,7 @@ pub(crate) fn create_temporary(name: &str, sql: &str, config: &NodeConfig) -> St
 fn create_as(what: &str, options: &str, sql: &str, config: &NodeConfig) -> String {
     let header = header(config);
     format!(
-        "\n  {header}\n    \n\n  create {what}{options}\n  \n  \n    as\n  \n  (\n    {sql}\n  );\n  "
+        "\n  \n    {header}\n\n  create {what}{options}\n  \n  \n    as\n  \n  (\n    {sql}\n  );\n  "
     )
 }
 

@@ -85,7 +85,7 @@ fn wrong_form(target: &RelationName, what: &str) -> Error {
 /// No table yet: nobody can see one before the commit, so it gets its name at once.
 async fn first(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Error> {
     let config = &work.node.config;
-    let run_sql = create_table(target, &work.compiled.sql, config);
+    let run_sql = wrapped(&create_table(target, &work.compiled.sql, config));
     let rows = work.main(&run_sql).await?.affected();
     for index in &config.indexes {
         work.lease.run(&create_index(target, index)).await?;
@@ -97,6 +97,11 @@ async fn first(work: &mut Work<'_>, target: &RelationName) -> Result<Outcome, Er
         Some(rows),
         run_sql,
     ))
+}
+
+/// The text of a statement that creates the table, as the template of an incremental model lays it out.
+pub(crate) fn wrapped(create: &str) -> String {
+    format!("\n      {create}\n  ")
 }
 
 /// New rows into an existing plain table.

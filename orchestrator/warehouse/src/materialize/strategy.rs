@@ -72,13 +72,17 @@ impl Upsert<'_> {
             return format!("\n      \n\n    {insert}\n  ");
         }
         let (target, source) = (self.target, quote(self.source));
-        let predicates: String = self
+        let mut predicates: String = self
             .predicates
             .iter()
-            .map(|p| format!("\n                and {p}"))
+            .map(|p| format!("\n            \n                and {p}"))
             .collect();
+        if !predicates.is_empty() {
+            predicates.push_str("\n            ");
+        }
+        let lead = if self.has_one_key() { "\n        " } else { "" }.repeat(2);
         format!(
-            "\n      \n        \n        \n        delete from {target} as DBT_INTERNAL_DEST\n        \
+            "\n      {lead}\n        delete from {target} as DBT_INTERNAL_DEST\n        \
              where ({keys}) in (\n            select distinct {keys}\n            \
              from {source} as DBT_INTERNAL_SOURCE\n        ){predicates};\n\n    \n\n    {insert}\n  "
         )
@@ -89,13 +93,7 @@ impl Upsert<'_> {
         let mut on = self.predicates.clone();
         if keys.is_empty() {
             on.push("FALSE".to_owned());
-        } else if self
-            .node
-            .config
-            .raw
-            .get("unique_key")
-            .is_some_and(Value::is_string)
-        {
+        } else if self.has_one_key() {
             on.extend(
                 keys.iter()
                     .map(|k| format!("(DBT_INTERNAL_SOURCE.{k} = DBT_INTERNAL_DEST.{k})")),
@@ -123,11 +121,34 @@ impl Upsert<'_> {
                 set.join(",")
             )
         };
+        let lead = self.lead_of_merge();
         format!(
-            "\n      -- back compat for old kwarg name\n  \n\n    merge into {target} as DBT_INTERNAL_DEST\n        \
+            "\n      -- back compat for old kwarg name\n  \n  {lead}\n\n    \n\n    merge into {target} as DBT_INTERNAL_DEST\n        \
              using {source} as DBT_INTERNAL_SOURCE\n        on ({on})\n\n    \n    {update}\n\n    \
              when not matched then insert\n        ({columns})\n    values\n        ({columns})\n\n\n  "
         )
+    }
+
+    /// The key is written as a text, not as a list.
+    fn has_one_key(&self) -> bool {
+        let key = self.node.config.raw.get("unique_key");
+        key.is_some_and(Value::is_string)
+    }
+
+    /// The blank lines before it: the server counts lines, and people are told of them.
+    fn lead_of_merge(&self) -> String {
+        let keys = &self.node.config.unique_key;
+        let mut indents = vec![8];
+        if !keys.is_empty() && self.has_one_key() {
+            indents.extend([12, 12, 12, 12, 8]);
+        } else if !keys.is_empty() {
+            indents.push(12);
+            indents.extend([16, 16, 12].repeat(keys.len()));
+            indents.push(8);
+        }
+        indents.push(4);
+        let lines = indents.iter().map(|indent| format!("\n{:indent$}", ""));
+        lines.collect()
     }
 
     fn update_columns(&self) -> Vec<String> {

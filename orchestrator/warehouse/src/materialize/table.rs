@@ -8,7 +8,7 @@ use crate::catalog::Found;
 use crate::error::Error;
 use crate::materialize::node::Work;
 use crate::materialize::swap::Swap;
-use crate::materialize::{create_index, create_table};
+use crate::materialize::{create_index, create_table, incremental};
 use crate::names;
 use crate::outcome::Outcome;
 
@@ -43,7 +43,10 @@ pub(crate) async fn replace(
     work.drop_leftover(found, &intermediate).await?;
     work.drop_leftover(found, &backup).await?;
     let node = work.node;
-    let run_sql = create_table(&intermediate, &work.compiled.sql, &node.config);
+    let mut run_sql = create_table(&intermediate, &work.compiled.sql, &node.config);
+    if node.config.materialized == "incremental" {
+        run_sql = incremental::wrapped(&run_sql);
+    }
     let rows = work.main(&run_sql).await?.affected();
     for index in &node.config.indexes {
         work.lease.run(&create_index(&intermediate, index)).await?;

@@ -1,0 +1,12 @@
+{# Series of numbers and days; their length is asked of the database. The brackets show the blanks at either end. #}
+[{{ date_spine("day", "to_date('2020-01-01', 'YYYY-MM-DD')", "to_date('2020-01-05', 'YYYY-MM-DD')") }}]
+[{{ dbt.date_spine(datepart='month', start_date="cast('2020-01-01' as date)", end_date="cast('2021-01-01' as date)") }}]
+[{{ get_intervals_between("'2020-01-01'::date","'2020-02-01'::date",'week') }}]
+[{{ dbt.get_intervals_between(start_date="'2020-01-01'::date",datepart='day',end_date="'2020-02-01'::date") + 1 }}]
+[{{ generate_series(1) }}]
+[{{ generate_series(2) }}]
+[{{ dbt.generate_series(upper_bound=9) }}]
+[{{ get_powers_of_two(1) }}]
+[{{ get_powers_of_two(2) }}]
+[{{ dbt.get_powers_of_two(1025) }}]
+[{{ get_powers_of_two(upper_bound=8) }}]

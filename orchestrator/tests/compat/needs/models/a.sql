@@ -1,0 +1,1 @@
+select {{ var("v") }} as a, {{ var("plain") }} as b

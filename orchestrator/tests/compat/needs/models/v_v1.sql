@@ -1,0 +1,1 @@
+{{ config(schema='marts') }} select * from {{ ref('given') }} join {{ source('raw', 'tbl') }} using (id)

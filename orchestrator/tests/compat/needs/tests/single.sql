@@ -1,0 +1,1 @@
+select * from {{ ref("a") }} where a is null and {{ m1() }} = 1
