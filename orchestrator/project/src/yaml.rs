@@ -46,6 +46,26 @@ pub fn line_of_name(text: &str, wanted: &str) -> usize {
         .map_or(0, |index| index + 1)
 }
 
+/// The first line below the top-level key `key` that says `name: wanted`; 0 when none does.
+#[must_use]
+pub fn line_of_name_below(text: &str, key: &str, wanted: &str) -> usize {
+    let is_key = |line: &str| {
+        line.strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with(':'))
+    };
+    let start = text.lines().position(is_key).unwrap_or(0);
+    let named = |line: &str| {
+        let inline = line.trim_start().trim_start_matches("- ");
+        let inline = inline.trim_start().strip_prefix('{').unwrap_or(inline);
+        let value = value_of(inline, "name");
+        value
+            .and_then(|value| value.split([',', '}']).next())
+            .is_some_and(|value| value.trim().trim_matches(['"', '\'']) == wanted)
+    };
+    let found = text.lines().skip(start).position(named);
+    found.map_or(0, |index| start + index + 1)
+}
+
 /// The first line of every `name: …` of a file.
 #[must_use]
 pub fn lines_of_names(text: &str) -> HashMap<String, usize> {

@@ -10,6 +10,7 @@ use super::Assembly;
 use crate::context::lock;
 use crate::error::{Error, Location};
 use crate::manifest::{DocBlock, UniqueId};
+use crate::semantic::Body;
 
 impl Assembly<'_> {
     /// Renders `doc()` in descriptions.
@@ -104,6 +105,21 @@ impl Assembly<'_> {
             let texts = arguments.map(|argument| &mut argument.description);
             for text in texts.chain([&mut properties.description]) {
                 render(text, &found.package_name, &path, &mut Vec::new())?;
+            }
+        }
+        let semantics = [
+            &mut manifest.metrics,
+            &mut manifest.semantic_models,
+            &mut manifest.saved_queries,
+        ];
+        for thing in semantics.into_iter().flat_map(|all| all.values_mut()) {
+            let path = thing.original_file_path.clone();
+            let parts = match &mut thing.body {
+                Body::Model(model) => model.descriptions().collect(),
+                Body::Metric(_) | Body::Query(_) => Vec::new(),
+            };
+            for text in parts.into_iter().chain(&mut thing.description) {
+                render(text, &thing.package_name, &path, &mut Vec::new())?;
             }
         }
         for exposure in manifest.exposures.values_mut() {

@@ -232,7 +232,7 @@ fn attached(node: &Node, lookup: &Lookup, project: &str) -> Option<UniqueId> {
     }
 }
 
-fn label(kind: ResourceType) -> &'static str {
+pub(crate) fn label(kind: ResourceType) -> &'static str {
     match kind {
         ResourceType::Model => "Model",
         ResourceType::Test => "Test",
