@@ -303,7 +303,10 @@ fn group_map(project: &Project) -> Edges<'_> {
     let semantics = semantics.into_iter().flatten();
     let semantics = semantics.map(|(id, thing)| (id, &thing.group));
     for (id, group) in nodes.chain(semantics) {
-        if let Some(members) = group.as_ref().and_then(|name| groups.get_mut(name.as_str())) {
+        if let Some(members) = group
+            .as_ref()
+            .and_then(|name| groups.get_mut(name.as_str()))
+        {
             members.push(id);
         }
     }

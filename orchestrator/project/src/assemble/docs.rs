@@ -7,7 +7,8 @@ use jinja::{Request, Scope};
 use minijinja::value::Value;
 
 use super::Assembly;
-use crate::context::lock;
+use crate::context::yaml_scope::YamlScope;
+use crate::context::{lock, vars};
 use crate::error::{Error, Location};
 use crate::manifest::{DocBlock, UniqueId};
 use crate::semantic::Body;
@@ -27,7 +28,12 @@ impl Assembly<'_> {
                 if !text.contains("{{") {
                     return Ok(());
                 }
+                let yaml = YamlScope {
+                    vars: vars::all(self.shared, package),
+                    ..self.yaml.clone()
+                };
                 let scope = Arc::new(DocScope {
+                    yaml,
                     docs: Arc::clone(&docs),
                     package: package.to_owned(),
                     root: self.shared.project_name.clone(),
@@ -139,6 +145,8 @@ impl Assembly<'_> {
 /// `doc('name')` and `doc('package', 'name')`.
 #[derive(Debug)]
 struct DocScope {
+    /// What other values of property files see.
+    yaml: YamlScope,
     docs: Arc<HashMap<(String, String), DocBlock>>,
     package: String,
     root: String,
@@ -147,9 +155,9 @@ struct DocScope {
 }
 
 impl Scope for DocScope {
-    fn variable(&self, _root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
+    fn variable(&self, root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
         if name != "doc" {
-            return None;
+            return self.yaml.variable(root, name);
         }
         let (docs, own, root) = (
             Arc::clone(&self.docs),

@@ -139,6 +139,18 @@ impl Settings {
         Self { config, unrendered }
     }
 
+    /// What of it is no value that its key may have.
+    fn refusal(&self) -> Option<String> {
+        let sound = |key: &str, value: &Json| match key {
+            "enabled" => value.is_boolean(),
+            "group" => value.is_string() || value.is_null(),
+            "meta" => value.is_object(),
+            _ => true,
+        };
+        let wrong = self.config.iter().find(|(key, value)| !sound(key, value));
+        wrong.map(|(key, value)| format!("config '{key}': unexpected {}", crate::yaml::kind(value)))
+    }
+
     fn group(&self) -> Option<String> {
         let group = self.config.get("group").and_then(Json::as_str);
         group.map(str::to_owned)
@@ -197,6 +209,9 @@ impl Reading<'_> {
         fqn.extend(file.folders.iter().cloned());
         fqn.push(name.clone());
         let settings = Settings::of(package, kind, &fqn, &entry.mapping("config")?);
+        if let Some(message) = settings.refusal() {
+            return Err(self.wrong(kind, &message));
+        }
         let mut refs = Vec::new();
         let mut tags = texts(entry.map.get("tags"));
         let mut description = entry.text("description")?;

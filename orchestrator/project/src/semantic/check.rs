@@ -46,6 +46,12 @@ impl<'m> Spine<'m> {
         })
     }
 
+    /// Where it is declared.
+    fn location(&self) -> Location {
+        let node = self.node;
+        Location::file(node.patch_path.as_ref().unwrap_or(&node.original_file_path))
+    }
+
     /// As the semantic layer reads it.
     pub(super) fn json(&self) -> Json {
         json!({
@@ -53,7 +59,7 @@ impl<'m> Spine<'m> {
                 "alias": self.node.alias,
                 "schema_name": self.node.schema,
                 "database": self.node.database,
-                "relation_name": relation_name(self.node),
+                "relation_name": self.node.relation_name.as_ref().map(ToString::to_string),
             },
             "primary_column": {
                 "name": self.spine.standard_granularity_column,
@@ -74,15 +80,8 @@ impl<'m> Spine<'m> {
     pub(super) fn legacy(manifest: &Manifest) -> Option<Json> {
         let node = Self::legacy_model(manifest).filter(|node| node.time_spine.is_none())?;
         Some(json!({
-            "location": relation_name(node), "column_name": "date_day", "grain": Granularity::Day,
+            "location": node.relation_name.as_ref().map(ToString::to_string), "column_name": "date_day", "grain": Granularity::Day,
         }))
-    }
-}
-
-fn relation_name(node: &Node) -> String {
-    match &node.relation_name {
-        Some(name) => name.to_string(),
-        None => format!("{}.{}.{}", node.database, node.schema, node.alias),
     }
 }
 
@@ -105,9 +104,13 @@ struct Report {
 impl Report {
     /// `thing` breaks a rule.
     fn wrong(&mut self, thing: &Semantic, message: impl Into<String>) {
+        self.at(thing.location(), message);
+    }
+
+    fn at(&mut self, location: Location, message: impl Into<String>) {
         self.issues.push(Issue {
             message: message.into(),
-            location: thing.location(),
+            location,
             part: None,
         });
     }
@@ -203,12 +206,42 @@ impl<'m> Sight<'m> {
     }
 }
 
+/// Refuses what is read of models that are built nowhere.
+fn built(sight: &Sight<'_>) -> Result<(), Error> {
+    let refusal = |location: Location, message: String| Error::Config {
+        location: Some(location),
+        message,
+        hint: Some("materialize the model as a view or a table".to_owned()),
+    };
+    for spine in &sight.spines {
+        if spine.node.relation_name.is_none() {
+            let message = format!(
+                "model '{}' is ephemeral, and no time spine",
+                spine.node.name
+            );
+            return Err(refusal(spine.location(), message));
+        }
+    }
+    for (thing, model) in &sight.models {
+        let relation = model.node_relation.as_ref();
+        if relation.is_none_or(|relation| relation.relation_name.is_none()) {
+            let message = format!(
+                "semantic model '{}' is of {}, which is ephemeral",
+                thing.name, model.model
+            );
+            return Err(refusal(thing.location(), message));
+        }
+    }
+    Ok(())
+}
+
 /// Holds `manifest` to the rules and gives what is doubtful.
 ///
 /// # Errors
 /// A rule is broken.
 pub(crate) fn all(manifest: &Manifest, packages: &[Package]) -> Result<Vec<Warning>, Error> {
     let sight = Sight::of(manifest);
+    built(&sight)?;
     let Some((first, _)) = sight.models.first() else {
         return Ok(Vec::new());
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::check::Spine;
-use crate::manifest::{Manifest, Semantic};
+use crate::manifest::Manifest;
 use crate::rendered;
 
 /// The keys of an object that are kept, and what is kept of their values.
@@ -107,7 +107,6 @@ pub fn semantic_manifest(manifest: &Manifest) -> Json {
                 part["metadata"] = Json::Null;
             }
         }
-        value["node_relation"]["relation_name"] = json!(relation_name(thing));
         value
     });
     let queries = manifest.saved_queries.values();
@@ -143,16 +142,4 @@ fn in_lower_case(parameters: &mut Json) {
     for input in parameters["metrics"].as_array_mut().into_iter().flatten() {
         lower(&mut input["offset_to_grain"]);
     }
-}
-
-/// What an ephemeral model would be called.
-fn relation_name(thing: &Semantic) -> Option<String> {
-    let relation = thing.model()?.node_relation.as_ref()?;
-    let name = relation.relation_name.clone();
-    Some(name.unwrap_or_else(|| {
-        format!(
-            "{}.{}.{}",
-            relation.database, relation.schema_name, relation.alias
-        )
-    }))
 }

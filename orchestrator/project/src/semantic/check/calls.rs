@@ -108,13 +108,10 @@ fn wrong(message: String) -> Error {
 
 fn build(
     (function, names): (&'static str, &'static [&'static str]),
-    arguments: &[Value],
+    (positional, named): (&[Value], &Kwargs),
     place: Place,
     printed: &Printed,
 ) -> Result<Value, Error> {
-    let (positional, named): (&[Value], Kwargs) = minijinja::value::from_args(arguments)
-        .map(|(rest, named): (Rest<Value>, Kwargs)| (arguments.get(..rest.len()), named))
-        .map(|(rest, named)| (rest.unwrap_or_default(), named))?;
     if positional.len() > names.len() {
         return Err(wrong(format!("{function} takes {} arguments", names.len())));
     }
@@ -166,8 +163,8 @@ pub(super) fn named(template: &str, place: Place) -> Result<Vec<Call>, String> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     for function in FUNCTIONS {
         let printed = Arc::clone(&printed);
-        environment.add_function(function.0, move |arguments: Rest<Value>| {
-            build(function, &arguments, place, &printed)
+        environment.add_function(function.0, move |positional: Rest<Value>, named: Kwargs| {
+            build(function, (&positional, &named), place, &printed)
         });
     }
     let rendered = environment.render_str(template, ());

@@ -121,26 +121,24 @@ fn relation(thing: &Semantic, model: &crate::semantic::SemanticModel, report: &m
 /// Spans of time that the project makes up are called like nothing else.
 fn granularities(sight: &Sight<'_>, taken: &HashMap<&str, &str>, report: &mut Report) {
     let mut seen = HashSet::new();
-    let Some((first, _)) = sight.models.first() else {
-        return;
-    };
-    for name in sight.custom() {
-        for message in wrong_with(name) {
-            report.wrong(first, message);
-        }
-        if let Some(kind) = taken.get(name) {
-            let message = format!(
-                "Can't use name `{name}` for a custom granularity when it was already used for a {kind}"
-            );
-            report.wrong(first, message);
-        }
-        if !seen.insert(name) {
-            report.wrong(
-                first,
-                format!(
+    for spine in &sight.spines {
+        for custom in &spine.spine.custom_granularities {
+            let name = custom.name.as_str();
+            for message in wrong_with(name) {
+                report.at(spine.location(), message);
+            }
+            if let Some(kind) = taken.get(name) {
+                let message = format!(
+                    "Can't use name `{name}` for a custom granularity when it was already used for a {kind}"
+                );
+                report.at(spine.location(), message);
+            }
+            if !seen.insert(name) {
+                let message = format!(
                     "Custom granularity names must be unique, but there are two called `{name}`"
-                ),
-            );
+                );
+                report.at(spine.location(), message);
+            }
         }
     }
 }
