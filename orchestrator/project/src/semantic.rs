@@ -8,7 +8,7 @@ mod manifest;
 mod metric;
 mod model;
 mod query;
-mod spine;
+pub(crate) mod spine;
 mod words;
 
 pub use manifest::semantic_manifest;

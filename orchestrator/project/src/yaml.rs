@@ -46,9 +46,10 @@ pub fn line_of_name(text: &str, wanted: &str) -> usize {
         .map_or(0, |index| index + 1)
 }
 
-/// The first line below the top-level key `key` that says `name: wanted`; 0 when none does.
+/// The line below the top-level key `key` that says `name: wanted`, the first of several or one after it; 0 when none
+/// does.
 #[must_use]
-pub fn line_of_name_below(text: &str, key: &str, wanted: &str) -> usize {
+pub fn line_of_name_below(text: &str, key: &str, wanted: &str, which: usize) -> usize {
     let is_key = |line: &str| {
         line.strip_prefix(key)
             .is_some_and(|rest| rest.starts_with(':'))
@@ -62,8 +63,9 @@ pub fn line_of_name_below(text: &str, key: &str, wanted: &str) -> usize {
             .and_then(|value| value.split([',', '}']).next())
             .is_some_and(|value| value.trim().trim_matches(['"', '\'']) == wanted)
     };
-    let found = text.lines().skip(start).position(named);
-    found.map_or(0, |index| start + index + 1)
+    let mut lines = text.lines().enumerate().skip(start);
+    let found = lines.by_ref().filter(|(_, line)| named(line)).nth(which);
+    found.map_or(0, |(index, _)| index + 1)
 }
 
 /// The first line of every `name: …` of a file.

@@ -16,7 +16,7 @@ use crate::parallel;
 use crate::parse::Package;
 use crate::parse::cache::Cache;
 use crate::parse::versions::{self, Version};
-use crate::semantic::{Granularity, TimeSpine};
+use crate::semantic::{TimeSpine, spine};
 use crate::yaml::{self, Entry, texts};
 
 /// One property file, rendered.
@@ -206,9 +206,9 @@ impl PropertyFile {
         folders.join(self.path.file_name().unwrap_or_default())
     }
 
-    /// The line at which entry `name` of top-level list `key` says its name.
-    pub(crate) fn line(&self, key: &str, name: &str) -> usize {
-        yaml::line_of_name_below(&self.text, key, name)
+    /// The line at which entry `name` of top-level list `key`, one of several that are called so, says its name.
+    pub(crate) fn line(&self, key: &str, name: &str, which: usize) -> usize {
+        yaml::line_of_name_below(&self.text, key, name, which)
     }
 
     /// The entries of top-level list `key`.
@@ -304,7 +304,7 @@ pub(crate) fn patch_of_table(
         column_tests.extend(tests);
         columns.insert(info.name.clone(), info);
     }
-    let time_spine = spine(entry, &columns)?;
+    let time_spine = spine::of(entry, &columns)?;
     Ok(Patch {
         name: entry.name()?,
         file: Arc::clone(file),
@@ -319,27 +319,6 @@ pub(crate) fn patch_of_table(
         deprecation_date: entry.map.get("deprecation_date").cloned(),
         time_spine,
     })
-}
-
-/// `time_spine` of a model with these columns.
-fn spine(
-    entry: &Entry<'_>,
-    columns: &IndexMap<String, ColumnInfo>,
-) -> Result<Option<TimeSpine>, Error> {
-    let Some(written) = entry.map.get("time_spine").filter(|value| !value.is_null()) else {
-        return Ok(None);
-    };
-    let spine: TimeSpine = serde_json::from_value(written.clone())
-        .map_err(|error| entry.wrong(format!("'time_spine': {error}")))?;
-    let columns: Vec<(&str, Option<&str>)> = columns
-        .values()
-        .map(|column| (column.name.as_str(), column.granularity.as_deref()))
-        .collect();
-    match spine.refusal(&entry.name()?, &columns) {
-        // a version may have columns that the model has not
-        Some(message) if !entry.map.contains_key("versions") => Err(entry.wrong(message)),
-        _ => Ok(Some(spine)),
-    }
 }
 
 pub(crate) fn tests_of(entry: &Entry<'_>) -> Result<Vec<Json>, Error> {
@@ -396,14 +375,6 @@ pub(crate) fn column_of(
         tags: tags.clone(),
         tests,
     });
-    let granularity = column.text("granularity")?;
-    let granularity = granularity.map(|word| {
-        let known = Granularity::of(&word).ok_or_else(|| {
-            let known = Granularity::ALL.join(", ");
-            column.wrong(format!("'granularity': '{word}' is none of {known}"))
-        });
-        known.map(|known| known.word().to_owned())
-    });
     let info = ColumnInfo {
         name,
         description: column.text("description")?.unwrap_or_default(),
@@ -412,7 +383,7 @@ pub(crate) fn column_of(
         tags,
         constraints: column.list("constraints")?.to_vec(),
         quote: column.map.get("quote").and_then(Json::as_bool),
-        granularity: granularity.transpose()?,
+        granularity: spine::granularity(column)?,
         more: column
             .map
             .iter()

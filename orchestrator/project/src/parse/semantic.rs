@@ -1,5 +1,6 @@
 //! Entries of metrics, semantic models and saved queries: read, configured, and told what they need.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -37,14 +38,19 @@ pub(crate) fn parse(
             ("semantic_models", ResourceType::SemanticModel),
             ("saved_queries", ResourceType::SavedQuery),
         ] {
+            let mut seen: HashMap<String, usize> = HashMap::new();
             for entry in file.entries(key)? {
+                let name = entry.name()?;
+                let which = seen.entry(name.clone()).or_default();
+                let line = file.line(key, &name, *which);
+                *which += 1;
                 let reading = Reading {
                     shared,
                     names,
                     package,
                     file,
                     entry,
-                    line: file.line(key, &entry.name()?),
+                    line,
                 };
                 let thing = reading.thing(kind)?;
                 let made = created(package, &thing);

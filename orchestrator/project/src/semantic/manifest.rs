@@ -134,10 +134,9 @@ fn in_lower_case(parameters: &mut Json) {
             *text = text.to_lowercase();
         }
     };
-    if let Some(nested) = parameters.get_mut("cumulative_type_params") {
-        if let Some(grain) = nested.get_mut("grain_to_date") {
-            lower(grain);
-        }
+    let nested = parameters.get_mut("cumulative_type_params");
+    if let Some(grain) = nested.and_then(|nested| nested.get_mut("grain_to_date")) {
+        lower(grain);
     }
     for input in parameters["metrics"].as_array_mut().into_iter().flatten() {
         lower(&mut input["offset_to_grain"]);

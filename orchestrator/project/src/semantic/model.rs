@@ -70,7 +70,7 @@ pub struct PartConfig {
 /// What joins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the words are dbt's")]
 pub struct Entity {
     pub name: String,
     pub r#type: EntityType,
@@ -89,7 +89,7 @@ pub struct Entity {
 /// What is grouped by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the words are dbt's")]
 pub struct Dimension {
     pub name: String,
     pub r#type: DimensionType,
@@ -149,7 +149,7 @@ pub struct Validity {
 /// What adds up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the words are dbt's")]
 pub struct Measure {
     pub name: String,
     pub agg: Aggregation,
@@ -172,7 +172,7 @@ pub struct Measure {
     pub config: PartConfig,
 }
 
-#[allow(
+#[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature is serde's"
 )]

@@ -25,7 +25,7 @@ pub struct SavedQuery {
 /// What a saved query asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the words are dbt's")]
 pub struct QueryParams {
     #[serde(default)]
     pub metrics: Vec<String>,

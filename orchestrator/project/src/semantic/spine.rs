@@ -1,6 +1,12 @@
 //! `time_spine` of a model: the days, or other spans, that metrics are laid out over.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+use super::Granularity;
+use crate::error::Error;
+use crate::manifest::ColumnInfo;
+use crate::yaml::Entry;
 
 /// `time_spine` of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,4 +70,37 @@ impl CustomGranularity {
         let column = self.column_name.as_deref();
         column.filter(|name| !name.is_empty()).unwrap_or(&self.name)
     }
+}
+
+/// `time_spine` of a model with these columns.
+pub(crate) fn of(
+    entry: &Entry<'_>,
+    columns: &IndexMap<String, ColumnInfo>,
+) -> Result<Option<TimeSpine>, Error> {
+    let Some(written) = entry.map.get("time_spine").filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let spine: TimeSpine = serde_json::from_value(written.clone())
+        .map_err(|error| entry.wrong(format!("'time_spine': {error}")))?;
+    let columns: Vec<(&str, Option<&str>)> = columns
+        .values()
+        .map(|column| (column.name.as_str(), column.granularity.as_deref()))
+        .collect();
+    match spine.refusal(&entry.name()?, &columns) {
+        // a version may have columns that the model has not
+        Some(message) if !entry.map.contains_key("versions") => Err(entry.wrong(message)),
+        _ => Ok(Some(spine)),
+    }
+}
+
+/// How far apart the rows of a column are.
+pub(crate) fn granularity(column: &Entry<'_>) -> Result<Option<String>, Error> {
+    let Some(word) = column.text("granularity")? else {
+        return Ok(None);
+    };
+    let found = Granularity::of(&word).ok_or_else(|| {
+        let known = Granularity::ALL.join(", ");
+        column.wrong(format!("'granularity': '{word}' is none of {known}"))
+    })?;
+    Ok(Some(found.word().to_owned()))
 }

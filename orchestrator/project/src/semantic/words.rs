@@ -13,7 +13,7 @@ macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "the words are dbt's")]
         pub enum $name {
             $(#[serde(rename = $word)] $variant,)+
         }

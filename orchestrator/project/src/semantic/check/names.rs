@@ -48,7 +48,7 @@ pub(super) fn check(sight: &Sight<'_>, report: &mut Report) {
                     thing,
                     name,
                     format!(
-                        "In semantic model `{}`, can't use name `{name}` for a {kind} when it was already used for a \
+                        "In semantic model `{}`, can't use name `{name}` as {kind} when it was already used as \
                          {first}",
                         thing.name
                     ),
