@@ -151,6 +151,7 @@ def project(name, work):
         steps.append(kept)
     manifest = json.loads((work / "target/manifest.json").read_text())
     manifest["metadata"] = sorted(manifest["metadata"])
+    semantic = semantic_manifest(work)
     listed = {}
     # parsed once: every listing sees the same project
     parsed = invoke(["parse"], work)[0].result
@@ -158,12 +159,23 @@ def project(name, work):
         result, error = invoke(["ls", *arguments_of(step)], work, parsed)
         lines = [told(line, work) for line in result.result or []]
         listed[step] = {"exit": exit_code(result), "lines": sorted(lines)}
-    return {
+    found = {
         "steps": steps,
         "ls": listed,
         "manifest": cleaned(manifest, work),
         "relations": relations(plan.get("volatile", [])),
     }
+    return found if semantic is None else {**found, "semantic_manifest": cleaned(semantic, work)}
+
+
+def semantic_manifest(work):
+    """semantic_manifest.json of a project that has semantic models, its lists by name: dbt reads files in no order."""
+    written = json.loads((work / "target/semantic_manifest.json").read_text())
+    for key in ("semantic_models", "metrics", "saved_queries"):
+        written[key] = {entry["name"]: entry for entry in written[key]}
+    spines = written["project_configuration"]["time_spines"]
+    spines.sort(key=lambda spine: spine["node_relation"]["alias"])
+    return written if written["semantic_models"] else None
 
 
 def sources(written):

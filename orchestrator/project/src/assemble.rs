@@ -93,6 +93,8 @@ pub(crate) fn assemble(
             text,
         }));
     semantic::resolve(&mut done.manifest)?;
+    let doubts = crate::semantic::check::all(&done.manifest, packages)?;
+    done.warnings.extend(doubts);
     let folder = |name: &str| {
         let package = packages.iter().find(|package| package.name() == name)?;
         Some(package.file.root.clone())
@@ -181,17 +183,22 @@ impl Assembly<'_> {
         let unknown = macros::describe(&mut manifest.macros, package.name(), &patches)?;
         self.done.warnings.extend(unknown);
         let manifest = &mut self.done.manifest;
-        for thing in semantic::parse(self.shared, package, &patches)? {
+        for thing in semantic::parse(self.shared, &self.names, package, &patches)? {
+            if thing.config.get("enabled") == Some(&serde_json::Value::Bool(false)) {
+                let id = thing.unique_id.clone();
+                manifest.disabled_semantics.insert(id, thing);
+                continue;
+            }
             let kind = match thing.resource_type {
                 ResourceType::Metric => &mut manifest.metrics,
                 ResourceType::SemanticModel => &mut manifest.semantic_models,
                 _ => &mut manifest.saved_queries,
             };
-            let second = Location::file(&thing.original_file_path);
+            let second = thing.location();
             if let Some(first) = kind.insert(thing.unique_id.clone(), thing) {
                 return Err(Error::Duplicate {
                     what: format!("'{}'", first.unique_id),
-                    first: Location::file(&first.original_file_path),
+                    first: first.location(),
                     second,
                 });
             }

@@ -35,6 +35,7 @@ pub mod rendered;
 mod replaced;
 pub mod sample;
 pub mod select;
+pub mod semantic;
 pub mod state;
 pub mod unit_test;
 mod unused;

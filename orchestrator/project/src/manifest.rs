@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::relation::RelationName;
+use crate::semantic::TimeSpine;
 
 mod resources;
 
@@ -18,7 +19,7 @@ pub use resources::{
 pub type UniqueId = String;
 
 /// Everything a project declares.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Manifest {
     /// The root project's name.
     pub project_name: String,
@@ -38,6 +39,8 @@ pub struct Manifest {
     pub semantic_models: IndexMap<UniqueId, Semantic>,
     /// Saved queries by unique id; never executed.
     pub saved_queries: IndexMap<UniqueId, Semantic>,
+    /// Metrics, semantic models and saved queries that are disabled.
+    pub disabled_semantics: IndexMap<UniqueId, Semantic>,
     /// Groups by unique id.
     pub groups: IndexMap<UniqueId, Group>,
     /// `selectors.yml`: each entry as written, rendered, by name.
@@ -144,8 +147,8 @@ pub struct Node {
     pub constraints: Vec<Json>,
     /// When a version stops being kept.
     pub deprecation_date: Option<Json>,
-    /// `time_spine` as written.
-    pub time_spine: Option<Json>,
+    /// How it is laid out in time, if metrics are laid out over it.
+    pub time_spine: Option<TimeSpine>,
     /// The property file that describes it.
     pub patch_path: Option<PathBuf>,
     /// The package of that file, when it is another one's.

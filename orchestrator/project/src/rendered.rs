@@ -3,7 +3,7 @@
 use crate::manifest::{
     DocBlock, Exposure, Fixture, Group, ResourceType, Semantic, Source, UnitTest,
 };
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use crate::parse::nodes::kind_name;
 
@@ -227,30 +227,20 @@ fn rows(fixture: &Fixture) -> Json {
     json!({ "rows": fixture.rows, "format": fixture.format, "fixture": fixture.fixture })
 }
 
-/// A metric, semantic model or saved query: its properties as written, and where they stand.
+/// A metric, semantic model or saved query: what it says, and where it stands.
 #[must_use]
 pub fn semantic(thing: &Semantic, created: f64) -> Json {
-    let mut value: Map<String, Json> = thing.properties.clone();
     let mut config = json!({ "enabled": true, "group": null, "meta": {} });
     if thing.resource_type == ResourceType::SavedQuery {
         config["export_as"] = Json::Null;
         config["schema"] = Json::Null;
         config["cache"] = json!({ "enabled": false });
     }
-    if let (Some(whole), Some(written)) = (config.as_object_mut(), json!(thing.config).as_object())
-    {
-        whole.extend(written.clone());
+    if let Some(whole) = config.as_object_mut() {
+        let written = thing.config.iter();
+        whole.extend(written.map(|(key, value)| (key.clone(), value.clone())));
     }
-    let tagged = matches!(
-        thing.resource_type,
-        ResourceType::SavedQuery | ResourceType::Metric
-    );
-    if tagged {
-        let tags = value.get("tags").or_else(|| config.get("tags"));
-        let tags = tags.cloned().unwrap_or_else(|| json!([]));
-        value.insert("tags".to_owned(), tags);
-    }
-    let head = json!({
+    let mut value = json!({
         "name": thing.name,
         "resource_type": kind_name(thing.resource_type),
         "package_name": thing.package_name,
@@ -261,12 +251,18 @@ pub fn semantic(thing: &Semantic, created: f64) -> Json {
         "description": thing.description,
         "group": thing.group,
         "config": config,
+        "unrendered_config": thing.unrendered_config,
         "refs": thing.refs,
         "depends_on": { "macros": thing.depends_on.macros, "nodes": thing.depends_on.nodes },
         "created_at": created,
     });
-    if let Json::Object(head) = head {
-        value.extend(head);
+    if thing.resource_type != ResourceType::SemanticModel {
+        value["tags"] = json!(thing.tags);
     }
-    Json::Object(value)
+    // a body's numbers, words and texts are all JSON
+    let body = serde_json::to_value(&thing.body).unwrap_or_default();
+    if let (Json::Object(whole), Json::Object(body)) = (&mut value, body) {
+        whole.extend(body);
+    }
+    value
 }

@@ -16,7 +16,7 @@ use crate::manifest::UniqueId;
 mod checksum;
 mod compare;
 
-use compare::{change, differ, of_source};
+use compare::{change, differ, of_semantic, of_source};
 
 /// The artifacts of an earlier run.
 #[derive(Debug, Default)]
@@ -213,6 +213,13 @@ impl Previous {
             }
             return found;
         }
-        Vec::new()
+        let manifest = &project.manifest;
+        let semantics = [
+            &manifest.metrics,
+            &manifest.semantic_models,
+            &manifest.saved_queries,
+        ];
+        let thing = semantics.iter().find_map(|things| things.get(id));
+        thing.map_or_else(Vec::new, |thing| of_semantic(thing, then))
     }
 }

@@ -14,7 +14,9 @@ pub(crate) fn warning(
     trees: &BTreeMap<&'static str, Tree>,
     manifest: &Manifest,
 ) -> Option<Warning> {
-    let disabled: Vec<&[String]> = manifest.disabled.values().map(|node| &*node.fqn).collect();
+    let nodes = manifest.disabled.values().map(|node| &*node.fqn);
+    let semantics = manifest.disabled_semantics.values().map(|one| &*one.fqn);
+    let disabled: Vec<&[String]> = nodes.chain(semantics).collect();
     let mut unused = Vec::new();
     for (key, kind, shown) in [
         ("models", ResourceType::Model, "models"),
@@ -36,7 +38,7 @@ pub(crate) fn warning(
             continue;
         };
         let (mut paths, mut open) = (Vec::new(), Vec::new());
-        collect(tree, &mut open, is_node(kind), &mut paths);
+        collect(tree, &mut open, is_remembered(kind), &mut paths);
         let used = names(manifest, kind);
         let applies = |path: &[&str], fqn: &[String]| {
             path.len() <= fqn.len() && path.iter().zip(fqn).all(|(a, b)| a == b)
@@ -59,7 +61,7 @@ pub(crate) fn warning(
     })
 }
 
-/// The paths at which something is configured. Of what is no node nothing is known once it is disabled: a path that
+/// The paths at which something is configured. Of some kinds nothing is known once they are disabled: a path that
 /// disables is taken for used then.
 fn collect<'a>(
     tree: &'a Tree,
@@ -87,10 +89,16 @@ fn collect<'a>(
     }
 }
 
-fn is_node(kind: ResourceType) -> bool {
+fn is_remembered(kind: ResourceType) -> bool {
     matches!(
         kind,
-        ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Test
+        ResourceType::Model
+            | ResourceType::Seed
+            | ResourceType::Snapshot
+            | ResourceType::Test
+            | ResourceType::Metric
+            | ResourceType::SemanticModel
+            | ResourceType::SavedQuery
     )
 }
 

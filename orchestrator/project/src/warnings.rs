@@ -28,6 +28,12 @@ pub const OF_TEMPLATE: &str = "JinjaLogWarning";
 pub const OF_TEST: &str = "LogTestResult";
 /// Older names in `warn_error_options`.
 pub const OLDER_OPTIONS: &str = "WEOIncludeExcludeDeprecation";
+/// A rule of the semantic layer's that is not quite kept.
+pub const SEMANTIC_VALIDATION: &str = "SemanticValidationFailure";
+/// Older keys of a cumulative metric.
+pub const CUMULATIVE_PARAMS: &str = "MFCumulativeTypeParamsDeprecation";
+/// A time spine that is known by its name alone.
+pub const SPINE_WITHOUT_CONFIGURATION: &str = "MFTimespineWithoutYamlConfigurationDeprecation";
 /// `--state` is the folder that this run writes to.
 pub const STATE_IS_TARGET: &str = "WarnStateTargetEqual";
 
@@ -170,8 +176,9 @@ impl Rules {
     /// # Errors
     /// It is taken for an error.
     pub fn heed<'w>(&self, warning: &'w Warning) -> Result<Option<&'w Warning>, Error> {
-        // dbt only ever tells of this one
-        if self.errors(warning.event) && warning.event != STATE_IS_TARGET {
+        // dbt only ever tells of these
+        let is_told = [STATE_IS_TARGET, SEMANTIC_VALIDATION].contains(&warning.event);
+        if self.errors(warning.event) && !is_told {
             return Err(Error::Config {
                 location: None,
                 message: warning.text.clone(),

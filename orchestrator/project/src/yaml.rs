@@ -46,6 +46,28 @@ pub fn line_of_name(text: &str, wanted: &str) -> usize {
         .map_or(0, |index| index + 1)
 }
 
+/// The line below the top-level key `key` that says `name: wanted`, the first of several or one after it; 0 when none
+/// does.
+#[must_use]
+pub fn line_of_name_below(text: &str, key: &str, wanted: &str, which: usize) -> usize {
+    let is_key = |line: &str| {
+        line.strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with(':'))
+    };
+    let start = text.lines().position(is_key).unwrap_or(0);
+    let named = |line: &str| {
+        let inline = line.trim_start().trim_start_matches("- ");
+        let inline = inline.trim_start().strip_prefix('{').unwrap_or(inline);
+        let value = value_of(inline, "name");
+        value
+            .and_then(|value| value.split([',', '}']).next())
+            .is_some_and(|value| value.trim().trim_matches(['"', '\'']) == wanted)
+    };
+    let mut lines = text.lines().enumerate().skip(start);
+    let found = lines.by_ref().filter(|(_, line)| named(line)).nth(which);
+    found.map_or(0, |(index, _)| index + 1)
+}
+
 /// The first line of every `name: …` of a file.
 #[must_use]
 pub fn lines_of_names(text: &str) -> HashMap<String, usize> {

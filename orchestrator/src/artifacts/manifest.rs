@@ -109,16 +109,19 @@ pub fn write(
         let nodes = nodes.map(|(id, node)| (id.clone(), Gone::Node(node)));
         let sources = manifest.disabled_sources.iter();
         let sources = sources.map(|(id, source)| (id.clone(), Gone::Source(source)));
+        let semantics = manifest.disabled_semantics.iter();
+        let semantics = semantics.map(|(id, thing)| (id.clone(), Gone::Semantic(thing)));
         document.entries(
             "disabled",
-            &nodes.chain(sources).collect(),
+            &nodes.chain(sources).chain(semantics).collect(),
             |gone| match gone {
                 Gone::Node(node) => Disabled::Node([render(node)]),
                 Gone::Source(source) => {
                     let mut source = rendered::source(source, created);
                     source["config"]["enabled"] = Json::Bool(false);
-                    Disabled::Source([source])
+                    Disabled::Other([source])
                 }
+                Gone::Semantic(thing) => Disabled::Other([semantic(thing)]),
             },
         )?;
         let (parents, children) = maps.join().unwrap_or_else(|panic| resume_unwind(panic))?;
@@ -170,6 +173,7 @@ fn untargeted(manifest: &Manifest) -> impl Iterator<Item = (&UniqueId, &Node)> {
 enum Gone<'a> {
     Node(&'a Node),
     Source(&'a Source),
+    Semantic(&'a Semantic),
 }
 
 /// The same as it is written.
@@ -177,7 +181,7 @@ enum Gone<'a> {
 #[serde(untagged)]
 enum Disabled<'a> {
     Node([Rendered<'a>; 1]),
-    Source([Json; 1]),
+    Other([Json; 1]),
 }
 
 /// Whatever the manifest holds, one at a time.
@@ -289,17 +293,25 @@ fn edges(project: &Project) -> (Edges<'_>, Edges<'_>) {
     (parents, children)
 }
 
-/// Nodes by the group they are in.
+/// Nodes, saved queries, semantic models and metrics by the group they are in.
 fn group_map(project: &Project) -> Edges<'_> {
     let names = project.manifest.groups.values();
     let mut groups: Edges<'_> = names
         .map(|group| (group.name.as_str(), Vec::new()))
         .collect();
-    for (id, node) in &project.manifest.nodes {
-        if let Some(members) = node
-            .group
+    let manifest = &project.manifest;
+    let nodes = manifest.nodes.iter().map(|(id, node)| (id, &node.group));
+    let semantics = [
+        &manifest.saved_queries,
+        &manifest.semantic_models,
+        &manifest.metrics,
+    ];
+    let semantics = semantics.into_iter().flatten();
+    let semantics = semantics.map(|(id, thing)| (id, &thing.group));
+    for (id, group) in nodes.chain(semantics) {
+        if let Some(members) = group
             .as_ref()
-            .and_then(|group| groups.get_mut(group.as_str()))
+            .and_then(|name| groups.get_mut(name.as_str()))
         {
             members.push(id);
         }

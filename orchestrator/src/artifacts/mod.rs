@@ -82,7 +82,7 @@ pub fn write_text(target: &Path, name: &str, text: &str) -> io::Result<()> {
     write_by(target, name, &mut |out| out.write_all(text.as_bytes()))
 }
 
-/// Writes `manifest.json`; `made` by unique id.
+/// Writes `manifest.json`, and `semantic_manifest.json` beside it; `made` by unique id.
 ///
 /// # Errors
 /// As [`write`].
@@ -93,7 +93,9 @@ pub fn write_manifest(
 ) -> io::Result<()> {
     write_by(&project.target_path, "manifest.json", &mut |out| {
         manifest::write(out, about, project, made)
-    })
+    })?;
+    let semantic = project::semantic::semantic_manifest(&project.manifest);
+    write(&project.target_path, "semantic_manifest.json", &semantic)
 }
 
 fn write_by(

@@ -127,6 +127,10 @@ fn differences(name: &str) -> String {
     manifest["metadata"] = json!(keys);
     let manifest = clean(&bed, &manifest);
     found.compare("manifest", &manifest, &theirs["manifest"]);
+    if let Some(theirs) = theirs.get("semantic_manifest") {
+        let ours = semantic_manifest(&json_file(&bed, "target/semantic_manifest.json"));
+        found.compare("semantic_manifest", &clean(&bed, &ours), theirs);
+    }
 
     let listings: BTreeMap<String, Json> = serde_json::from_value(theirs["ls"].clone()).unwrap();
     assert_eq!(
@@ -212,6 +216,24 @@ fn run(bed: &Bed, arguments: &[String]) -> (String, Json) {
     (transcript, ours)
 }
 
+/// `semantic_manifest.json` as the record has it: its lists by name, for dbt reads files in no order.
+fn semantic_manifest(written: &Json) -> Json {
+    let mut written = written.clone();
+    for key in ["semantic_models", "metrics", "saved_queries"] {
+        let entries = written[key].as_array().cloned().unwrap_or_default();
+        let named = entries.into_iter().map(|entry| {
+            let name = entry["name"].as_str().unwrap_or("?").to_owned();
+            (name, entry)
+        });
+        written[key] = Json::Object(named.collect());
+    }
+    let spines = &mut written["project_configuration"]["time_spines"];
+    if let Some(spines) = spines.as_array_mut() {
+        spines.sort_by_key(|spine| spine["node_relation"]["alias"].to_string());
+    }
+    written
+}
+
 /// A JSON file of the project; null when there is none.
 fn json_file(bed: &Bed, path: &str) -> Json {
     let text = fs::read_to_string(bed.path(path)).unwrap_or_default();
@@ -250,6 +272,11 @@ fn materializations_and_hooks() {
 #[test]
 fn config_trees_packages_and_selectors() {
     assert_snapshot!("compat_trees", differences("trees"));
+}
+
+#[test]
+fn metrics_and_what_they_are_made_of() {
+    assert_snapshot!("compat_semantics", differences("semantics"));
 }
 
 #[test]

@@ -7,9 +7,11 @@ use jinja::{Request, Scope};
 use minijinja::value::Value;
 
 use super::Assembly;
-use crate::context::lock;
+use crate::context::yaml_scope::YamlScope;
+use crate::context::{lock, vars};
 use crate::error::{Error, Location};
 use crate::manifest::{DocBlock, UniqueId};
+use crate::semantic::Body;
 
 impl Assembly<'_> {
     /// Renders `doc()` in descriptions.
@@ -26,7 +28,12 @@ impl Assembly<'_> {
                 if !text.contains("{{") {
                     return Ok(());
                 }
+                let yaml = YamlScope {
+                    vars: vars::all(self.shared, package),
+                    ..self.yaml.clone()
+                };
                 let scope = Arc::new(DocScope {
+                    yaml,
                     docs: Arc::clone(&docs),
                     package: package.to_owned(),
                     root: self.shared.project_name.clone(),
@@ -106,6 +113,21 @@ impl Assembly<'_> {
                 render(text, &found.package_name, &path, &mut Vec::new())?;
             }
         }
+        let semantics = [
+            &mut manifest.metrics,
+            &mut manifest.semantic_models,
+            &mut manifest.saved_queries,
+        ];
+        for thing in semantics.into_iter().flat_map(|all| all.values_mut()) {
+            let path = thing.original_file_path.clone();
+            let parts = match &mut thing.body {
+                Body::Model(model) => model.descriptions().collect(),
+                Body::Metric(_) | Body::Query(_) => Vec::new(),
+            };
+            for text in parts.into_iter().chain(&mut thing.description) {
+                render(text, &thing.package_name, &path, &mut Vec::new())?;
+            }
+        }
         for exposure in manifest.exposures.values_mut() {
             let path = exposure.original_file_path.clone();
             let mut unused = Vec::new();
@@ -123,6 +145,8 @@ impl Assembly<'_> {
 /// `doc('name')` and `doc('package', 'name')`.
 #[derive(Debug)]
 struct DocScope {
+    /// What other values of property files see.
+    yaml: YamlScope,
     docs: Arc<HashMap<(String, String), DocBlock>>,
     package: String,
     root: String,
@@ -131,9 +155,9 @@ struct DocScope {
 }
 
 impl Scope for DocScope {
-    fn variable(&self, _root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
+    fn variable(&self, root: &Arc<jinja::Root>, name: &str) -> Option<Value> {
         if name != "doc" {
-            return None;
+            return self.yaml.variable(root, name);
         }
         let (docs, own, root) = (
             Arc::clone(&self.docs),

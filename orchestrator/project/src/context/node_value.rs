@@ -53,6 +53,7 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
     );
     let unrendered = node.unrendered_config.iter();
     let unrendered = unrendered.map(|(key, value)| (Value::from(key.as_str()), to_value(value)));
+    let time_spine = (node.time_spine.as_ref()).and_then(|spine| serde_json::to_value(spine).ok());
     let test_metadata = node
         .test_metadata
         .as_ref()
@@ -103,7 +104,7 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("unrendered_config", dict(unrendered)),
         ("doc_blocks", texts(&node.doc_blocks)),
         ("deprecation_date", or_none(&node.deprecation_date)),
-        ("time_spine", or_none(&node.time_spine)),
+        ("time_spine", or_none(&time_spine)),
         ("test_metadata", or_none(&test_metadata)),
         ("metrics", list([])),
         ("functions", list([])),

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::{ColumnInfo, DependsOn, RefArgs, ResourceType, UniqueId};
+use crate::error::Location;
 use crate::relation::RelationName;
+use crate::semantic::{Body, Metric, SavedQuery, SemanticModel};
 
-/// A metric, a semantic model or a saved query: kept as written.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// A metric, a semantic model or a saved query.
+#[derive(Debug, Clone, Serialize)]
 pub struct Semantic {
     /// `metric.package.name`, `semantic_model.…`, `saved_query.…`.
     pub unique_id: UniqueId,
@@ -25,22 +27,61 @@ pub struct Semantic {
     pub path: PathBuf,
     /// Where declared.
     pub original_file_path: PathBuf,
+    /// The line its entry begins at; 0 means unknown.
+    pub line: usize,
     /// Folders and name.
     pub fqn: Vec<String>,
-    /// Text.
-    pub description: String,
+    /// Text; none where nothing is written.
+    pub description: Option<String>,
     /// Tags.
     pub tags: Vec<String>,
     /// Group.
     pub group: Option<String>,
     /// Effective configuration.
     pub config: IndexMap<String, Json>,
+    /// The same as it is written.
+    pub unrendered_config: IndexMap<String, Json>,
     /// Arguments of every `ref`.
     pub refs: Vec<RefArgs>,
     /// What it needs.
     pub depends_on: DependsOn,
-    /// The whole entry.
-    pub properties: Map<String, Json>,
+    /// What its kind alone has.
+    pub body: Body,
+}
+
+impl Semantic {
+    /// Where it is declared.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        Location::line(&self.original_file_path, self.line)
+    }
+
+    /// What it says, if it is a metric.
+    #[must_use]
+    pub fn metric(&self) -> Option<&Metric> {
+        match &self.body {
+            Body::Metric(metric) => Some(metric),
+            Body::Model(_) | Body::Query(_) => None,
+        }
+    }
+
+    /// What it says, if it is a semantic model.
+    #[must_use]
+    pub fn model(&self) -> Option<&SemanticModel> {
+        match &self.body {
+            Body::Model(model) => Some(model),
+            Body::Metric(_) | Body::Query(_) => None,
+        }
+    }
+
+    /// What it says, if it is a saved query.
+    #[must_use]
+    pub fn query(&self) -> Option<&SavedQuery> {
+        match &self.body {
+            Body::Query(query) => Some(query),
+            Body::Metric(_) | Body::Model(_) => None,
+        }
+    }
 }
 
 /// Who owns models together, and may use each other's private ones.

@@ -67,7 +67,7 @@ pub(crate) fn check(manifest: &Manifest, restricted: &BTreeSet<&str>) -> Result<
         let group = thing.group.as_deref();
         if let Some(group) = group.filter(|group| !groups.contains(group)) {
             return Err(Error::Config {
-                location: Some(Location::file(&thing.original_file_path)),
+                location: Some(thing.location()),
                 message: unknown_group(group, &groups),
                 hint: None,
             });

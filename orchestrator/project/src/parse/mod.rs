@@ -74,6 +74,17 @@ impl Package {
         raw
     }
 
+    /// Every key of the same levels, as the last level that has it says.
+    pub(crate) fn last(&self, tree: &str, fqn: &[String], patch: &Map<String, Json>) -> Raw {
+        let mut raw = Raw::new();
+        crate::config::replace_tree(&mut raw, self.file.tree(tree), fqn);
+        raw.extend(patch.clone());
+        if !self.is_root() {
+            crate::config::replace_tree(&mut raw, self.root.tree(tree), fqn);
+        }
+        raw
+    }
+
     /// Configuration of a node of this package: its own trees, the property file, the node's own
     /// text, and for a dependency the root project's trees last.
     pub(crate) fn configure(

@@ -16,6 +16,7 @@ use crate::parallel;
 use crate::parse::Package;
 use crate::parse::cache::Cache;
 use crate::parse::versions::{self, Version};
+use crate::semantic::{TimeSpine, spine};
 use crate::yaml::{self, Entry, texts};
 
 /// One property file, rendered.
@@ -56,7 +57,7 @@ pub(crate) struct Patch {
     pub(crate) version: Option<Version>,
     pub(crate) constraints: Vec<Json>,
     pub(crate) deprecation_date: Option<Json>,
-    pub(crate) time_spine: Option<Json>,
+    pub(crate) time_spine: Option<TimeSpine>,
 }
 
 impl Patch {
@@ -205,6 +206,11 @@ impl PropertyFile {
         folders.join(self.path.file_name().unwrap_or_default())
     }
 
+    /// The line at which entry `name` of top-level list `key`, one of several that are called so, says its name.
+    pub(crate) fn line(&self, key: &str, name: &str, which: usize) -> usize {
+        yaml::line_of_name_below(&self.text, key, name, which)
+    }
+
     /// The entries of top-level list `key`.
     pub(crate) fn entries<'a>(&'a self, key: &'a str) -> Result<Vec<Entry<'a>>, Error> {
         if self.content.is_null() {
@@ -298,6 +304,7 @@ pub(crate) fn patch_of_table(
         column_tests.extend(tests);
         columns.insert(info.name.clone(), info);
     }
+    let time_spine = spine::of(entry, &columns)?;
     Ok(Patch {
         name: entry.name()?,
         file: Arc::clone(file),
@@ -310,7 +317,7 @@ pub(crate) fn patch_of_table(
         version: None,
         constraints: entry.list("constraints")?.to_vec(),
         deprecation_date: entry.map.get("deprecation_date").cloned(),
-        time_spine: entry.map.get("time_spine").cloned(),
+        time_spine,
     })
 }
 
@@ -376,7 +383,7 @@ pub(crate) fn column_of(
         tags,
         constraints: column.list("constraints")?.to_vec(),
         quote: column.map.get("quote").and_then(Json::as_bool),
-        granularity: column.text("granularity")?,
+        granularity: spine::granularity(column)?,
         more: column
             .map
             .iter()

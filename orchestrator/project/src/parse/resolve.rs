@@ -238,7 +238,7 @@ fn attached(
     }
 }
 
-fn label(kind: ResourceType) -> &'static str {
+pub(crate) fn label(kind: ResourceType) -> &'static str {
     match kind {
         ResourceType::Model => "Model",
         ResourceType::Test => "Test",

@@ -1,40 +1,61 @@
-//! Metrics, semantic models and saved queries: kept, counted and selectable, never executed.
+//! Entries of metrics, semantic models and saved queries: read, configured, and told what they need.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
 
 use crate::config::{self, Raw};
 use crate::context::Shared;
-use crate::error::{Error, Location};
-use crate::manifest::{Manifest, ResourceType, Semantic, UniqueId};
+use crate::error::Error;
+use crate::manifest::{DependsOn, ResourceType, Semantic};
 use crate::parse::Package;
+use crate::parse::names::Names;
 use crate::parse::nodes::{draft, kind_name, references, tree_of};
 use crate::parse::properties::{Patches, PropertyFile};
+use crate::semantic::{Body, InputMeasure, Metric, MetricType, Named, TypeParams};
 use crate::yaml::{Entry, texts};
 
-/// Everything of this kind that `package` declares.
+mod resolve;
+
+pub(crate) use resolve::resolve;
+
+/// Keys that every kind has: an entry's others are its body's.
+const SHARED: [&str; 4] = ["name", "description", "config", "tags"];
+
+/// Everything of this kind that `package` declares, disabled ones too.
 pub(crate) fn parse(
     shared: &Arc<Shared>,
+    names: &Names,
     package: &Package,
     patches: &Patches,
 ) -> Result<Vec<Semantic>, Error> {
     let mut found = Vec::new();
     for file in &patches.files {
         for (key, kind) in [
-            ("semantic_models", ResourceType::SemanticModel),
             ("metrics", ResourceType::Metric),
+            ("semantic_models", ResourceType::SemanticModel),
             ("saved_queries", ResourceType::SavedQuery),
         ] {
+            let mut seen: HashMap<String, usize> = HashMap::new();
             for entry in file.entries(key)? {
-                let Some(thing) = one(shared, package, file, kind, &entry)? else {
-                    continue;
+                let name = entry.name()?;
+                let which = seen.entry(name.clone()).or_default();
+                let line = file.line(key, &name, *which);
+                *which += 1;
+                let reading = Reading {
+                    shared,
+                    names,
+                    package,
+                    file,
+                    entry,
+                    line,
                 };
-                if kind == ResourceType::SemanticModel {
-                    found.extend(created(package, &thing));
-                }
+                let thing = reading.thing(kind)?;
+                let made = created(package, &thing);
                 found.push(thing);
+                found.extend(made);
             }
         }
     }
@@ -43,184 +64,240 @@ pub(crate) fn parse(
 
 /// The metrics that a semantic model's measures ask for with `create_metric: true`.
 fn created(package: &Package, model: &Semantic) -> Vec<Semantic> {
-    let measures = model.properties.get("measures").and_then(Json::as_array);
-    let asked = |measure: &&Json| measure.get("create_metric") == Some(&Json::Bool(true));
-    let metric = |measure: &Json| {
-        let text = |key: &str| measure.get(key).and_then(Json::as_str);
-        let name = text("name")?;
-        let properties = json!({
-            "name": name,
-            "label": text("label").unwrap_or(name),
-            "type": "simple",
-            "type_params": { "measure": name, "expr": text("expr").unwrap_or(name) },
-        });
+    let measures = model.model().map_or(&[][..], |body| &body.measures);
+    let asked = measures.iter().filter(|measure| measure.create_metric);
+    let metric = |measure: &crate::semantic::Measure| {
+        let name = &measure.name;
         let mut fqn = model.fqn.clone();
         fqn.pop();
-        fqn.push(name.to_owned());
-        let mut level = Map::new();
-        if let Some(meta) = measure.get("config").and_then(|config| config.get("meta")) {
-            level.insert("meta".to_owned(), meta.clone());
-        }
-        let config = package.configure(tree_of(ResourceType::Metric), &fqn, &level, &Raw::new());
-        let described = text("description").map(str::to_owned);
-        Some(Semantic {
+        fqn.push(name.clone());
+        // the model's own, and not the measure's
+        let level = ["enabled", "meta"].map(|key| {
+            let default = config::default_of(key, ResourceType::SemanticModel);
+            let value = model.config.get(key).cloned().or(default);
+            (key.to_owned(), value.unwrap_or_default())
+        });
+        let expr = measure.expr.clone().filter(|expr| !expr.is_empty());
+        let mut body = Metric {
+            label: measure.label.clone().unwrap_or_else(|| name.clone()),
+            r#type: MetricType::Simple,
+            type_params: TypeParams {
+                measure: Some(Named(InputMeasure::of(name))),
+                expr: Some(expr.unwrap_or_else(|| name.clone())),
+                ..TypeParams::default()
+            },
+            filter: None,
+            metadata: Default::default(),
+            time_granularity: None,
+            meta: Map::new(),
+            sources: Vec::new(),
+            metrics: Vec::new(),
+        };
+        let settings = Settings::of(package, ResourceType::Metric, &fqn, &Map::from_iter(level));
+        settings.give_meta(&mut body);
+        let described = measure.description.clone();
+        let described = described.unwrap_or_else(|| format!("Metric created from measure {name}"));
+        Semantic {
             unique_id: format!("metric.{}.{name}", package.name()),
             resource_type: ResourceType::Metric,
-            name: name.to_owned(),
+            name: name.clone(),
             fqn,
-            description: described.unwrap_or_else(|| format!("Metric created from measure {name}")),
+            description: Some(described),
             tags: Vec::new(),
-            group: None,
-            config,
+            group: settings.group(),
+            config: settings.config,
+            unrendered_config: settings.unrendered,
             refs: Vec::new(),
-            properties: properties.as_object().cloned().unwrap_or_default(),
+            depends_on: DependsOn::default(),
+            body: Body::Metric(Box::new(body)),
             ..model.clone()
-        })
-    };
-    let measures = measures.into_iter().flatten();
-    measures.filter(asked).filter_map(metric).collect()
-}
-
-fn one(
-    shared: &Arc<Shared>,
-    package: &Package,
-    file: &Arc<PropertyFile>,
-    kind: ResourceType,
-    entry: &Entry<'_>,
-) -> Result<Option<Semantic>, Error> {
-    let name = entry.name()?;
-    let mut fqn = vec![package.name().to_owned()];
-    fqn.extend(file.folders.iter().cloned());
-    fqn.push(name.clone());
-    let mut level = Raw::new();
-    for key in ["tags", "meta", "group"] {
-        if let Some(value) = entry.map.get(key) {
-            config::merge_one(&mut level, key, value.clone());
         }
-    }
-    config::merge(&mut level, entry.mapping("config")?);
-    let level: Map<String, Json> = level.into_iter().collect();
-    let raw = package.configure(tree_of(kind), &fqn, &level, &Raw::new());
-    if raw.get("enabled") == Some(&Json::Bool(false)) {
-        return Ok(None);
-    }
-    let mut node = draft(package, ResourceType::Analysis, &name);
-    node.original_file_path.clone_from(&file.path);
-    if kind == ResourceType::SemanticModel {
-        let model = entry.text("model")?.unwrap_or_default();
-        node.raw_code = format!("{{{{ {model} }}}}");
-    }
-    let named = references(shared, &node)?;
-    Ok(Some(Semantic {
-        unique_id: format!("{}.{}.{name}", kind_name(kind), package.name()),
-        resource_type: kind,
-        name,
-        package_name: package.name().to_owned(),
-        path: file.below(),
-        original_file_path: file.path.clone(),
-        fqn,
-        description: entry.text("description")?.unwrap_or_default(),
-        // what a metric's configuration says does not become its tags
-        tags: match kind {
-            ResourceType::Metric => texts(entry.map.get("tags")),
-            _ => texts(raw.get("tags")),
-        },
-        group: raw.get("group").and_then(Json::as_str).map(str::to_owned),
-        config: raw,
-        refs: named.refs,
-        depends_on: crate::manifest::DependsOn::default(),
-        properties: entry.map.clone(),
-    }))
-}
-
-/// A name, or the `name` of a mapping.
-fn name_of(value: Option<&Json>) -> Option<&str> {
-    match value? {
-        Json::String(name) => Some(name),
-        Json::Object(map) => map.get("name")?.as_str(),
-        _ => None,
-    }
-}
-
-/// The measures and metrics that a metric is made of.
-fn inputs(metric: &Semantic) -> (Vec<&str>, Vec<&str>) {
-    let Some(parameters) = metric.properties.get("type_params") else {
-        return (Vec::new(), Vec::new());
     };
-    let get = |key: &str| parameters.get(key);
-    let conversion = get("conversion_type_params");
-    let list = |value: Option<&Json>| {
-        let items = value.and_then(Json::as_array).cloned().unwrap_or_default();
-        items.len()
-    };
-    let mut measures: Vec<&str> = name_of(get("measure")).into_iter().collect();
-    for key in ["base_measure", "conversion_measure"] {
-        measures.extend(name_of(conversion.and_then(|c| c.get(key))));
-    }
-    let mut metrics: Vec<&str> = ["numerator", "denominator"]
-        .iter()
-        .filter_map(|key| name_of(get(key)))
-        .collect();
-    for index in 0..list(get("metrics")) {
-        metrics.extend(name_of(get("metrics").and_then(|all| all.get(index))));
-    }
-    (measures, metrics)
+    asked.map(metric).collect()
 }
 
-/// Sets `depends_on` of metrics and saved queries; those of semantic models are references.
-pub(crate) fn resolve(manifest: &mut Manifest) -> Result<(), Error> {
-    let mut measures: HashMap<String, UniqueId> = HashMap::new();
-    for model in manifest.semantic_models.values() {
-        let own = model.properties.get("measures").and_then(Json::as_array);
-        for measure in own.into_iter().flatten() {
-            if let Some(name) = name_of(Some(measure)) {
-                measures.insert(name.to_owned(), model.unique_id.clone());
-            }
+/// What is configured for one of them.
+struct Settings {
+    config: Raw,
+    unrendered: Raw,
+}
+
+impl Settings {
+    fn of(
+        package: &Package,
+        kind: ResourceType,
+        fqn: &[String],
+        written: &Map<String, Json>,
+    ) -> Self {
+        let tree = tree_of(kind);
+        let nothing = Raw::new();
+        let mut config = package.configure(tree, fqn, written, &nothing);
+        // tags are no key of their own here: the last level that has some says which
+        if let Some(tags) = package.last(tree, fqn, written).shift_remove("tags") {
+            config.insert("tags".to_owned(), tags);
         }
-    }
-    let metrics: HashMap<String, UniqueId> = manifest
-        .metrics
-        .values()
-        .map(|metric| (metric.name.clone(), metric.unique_id.clone()))
-        .collect();
-    let missing = |thing: &Semantic, what: &str, name: &str| Error::UnknownDependency {
-        subject: format!("{} '{}'", kind_name(thing.resource_type), thing.unique_id),
-        wanted: format!("a {what} named '{name}'"),
-        reason: "was not found".into(),
-        location: Box::new(Location::file(&thing.original_file_path)),
-        hint: None,
-    };
-    let mut found: Vec<(UniqueId, Vec<UniqueId>)> = Vec::new();
-    let all = manifest.metrics.values();
-    for thing in all.chain(manifest.saved_queries.values()) {
-        let mut ids: Vec<UniqueId> = Vec::new();
-        let (of_measures, of_metrics) = match thing.resource_type {
-            ResourceType::SavedQuery => {
-                let query = thing.properties.get("query_params");
-                let list = query.and_then(|query| query.get("metrics"));
-                let names = list.and_then(Json::as_array);
-                let names = names.into_iter().flatten();
-                (Vec::new(), names.filter_map(Json::as_str).collect())
-            }
-            _ => inputs(thing),
+        let unrendered = if kind == ResourceType::Metric {
+            package.topmost(tree, fqn, written, &nothing)
+        } else {
+            // dbt looks for these trees under names that no project file has
+            written.clone().into_iter().collect()
         };
-        for name in of_measures {
-            let id = measures.get(name);
-            ids.push(id.ok_or_else(|| missing(thing, "measure", name))?.clone());
-        }
-        for name in of_metrics {
-            let id = metrics.get(name);
-            ids.push(id.ok_or_else(|| missing(thing, "metric", name))?.clone());
-        }
-        let mut seen = std::collections::HashSet::new();
-        ids.retain(|id| seen.insert(id.clone()));
-        found.push((thing.unique_id.clone(), ids));
+        Self { config, unrendered }
     }
-    for (id, parents) in found {
-        let metric = manifest.metrics.get_mut(&id);
-        if let Some(thing) = metric.or(manifest.saved_queries.get_mut(&id)) {
-            thing.depends_on.nodes = parents;
+
+    /// What of it is no value that its key may have.
+    fn refusal(&self) -> Option<String> {
+        let sound = |key: &str, value: &Json| match key {
+            "enabled" => value.is_boolean(),
+            "group" => value.is_string() || value.is_null(),
+            "meta" => value.is_object(),
+            _ => true,
+        };
+        let wrong = self.config.iter().find(|(key, value)| !sound(key, value));
+        wrong.map(|(key, value)| format!("config '{key}': unexpected {}", crate::yaml::kind(value)))
+    }
+
+    fn group(&self) -> Option<String> {
+        let group = self.config.get("group").and_then(Json::as_str);
+        group.map(str::to_owned)
+    }
+
+    fn meta(&self) -> Option<&Map<String, Json>> {
+        self.config.get("meta").and_then(Json::as_object)
+    }
+
+    /// What is configured stands above what the entry says.
+    fn give_meta(&self, metric: &mut Metric) {
+        if let Some(meta) = self.meta().filter(|meta| !meta.is_empty()) {
+            metric.meta.clone_from(meta);
         }
     }
-    Ok(())
+}
+
+/// One entry.
+struct Reading<'a> {
+    shared: &'a Arc<Shared>,
+    names: &'a Names,
+    package: &'a Package,
+    file: &'a Arc<PropertyFile>,
+    entry: Entry<'a>,
+    line: usize,
+}
+
+impl Reading<'_> {
+    fn wrong(&self, kind: ResourceType, message: &str) -> Error {
+        let name = self.entry.name().unwrap_or_default();
+        Error::Yaml {
+            location: crate::error::Location::line(&self.file.path, self.line),
+            message: format!("{} '{name}': {message}", kind_name(kind)),
+        }
+    }
+
+    fn body<T: DeserializeOwned>(&self, kind: ResourceType) -> Result<T, Error> {
+        let own = self.entry.map.iter();
+        let shared = |key: &str| {
+            // a semantic model has no tags at all
+            SHARED.contains(&key) && !(key == "tags" && kind == ResourceType::SemanticModel)
+        };
+        let own = own.filter(|(key, _)| !shared(key));
+        let own: Map<String, Json> = own
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        serde_json::from_value(Json::Object(own))
+            .map_err(|error| self.wrong(kind, &error.to_string()))
+    }
+
+    fn thing(&self, kind: ResourceType) -> Result<Semantic, Error> {
+        let Self { package, file, .. } = self;
+        let entry = &self.entry;
+        let name = entry.name()?;
+        let mut fqn = vec![package.name().to_owned()];
+        fqn.extend(file.folders.iter().cloned());
+        fqn.push(name.clone());
+        let settings = Settings::of(package, kind, &fqn, &entry.mapping("config")?);
+        if let Some(message) = settings.refusal() {
+            return Err(self.wrong(kind, &message));
+        }
+        let mut refs = Vec::new();
+        let mut tags = texts(entry.map.get("tags"));
+        let mut description = entry.text("description")?;
+        let body = match kind {
+            ResourceType::Metric => {
+                let mut metric: Metric = self.body(kind)?;
+                metric.settle();
+                settings.give_meta(&mut metric);
+                description.get_or_insert_default();
+                Body::Metric(Box::new(metric))
+            }
+            ResourceType::SemanticModel => {
+                let mut model: crate::semantic::SemanticModel = self.body(kind)?;
+                for meta in model.metas() {
+                    let own = std::mem::take(meta);
+                    meta.extend(settings.meta().cloned().unwrap_or_default());
+                    meta.extend(own);
+                }
+                refs = self.refs(&name, &model.model)?;
+                Body::Model(Box::new(model))
+            }
+            _ => {
+                let mut query: crate::semantic::SavedQuery = self.body(kind)?;
+                for export in &mut query.exports {
+                    export
+                        .configure(&settings.config)
+                        .map_err(|message| self.wrong(kind, &message))?;
+                    self.place(export)?;
+                }
+                tags.extend(texts(settings.config.get("tags")));
+                tags.sort();
+                tags.dedup();
+                Body::Query(Box::new(query))
+            }
+        };
+        Ok(Semantic {
+            unique_id: format!("{}.{}.{name}", kind_name(kind), package.name()),
+            resource_type: kind,
+            name,
+            package_name: package.name().to_owned(),
+            path: file.below(),
+            original_file_path: file.path.clone(),
+            line: self.line,
+            fqn,
+            description,
+            tags,
+            group: settings.group(),
+            config: settings.config,
+            unrendered_config: settings.unrendered,
+            refs,
+            depends_on: DependsOn::default(),
+            body,
+        })
+    }
+
+    /// What `model: ref('…')` refers to.
+    fn refs(&self, name: &str, model: &str) -> Result<Vec<crate::manifest::RefArgs>, Error> {
+        let mut node = draft(self.package, ResourceType::Analysis, name);
+        node.original_file_path.clone_from(&self.file.path);
+        node.line = self.line;
+        node.raw_code = format!("{{{{ {model} }}}}");
+        Ok(references(self.shared, &node)?.refs)
+    }
+
+    /// Fills in where an export goes, as the project names places.
+    fn place(&self, export: &mut crate::semantic::Export) -> Result<(), Error> {
+        let mut node = draft(self.package, ResourceType::Analysis, &export.name);
+        node.original_file_path.clone_from(&self.file.path);
+        let config = &mut export.config;
+        for (key, value) in [("database", &config.database), ("alias", &config.alias)] {
+            if let Some(value) = value {
+                node.config
+                    .raw
+                    .insert(key.to_owned(), Json::from(value.as_str()));
+            }
+        }
+        self.names.settle(&mut node)?;
+        config.schema_name.get_or_insert(node.schema);
+        config.alias.get_or_insert(node.alias);
+        config.database = Some(node.database);
+        Ok(())
+    }
 }

@@ -116,6 +116,8 @@ fn one(
         columns: IndexMap::new(),
         column_tests: Vec::new(),
         deprecation_date: version.map.get("deprecation_date").cloned(),
+        // dbt checks the one of a model with versions, and then loses it
+        time_spine: None,
         ..base.clone()
     };
     if let Some(text) = version.text("description")?.filter(|text| !text.is_empty()) {

@@ -53,7 +53,17 @@ pub(super) fn search(
 }
 
 fn state<'a>(project: &'a Project, previous: &'a Previous, value: &str) -> Option<Test<'a>> {
-    let changed = move |id: &UniqueId| !previous.why(project, id).is_empty();
+    let manifest = &project.manifest;
+    // dbt takes these for unmodified when they are new
+    let is_semantic = move |id: &UniqueId| {
+        manifest.metrics.contains_key(id)
+            || manifest.semantic_models.contains_key(id)
+            || manifest.saved_queries.contains_key(id)
+    };
+    let changed = move |id: &UniqueId| {
+        let counts = previous.had(id) || !is_semantic(id);
+        counts && !previous.why(project, id).is_empty()
+    };
     Some(match value {
         "new" => Box::new(move |id| !previous.had(id)),
         "old" => Box::new(move |id| previous.had(id)),

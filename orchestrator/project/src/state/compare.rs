@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Aspect, Change, Previous};
 use crate::load::Project;
-use crate::manifest::{Node, ResourceType, Source, UniqueId};
+use crate::manifest::{Node, ResourceType, Semantic, Source, UniqueId};
 
 /// Keys of a configuration that say where and under what label, not what is built.
 const LABELS: [&str; 5] = ["alias", "schema", "database", "tags", "group"];
@@ -178,6 +178,64 @@ pub(super) fn of_source(source: &Source, then: &Json) -> Vec<Change> {
         &then["loader"],
     );
     found
+}
+
+/// What is compared of a metric, semantic model or saved query: its text and what it is made of.
+pub(super) fn of_semantic(thing: &Semantic, then: &Json) -> Vec<Change> {
+    let mut found = Vec::new();
+    let now = crate::rendered::semantic(thing, 0.0);
+    let keys: &[&str] = match thing.resource_type {
+        ResourceType::Metric => &["description", "label", "type"],
+        ResourceType::SemanticModel => &[
+            "model",
+            "description",
+            "defaults",
+            "entities",
+            "dimensions",
+            "measures",
+            "primary_entity",
+            "group",
+        ],
+        _ => &["description", "label", "group", "tags"],
+    };
+    for key in keys {
+        differ(&mut found, Aspect::Body, key, &now[key], &then[key]);
+    }
+    if thing.resource_type == ResourceType::SavedQuery {
+        for key in ["metrics", "group_by", "where"] {
+            let (now, then) = (&now["query_params"][key], &then["query_params"][key]);
+            differ(&mut found, Aspect::Body, key, now, then);
+        }
+        let [now, then] = [&now, then].map(|whole| exports(&whole["exports"]));
+        differ(&mut found, Aspect::Body, "exports", &now, &then);
+    }
+    if thing.resource_type == ResourceType::Metric {
+        let [mut now, mut then] = [&now, then].map(|whole| whole["unrendered_config"].clone());
+        for config in [&mut now, &mut then].map(Json::as_object_mut) {
+            config.map(|config| config.shift_remove("group"));
+        }
+        differ(&mut found, Aspect::Configs, "config", &now, &then);
+    } else {
+        differ(
+            &mut found,
+            Aspect::Configs,
+            "config",
+            &now["config"],
+            &then["config"],
+        );
+    }
+    found
+}
+
+/// Names of exports, and where they go as it is written.
+fn exports(list: &Json) -> Json {
+    let list = list.as_array().map_or(&[][..], Vec::as_slice);
+    let one = |export: &Json| {
+        let written = &export["unrendered_config"];
+        let place = ["export_as", "schema", "alias"].map(|key| written[key].clone());
+        serde_json::json!([export["name"], place])
+    };
+    list.iter().map(one).collect()
 }
 
 /// Descriptions count only where the database keeps them.

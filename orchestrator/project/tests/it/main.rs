@@ -10,6 +10,7 @@ mod groups;
 mod packages;
 mod quoting;
 mod recorded;
+mod semantic;
 mod size;
 mod snapshots;
 mod sources;

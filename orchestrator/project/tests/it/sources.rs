@@ -70,10 +70,17 @@ fn measures_may_make_metrics_and_macros_are_described() {
         ("models/orders.sql", "select 1 as id"),
         (
             "models/s.yml",
-            "semantic_models:\n  - name: orders\n    model: ref('orders')\n    measures:\n      \
+            "semantic_models:\n  - name: orders\n    model: ref('orders')\n    \
+             primary_entity: order_key\n    defaults: {agg_time_dimension: ordered_at}\n    \
+             dimensions: [{name: ordered_at, type: time, type_params: {time_granularity: day}}]\n    measures:\n      \
              - {name: revenue, agg: sum, expr: amount, create_metric: true, description: Money}\n      \
-             - {name: count, agg: count, expr: id, create_metric: true}\n      - {name: kept, agg: sum}\n\
-             metrics:\n  - name: average\n    type: ratio\n    type_params: {numerator: revenue, denominator: count}\n",
+             - {name: counted, agg: count, expr: id, create_metric: true}\n      - {name: kept, agg: sum}\n\
+             metrics:\n  - name: average\n    label: Average\n    type: ratio\n    \
+             type_params: {numerator: revenue, denominator: counted}\n",
+        ),
+        (
+            "models/metricflow_time_spine.sql",
+            "select current_date as date_day",
         ),
         (
             "macros/m.sql",
@@ -91,14 +98,14 @@ fn measures_may_make_metrics_and_macros_are_described() {
     let metrics: Vec<&String> = project.manifest.metrics.keys().collect();
     assert_eq!(
         metrics,
-        ["metric.p.revenue", "metric.p.count", "metric.p.average"]
+        ["metric.p.average", "metric.p.revenue", "metric.p.counted"]
     );
     let average = &project.manifest.metrics["metric.p.average"];
-    let parents = ["metric.p.revenue", "metric.p.count"];
+    let parents = ["metric.p.revenue", "metric.p.counted"];
     assert_eq!(average.depends_on.nodes, parents);
     assert_eq!(
-        project.manifest.metrics["metric.p.revenue"].description,
-        "Money"
+        (project.manifest.metrics["metric.p.revenue"].description).as_deref(),
+        Some("Money")
     );
     let told = &project.manifest.macros["macro.p.m"].properties;
     assert_eq!(
