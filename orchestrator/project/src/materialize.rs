@@ -27,7 +27,7 @@ pub use verdict::Verdict;
 #[derive(Debug)]
 pub struct Broken {
     /// How.
-    pub error: Error,
+    pub error: Box<Error>,
     /// Its main statement, when it had come so far.
     pub run_sql: Option<String>,
 }
@@ -35,7 +35,7 @@ pub struct Broken {
 impl From<Error> for Broken {
     fn from(error: Error) -> Self {
         Self {
-            error,
+            error: Box::new(error),
             run_sql: None,
         }
     }
@@ -253,7 +253,7 @@ impl Project {
             .call(&request, template, &[])
             .map_err(|error| Broken {
                 run_sql: lock(&rendering.run.written).take(),
-                error: rendering.error(error),
+                error: Box::new(rendering.error(error)),
             })?;
         let made = returned.get_attr("relations").unwrap_or_default();
         for made in made.try_iter().into_iter().flatten() {

@@ -262,7 +262,7 @@ mod tests {
         | column_name | definition_type | contract_type | mismatch_reason       |
         | ----------- | --------------- | ------------- | --------------------- |
         | at          |                 | DATE          | missing in definition |
-        | id          | STRING          | INTEGER       | data type mismatch    |
+        | id          | TEXT            | INTEGER       | data type mismatch    |
         | more        | DATE            |               | missing in contract   |
         ");
     }

@@ -220,10 +220,7 @@ impl Build<'_> {
                     run_sql: done.run_sql,
                 })
             }
-            Err(Broken { error, run_sql }) => Err(warehouse::Error::Template {
-                error: Box::new(error),
-                run_sql,
-            }),
+            Err(Broken { error, run_sql }) => Err(warehouse::Error::Template { error, run_sql }),
         })
     }
 
