@@ -254,10 +254,7 @@ impl ProjectFile {
             dispatch,
             restrict_access: entry.map.get("restrict-access") == Some(&Json::Bool(true)),
             quoting: entry.mapping("quoting")?,
-            version: entry
-                .map
-                .get("version")
-                .map_or_else(String::new, version_text),
+            version: version(entry)?,
             required_version: texts(entry.map.get("require-dbt-version")),
         })
     }
@@ -286,6 +283,52 @@ fn trees(entry: &Entry<'_>) -> Result<Trees, Error> {
     Ok(trees)
 }
 
+/// `version`: two or three numbers, the third perhaps with more as semantic versions have it, or a number with a point.
+fn version(entry: &Entry<'_>) -> Result<String, Error> {
+    let Some(given) = entry.map.get("version").filter(|given| !given.is_null()) else {
+        return Ok(String::new());
+    };
+    let is_fine = match given {
+        Json::String(text) => is_version(text),
+        given => given.is_f64(),
+    };
+    if is_fine {
+        return Ok(version_text(given));
+    }
+    Err(Error::Config {
+        location: Some(Location::line(entry.path, key_line(entry.text, "version"))),
+        message: format!("'version' is {given}, which is no version"),
+        hint: Some("write it as '1.0.0' or '1.0'".to_owned()),
+    })
+}
+
+fn is_version(text: &str) -> bool {
+    let (text, build) = match text.split_once('+') {
+        Some((text, build)) => (text, Some(build)),
+        None => (text, None),
+    };
+    let (numbers, pre) = match text.split_once('-') {
+        Some((numbers, pre)) => (numbers, Some(pre)),
+        None => (text, None),
+    };
+    let is_number = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
+    };
+    let is_word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_pre = |part: &str| {
+        is_word(part) && (is_number(part) || !part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let count = numbers.split('.').count();
+    numbers.split('.').all(is_number)
+        && (count == 3 || (count == 2 && pre.is_none() && build.is_none()))
+        && pre.is_none_or(|pre| pre.split('.').all(is_pre))
+        && build.is_none_or(|build| build.split('.').all(is_word))
+}
+
 fn key_line(text: &str, key: &str) -> usize {
     text.lines()
         .position(|line| {
@@ -293,4 +336,22 @@ fn key_line(text: &str, key: &str) -> usize {
                 .is_some_and(|rest| rest.starts_with(':'))
         })
         .map_or(0, |index| index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version;
+
+    /// As dbt 1.11 judges the same texts.
+    #[test]
+    fn versions_have_two_or_three_numbers() {
+        for good in ["1.0", "1.0.0", "0.10.2", "1.0.0-rc1", "1.0.0-rc.1+b.07"] {
+            assert!(is_version(good), "{good}");
+        }
+        for bad in [
+            "1", "x", "1.0.0b1", "01.0", "1.0-rc1", "1.0.0.0", "1.0.0-01", "1.0.0+", "",
+        ] {
+            assert!(!is_version(bad), "{bad}");
+        }
+    }
 }

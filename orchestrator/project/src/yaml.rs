@@ -166,10 +166,21 @@ impl<'a> Entry<'a> {
     /// The name, which every entry must have.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or YAML does not take it for a text.
     pub fn name(&self) -> Result<String, Error> {
-        self.text("name")?
-            .ok_or_else(|| self.wrong(format!("an entry of '{}' has no 'name'", self.what)))
+        match self.map.get("name") {
+            Some(Json::Bool(_) | Json::Number(_)) => {
+                let shown = &self.map["name"];
+                Err(self.wrong(format!(
+                    "an entry of '{}' has the name {shown}, which YAML takes for {}: put it in quotes",
+                    self.what,
+                    kind(shown)
+                )))
+            }
+            _ => self
+                .text("name")?
+                .ok_or_else(|| self.wrong(format!("an entry of '{}' has no 'name'", self.what))),
+        }
     }
 
     /// The items of `key`; a missing key is an empty list.

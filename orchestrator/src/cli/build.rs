@@ -16,6 +16,9 @@ pub struct BuildArgs {
     walk: WalkArgs,
     #[command(flatten)]
     sample: SampleArgs,
+    /// Print some rows of each seed, chosen at random
+    #[arg(long)]
+    show: bool,
 }
 
 pub(super) async fn execute(
@@ -23,5 +26,6 @@ pub(super) async fn execute(
     log: &LogArgs,
     printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
-    walk(Command::Build, args.walk, args.sample.sample, log, printer).await
+    let walked = args.walk.showing(args.show);
+    walk(Command::Build, walked, args.sample.sample, log, printer).await
 }

@@ -36,6 +36,8 @@ pub struct CompileArgs {
     #[arg(long, env = "DBT_EMPTY", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     empty: bool,
+    #[arg(long, hide = true, conflicts_with = "empty")]
+    no_empty: bool,
     /// Compile incremental models as for a rebuild from nothing
     #[arg(short, long)]
     full_refresh: bool,

@@ -63,7 +63,7 @@ pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
     /// Print version
-    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    #[arg(short = 'V', visible_short_alias = 'v', long, global = true, action = ArgAction::Version)]
     pub version: Option<bool>,
 }
 

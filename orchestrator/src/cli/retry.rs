@@ -25,6 +25,12 @@ pub struct RetryArgs {
     #[arg(short, long, env = "DBT_FULL_REFRESH", hide_env = true,
           value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     full_refresh: bool,
+    /// Stop at the first failure [default: as in that run]
+    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", hide_env = true,
+          value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    fail_fast: bool,
+    #[arg(long, hide = true, conflicts_with = "fail_fast")]
+    no_fail_fast: bool,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
@@ -84,6 +90,7 @@ pub(super) async fn execute(
     }
     request.threads = args.threads.or(request.threads);
     request.warn_error = given.warn_error;
+    request.fail_fast = (request.fail_fast || args.fail_fast) && !args.no_fail_fast;
     if args.full_refresh {
         // nothing of an earlier run is kept then
         request.full_refresh = true;

@@ -39,6 +39,9 @@ pub struct ShowArgs {
         allow_negative_numbers = true
     )]
     limit: i64,
+    /// Ask incremental models as for a rebuild from nothing
+    #[arg(short, long)]
+    full_refresh: bool,
     /// Shape of the answer
     #[arg(long, value_name = "SHAPE", default_value = "text")]
     output: Shape,
@@ -66,6 +69,10 @@ pub(super) async fn execute(
     let request = args
         .selection
         .apply(args.project.apply(Request::new(Command::Build)));
+    let request = Request {
+        full_refresh: args.full_refresh,
+        ..request
+    };
     if let Some(query) = args.inline_direct {
         let options = args.project.options();
         let asked = direct(options, query, args.limit).await;

@@ -208,8 +208,10 @@ struct Accepted {
     show_all_deprecations: bool,
     #[arg(long, global = true, hide = true)]
     no_show_all_deprecations: bool,
-    #[arg(long, global = true, hide = true)]
-    version_check: bool,
+    #[arg(long = "version-check", global = true, hide = true)]
+    yes_version_check: bool,
+    #[arg(long, global = true, hide = true, value_name = "TEXT")]
+    deprecated_favor_state: Option<String>,
     #[arg(long = "write-json", global = true, hide = true)]
     yes_write_json: bool,
     #[arg(long = "use-colors", global = true, hide = true)]

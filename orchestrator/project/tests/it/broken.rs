@@ -59,7 +59,7 @@ not valid YAML: unclosed bracket '['
 #[test]
 fn bad_project_files() {
     assert_snapshot!(told(&[
-        &[("dbt_project.yml", "version: '1'\nprofile: p\n")],
+        &[("dbt_project.yml", "version: '1.0'\nprofile: p\n")],
         &[("dbt_project.yml", "name: my-project\nprofile: p\n")],
         &[("dbt_project.yml", "name: p\n")],
         &[("dbt_project.yml", "name: p\nprofile: q\n")],

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use crate::support::{Fake, Files};
 
-const ROOT: &str = "name: p\nversion: '1'\nprofile: p\n";
+const ROOT: &str = "name: p\nversion: '1.0'\nprofile: p\n";
 
 /// A project `p` with a package `lib`.
 fn files(root: &str, lib: &str, files: &[(&str, &str)]) -> Files {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Fake, Files};
 
-const PROJECT: &str = "name: p\nversion: '1'\nprofile: p\n\
+const PROJECT: &str = "name: p\nversion: '1.0'\nprofile: p\n\
                        quoting: {schema: false, identifier: false, column: true}\n";
 
 const SOURCES: &str = "sources:\n  - name: raw\n    quoting: {identifier: true}\n    tables: [{name: T}]\n  \

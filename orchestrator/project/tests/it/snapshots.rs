@@ -20,7 +20,7 @@ fn project() -> Project {
     Files::new(&[
         (
             "dbt_project.yml",
-            "name: p\nversion: '1'\nprofile: p\nsnapshots:\n  p:\n    +schema: old\n    \
+            "name: p\nversion: '1.0'\nprofile: p\nsnapshots:\n  p:\n    +schema: old\n    \
              deep:\n      +meta: {owner: x}\n",
         ),
         ("seeds/raw.csv", "id,at\n1,2024-01-01\n"),

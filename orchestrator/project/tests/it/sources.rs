@@ -9,7 +9,7 @@ fn own_keys_of_a_sources_configuration_are_kept() {
     let files = Files::new(&[
         (
             "dbt_project.yml",
-            "name: p\nversion: '1'\nprofile: p\nsources:\n  p:\n    +watched: true\n    +filter: null\n    raw: {+watched: deep}\n",
+            "name: p\nversion: '1.0'\nprofile: p\nsources:\n  p:\n    +watched: true\n    +filter: null\n    raw: {+watched: deep}\n",
         ),
         (
             "models/s.yml",

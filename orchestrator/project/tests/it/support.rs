@@ -73,7 +73,7 @@ impl Files {
         let made = Self {
             dir: tempfile::tempdir().unwrap(),
         };
-        made.write("dbt_project.yml", "name: p\nversion: '1'\nprofile: p\n");
+        made.write("dbt_project.yml", "name: p\nversion: '1.0'\nprofile: p\n");
         made.write(
             "profiles.yml",
             "p:\n  target: dev\n  outputs:\n    dev: {type: postgres, host: h, user: u, \

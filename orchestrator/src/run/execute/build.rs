@@ -100,7 +100,7 @@ impl Build<'_> {
         report.said = self.said.take();
         report.compile = Some((compile_began, compile_ended));
         report.execute = Some((compile_ended, worker.clock.now()));
-        if worker.show && report.ending == Ending::Success {
+        if worker.show && planned.resource_type == "seed" && report.ending == Ending::Success {
             report.rows_shown = self.some_rows(node).await?;
         }
         if planned.resource_type == "test" {
