@@ -52,6 +52,7 @@ use printer::Printer;
     name = "ridehail",
     version,
     disable_version_flag = true,
+    propagate_version = true,
     max_term_width = 100,
     subcommand_value_name = "VERB"
 )]
