@@ -211,12 +211,16 @@ impl Lease {
         &self.cancel
     }
 
-    /// Runs one statement, or several separated by semicolons, in the simple protocol.
-    pub(crate) async fn run(&mut self, sql: &str) -> Result<Ran, Error> {
-        let text = match &self.comment {
+    fn commented(&self, sql: &str) -> String {
+        match &self.comment {
             Some(comment) => format!("{comment}\n{sql}"),
             None => sql.to_owned(),
-        };
+        }
+    }
+
+    /// Runs one statement, or several separated by semicolons, in the simple protocol.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<Ran, Error> {
+        let text = self.commented(sql);
         let statement = AssertSqlSafe(text.clone());
         self.guard(&text, async move |connection| {
             let mut ran = Ran::default();
@@ -248,9 +252,11 @@ impl Lease {
         &mut self,
         sql: &str,
     ) -> Result<Vec<project::adapter::Column>, Error> {
-        let statement = AssertSqlSafe(sql.to_owned()).into_sql_str();
+        // the lines that the server's errors count are those of what is run
+        let text = self.commented(sql);
+        let statement = AssertSqlSafe(text.clone()).into_sql_str();
         let prepared = self
-            .guard(sql, async move |connection| {
+            .guard(&text, async move |connection| {
                 connection.prepare(statement).await
             })
             .await?;
