@@ -45,9 +45,15 @@ pub(crate) fn install(env: &mut Environment<'static>) {
         "join",
         |value: Value, args: Rest<Value>, keywords: Kwargs| join(&value, &given(args, keywords)),
     );
-    env.add_filter("tojson", |value: Value| {
-        json::from_value(&value).map(|found| json::text(&found, false))
-    });
+    env.add_filter(
+        "tojson",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            let given = given(args, keywords);
+            let indent = Arguments::of(&given).get(0, "indent");
+            let indent = indent.and_then(|indent| indent.as_usize());
+            json::from_value(&value).map(|found| json::for_html(&found, indent))
+        },
+    );
     env.add_filter(
         "truncate",
         |value: Value, args: Rest<Value>, keywords: Kwargs| {

@@ -53,3 +53,4 @@ pub use load::{LoadOptions, PARSE_CACHE, ParseCache, Project, load};
 pub use manifest::{Manifest, Node, UniqueId};
 pub use materialize::{Broken, Materialized};
 pub use profile::{PostgresTarget, Profile, Secret};
+pub use project_file::QueryComment;

@@ -23,7 +23,7 @@ use crate::packages::packages;
 use crate::parse::cache::{self, Cache};
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
-use crate::project_file::ProjectFile;
+use crate::project_file::{ProjectFile, QueryComment};
 use crate::relation::Quoting;
 use crate::sample::Sample;
 use crate::state::Previous;
@@ -108,6 +108,8 @@ pub struct Project {
     pub warnings: Vec<Warning>,
     /// What templates said while they were parsed, file by file. What the cache knows is not parsed again.
     pub said: Vec<Said>,
+    /// What it says with every statement.
+    pub query_comment: QueryComment,
     /// Which of them are errors.
     pub rules: Rules,
     /// `on-run-start` operations in order.
@@ -275,6 +277,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     said.sort_by_key(|(file, _)| (file.ends_with("dbt_project.yml"), file.clone()));
     Ok(Project {
         said: said.into_iter().map(|(_, said)| said).collect(),
+        query_comment: root.query_comment.clone(),
         root: options.project_dir.clone(),
         name: root.name.clone(),
         profile,

@@ -19,6 +19,8 @@ use crate::yaml::{self, Entry, kind, texts};
 pub(crate) struct ProjectFile {
     pub(crate) root: PathBuf,
     pub(crate) name: String,
+    /// `query-comment`.
+    pub(crate) query_comment: QueryComment,
     /// `version` as written; empty where there is none.
     pub(crate) version: String,
     pub(crate) model_paths: Vec<String>,
@@ -248,6 +250,7 @@ impl ProjectFile {
             trees: trees(entry)?,
             unrendered: Trees::new(),
             vars: entry.mapping("vars")?,
+            query_comment: query_comment(entry),
             on_run_start: texts(entry.map.get("on-run-start")),
             on_run_end: texts(entry.map.get("on-run-end")),
             flags: entry.mapping("flags")?.into_iter().collect(),
@@ -267,6 +270,38 @@ impl ProjectFile {
     /// As [`Self::tree`], before it was rendered.
     pub(crate) fn unrendered_tree(&self, kind: &str) -> Option<&Map<String, Json>> {
         self.unrendered.get(kind)
+    }
+}
+
+/// What the project says with every statement it sends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueryComment {
+    /// A template; `None`: the program's own comment.
+    pub template: Option<String>,
+    /// It stands behind the statement.
+    pub append: bool,
+    /// There is none.
+    pub off: bool,
+}
+
+fn query_comment(entry: &Entry<'_>) -> QueryComment {
+    let Some(given) = entry.map.get("query-comment") else {
+        return QueryComment::default();
+    };
+    let (comment, append) = match given {
+        Json::Object(map) => (
+            map.get("comment"),
+            map.get("append") == Some(&Json::Bool(true)),
+        ),
+        text => (Some(text), false),
+    };
+    let template = comment
+        .and_then(Json::as_str)
+        .filter(|text| !text.is_empty());
+    QueryComment {
+        off: comment.is_some() && template.is_none(),
+        template: template.map(str::to_owned),
+        append,
     }
 }
 

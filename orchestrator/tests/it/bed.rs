@@ -152,7 +152,9 @@ impl Bed {
 
     /// Writes a file of the project.
     pub(crate) fn write(&self, path: &str, text: &str) {
-        fs::write(self.folder.path().join(path), text).unwrap();
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     /// The binary in the project's folder, knowing nothing of the machine it runs on.

@@ -15,6 +15,7 @@ mod quoting;
 mod results;
 mod schedule;
 mod secrets;
+mod statements;
 mod states;
 mod stopped;
 mod templated;

@@ -255,7 +255,7 @@ fn tests_and_templates_warn_by_name() {
         ])
     };
     let heard = run("{}");
-    assert!(heard.contains("[WARNING]: mind the gap"), "{heard}");
+    assert!(heard.contains("  mind the gap"), "{heard}");
     assert!(heard.contains("PASS=1 WARN=1 ERROR=0"), "{heard}");
     let test = run("{error: [LogTestResult]}");
     assert!(test.contains("PASS=1 WARN=0 ERROR=1"), "{test}");

@@ -29,7 +29,7 @@ pub use adapter::BlockingAdapter;
 pub use error::{Error, ErrorKind};
 pub use materialize::{check, check_partitions};
 pub use node_session::NodeSession;
-pub use outcome::{Outcome, OutcomeKind, RenderHook, RunOptions};
+pub use outcome::{Outcome, OutcomeKind, QueryComment, RenderHook, RunOptions};
 pub use test::judge;
 pub use unit_test::unit_test;
 

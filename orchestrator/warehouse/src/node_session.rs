@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, Found, lookup, read_found};
 use crate::error::Error;
+use crate::outcome::QueryComment;
 use crate::session::{Lease, Sessions};
 
 /// One node's hold on a session, taken when it is first needed. Cheap to clone; clones are the same hold.
@@ -19,7 +20,7 @@ use crate::session::{Lease, Sessions};
 pub struct NodeSession {
     sessions: Arc<Sessions>,
     cancel: CancellationToken,
-    comment: Option<Arc<str>>,
+    comment: Option<Arc<QueryComment>>,
     lease: Arc<Mutex<Option<Lease>>>,
     catalog: Arc<Catalog>,
     /// What templates said they changed: memory of it is wrong when their transaction is undone.
@@ -33,12 +34,12 @@ impl NodeSession {
         sessions: &Arc<Sessions>,
         catalog: &Arc<Catalog>,
         cancel: CancellationToken,
-        comment: Option<String>,
+        comment: Option<QueryComment>,
     ) -> Self {
         Self {
             sessions: Arc::clone(sessions),
             cancel,
-            comment: comment.map(Arc::from),
+            comment: comment.map(Arc::new),
             lease: Arc::new(Mutex::new(None)),
             catalog: Arc::clone(catalog),
             noted: Arc::default(),
@@ -52,7 +53,7 @@ impl NodeSession {
         if guard.is_none() {
             let lease = self
                 .sessions
-                .lease(&self.cancel, self.comment.as_deref())
+                .lease(&self.cancel, self.comment.as_ref())
                 .await?;
             *guard = Some(lease);
         }

@@ -9,6 +9,30 @@ use tokio_util::sync::CancellationToken;
 /// A hook's template to its SQL.
 pub type RenderHook = dyn Fn(&str) -> Result<String, project::Error> + Send + Sync;
 
+/// Says in the server's log who sent a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryComment {
+    /// What stands between `/*` and `*/`.
+    pub text: String,
+    /// Behind the statement, not on a line before it.
+    pub append: bool,
+}
+
+impl QueryComment {
+    /// `sql` with the comment.
+    pub(crate) fn on(&self, sql: &str) -> String {
+        let text = self.text.trim();
+        if !self.append {
+            return format!("/* {text} */\n{sql}");
+        }
+        let sql = sql.trim_end();
+        match sql.strip_suffix(';') {
+            Some(sql) => format!("{sql}\n/* {text} */;"),
+            None => format!("{sql}\n/* {text} */"),
+        }
+    }
+}
+
 /// How a node is run.
 #[derive(Clone, Default)]
 pub struct RunOptions {
@@ -21,8 +45,8 @@ pub struct RunOptions {
     pub contract: Option<String>,
     /// Stops the running statement on the server.
     pub cancel: CancellationToken,
-    /// Put on a line of its own before every statement (`/* … */`); `None` for none.
-    pub query_comment: Option<String>,
+    /// With every statement; `None` for none.
+    pub query_comment: Option<QueryComment>,
     /// Renders a hook, in the node's session and on a thread that may block; without it hooks are run as written.
     pub hooks: Option<Arc<RenderHook>>,
     /// The folder `original_file_path` of a seed starts from.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Door, Session};
 use crate::error::Error;
+use crate::outcome::QueryComment;
 
 /// A run that is shorter opens no session but its own.
 const SHORT_RUN: Duration = Duration::from_millis(300);
@@ -91,11 +92,11 @@ impl Sessions {
     }
 
     /// Lends a session; waits while all are lent. Statements run under it stop when `cancel` is
-    /// cancelled; `comment` is put before each.
+    /// cancelled; `comment` goes with each.
     pub(crate) async fn lease(
         self: &Arc<Self>,
         cancel: &CancellationToken,
-        comment: Option<&str>,
+        comment: Option<&Arc<QueryComment>>,
     ) -> Result<Lease, Error> {
         let slots = Arc::clone(&self.slots);
         let permit = tokio::select! {
@@ -116,7 +117,7 @@ impl Sessions {
             clean: true,
             sessions: Arc::clone(self),
             cancel: cancel.clone(),
-            comment: comment.map(str::to_owned),
+            comment: comment.cloned(),
             _permit: permit,
         })
     }
@@ -201,7 +202,7 @@ pub(crate) struct Lease {
     clean: bool,
     sessions: Arc<Sessions>,
     cancel: CancellationToken,
-    comment: Option<String>,
+    comment: Option<Arc<QueryComment>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -213,7 +214,7 @@ impl Lease {
 
     fn commented(&self, sql: &str) -> String {
         match &self.comment {
-            Some(comment) => format!("{comment}\n{sql}"),
+            Some(comment) => comment.on(sql),
             None => sql.to_owned(),
         }
     }

@@ -33,6 +33,22 @@ impl Project {
         Rendering::with(self, node, adapter, results::names(more)).compiled()
     }
 
+    /// What `query-comment` says of the statements of node `id`. Blocks.
+    ///
+    /// # Errors
+    /// Anything wrong with the template.
+    pub fn render_comment(
+        &self,
+        id: &str,
+        template: &str,
+        adapter: Arc<dyn Adapter>,
+    ) -> Result<String, Error> {
+        let node = self.node(id)?;
+        let mut more = names(node, "", None);
+        more.push(("connection_name", id.into()));
+        Rendering::with(self, node, adapter, more).render(template)
+    }
+
     /// The SQL of a hook of node `id`, which was compiled to `sql`. Blocks.
     ///
     /// # Errors

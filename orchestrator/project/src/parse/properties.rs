@@ -149,13 +149,15 @@ struct Described {
     versions: Option<IndexMap<String, Patch>>,
 }
 
+const BUILT: [&str; 5] = ["models", "seeds", "snapshots", "analyses", "data_tests"];
+
 /// What `file` says of nodes, in its order.
 fn described(file: &Arc<PropertyFile>) -> Result<Vec<Described>, Error> {
     let mut all = Vec::new();
-    for key in ["models", "seeds", "snapshots", "analyses", "data_tests"] {
+    for key in BUILT {
         for entry in file.entries(key)? {
             let patch = patch(&entry, file)?;
-            let is_versioned = key == "models" && entry.map.contains_key("versions");
+            let is_versioned = key == "models" && !entry.list("versions")?.is_empty();
             let versions = is_versioned.then(|| versions::of(&entry, &patch));
             all.push(Described {
                 key,
@@ -285,9 +287,11 @@ pub(crate) fn patch_of_table(
     quote_all: bool,
 ) -> Result<Patch, Error> {
     let mut config = Map::new();
-    for key in ["tags", "meta", "docs", "access", "group"] {
-        if let Some(value) = entry.map.get(key) {
-            config.insert(key.to_owned(), value.clone());
+    // what is built has its tags below `config` only; dbt does not look at others
+    let from = usize::from(BUILT.contains(&entry.what));
+    for key in &["tags", "meta", "docs", "access", "group"][from..] {
+        if let Some(value) = entry.map.get(*key) {
+            config.insert((*key).to_owned(), value.clone());
         }
     }
     let mut written = config.clone();

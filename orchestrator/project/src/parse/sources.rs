@@ -99,6 +99,14 @@ fn one(
         &mut level,
         own.filter(|(key, value)| key != "loaded_at_field" || !value.is_null()),
     );
+    // a column of the table's own takes the place of the source's query
+    let is_given = |value: Option<&Json>| value.is_some_and(|value| !value.is_null());
+    if table.map.contains_key("loaded_at_field")
+        && !is_given(table.map.get("loaded_at_query"))
+        && !is_given(patch.config.get("loaded_at_query"))
+    {
+        level.shift_remove("loaded_at_query");
+    }
     let of_table = freshness_of(table)?;
     if let Some(merged) = merged_freshness(of_source, of_table) {
         level.insert("freshness".to_owned(), merged);

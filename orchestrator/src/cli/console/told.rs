@@ -59,11 +59,8 @@ impl Console {
         match said {
             Said::Print(text) if self.prints => self.printer.line(text),
             Said::Print(_) => {}
-            Said::Log(text) => self.line(at, text),
-            Said::Warning(text) => {
-                let mark = self.printer.paint(Color::Yellow, "[WARNING]:");
-                self.line(at, &format!("{mark} {text}"));
-            }
+            // without the mark of its own warnings, in dbt too
+            Said::Log(text) | Said::Warning(text) => self.line(at, text),
         }
     }
 

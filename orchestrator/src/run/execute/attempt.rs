@@ -12,9 +12,10 @@ use project::Compiled;
 use project::batches::{Window, Windows};
 use project::manifest::Node;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use warehouse::{BlockingAdapter, RunOptions, Warehouse};
+use warehouse::{BlockingAdapter, QueryComment, RunOptions, Warehouse};
 
 use super::archive::Archiver;
 use super::build::{Build, Voice};
@@ -190,12 +191,16 @@ async fn attempt(
     let folder = worker
         .manifest_node(planned)
         .map_or(project.root.as_path(), |node| project.root_of(node));
+    let query_comment = match comment(worker, planned, adapter).await {
+        Ok(comment) => comment,
+        Err(failure) => return failed(&failure),
+    };
     let options = RunOptions {
         full_refresh: worker.full_refresh,
         native_partitions: project.native_partitions(),
         contract: None,
         cancel: cancel.clone(),
-        query_comment: Some(comment(worker, planned)),
+        query_comment,
         project_root: folder.to_owned(),
         resets_by_macro: project.replaces_resets(),
         hooks: None,
@@ -253,14 +258,43 @@ pub(crate) fn write(file: &Path, text: &str) {
     }
 }
 
-/// dbt's habit of saying in the server's log who sent a statement.
-fn comment(worker: &Worker, planned: &PlannedNode) -> String {
-    let about = serde_json::json!({
-        "app": "ridehail",
-        "invocation_id": worker.invocation_id,
-        "node_id": planned.unique_id,
-    });
-    format!("/* {about} */")
+/// dbt's habit of saying in the server's log who sent a statement: in the words of `query-comment`, or ours.
+async fn comment(
+    worker: &Arc<Worker>,
+    planned: &PlannedNode,
+    adapter: &BlockingAdapter,
+) -> Result<Option<QueryComment>, Failure> {
+    let project = &worker.prepared.project;
+    let wanted = project.query_comment.clone();
+    if wanted.off {
+        return Ok(None);
+    }
+    let own = || {
+        let about = serde_json::json!({
+            "app": "ridehail",
+            "invocation_id": worker.invocation_id,
+            "node_id": planned.unique_id,
+        });
+        about.to_string()
+    };
+    let (template, node) = (wanted.template, worker.manifest_node(planned));
+    let text = match template.filter(|_| node.is_some()) {
+        None => own(),
+        Some(template) => {
+            let (project, id) = (Arc::clone(project), planned.unique_id.clone());
+            let adapter = Arc::new(adapter.clone());
+            let rendered = spawn_blocking(move || project.render_comment(&id, &template, adapter));
+            let panicked = |panic| Failure::unexpected(planned, &format!("a bug: {panic}"));
+            let rendered = rendered.await.map_err(panicked)?;
+            rendered.map_err(|error| Failure::of_project(planned, &error))?
+        }
+    };
+    if text.contains("*/") {
+        let message = format!("query comment contains illegal value \"*/\": {text}");
+        return Err(Failure::unexpected(planned, &message));
+    }
+    let append = wanted.append;
+    Ok((!text.trim().is_empty()).then_some(QueryComment { text, append }))
 }
 
 pub(crate) fn blank(ending: Ending, message: String) -> Report {

@@ -273,7 +273,7 @@ impl Walk<'_> {
                     .join("compiled")
                     .join(&node.package_name);
                 // nothing is written of a hook that renders to nothing
-                let compiled_path = (!sql.trim().is_empty()).then(|| {
+                let compiled_path = (!sql.is_empty()).then(|| {
                     attempt::write(&compiled.join(&below), sql);
                     let shown = compiled.strip_prefix(&project.root).unwrap_or(&compiled);
                     // the path as dbt tells it: the file has no folder

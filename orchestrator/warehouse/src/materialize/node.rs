@@ -16,6 +16,7 @@ use crate::names;
 use crate::node_session::Held;
 use crate::outcome::RunOptions;
 use crate::session::Ran;
+use crate::tag;
 use crate::value::required;
 
 /// How long a drop may queue for its locks before it lets others pass.
@@ -88,6 +89,16 @@ impl<'a> Work<'a> {
         relations: &[&RelationName],
     ) -> Result<HashMap<String, Found>, Error> {
         self.hooks(&self.node.config.pre_hook, false).await?;
+        let mut found = self.open(relations).await?;
+        self.hooks(&self.node.config.pre_hook, true).await?;
+        if !self.lease.in_transaction() {
+            // a hook has ended it, and with it the lock on the name
+            found = self.open(relations).await?;
+        }
+        Ok(found)
+    }
+
+    async fn open(&mut self, relations: &[&RelationName]) -> Result<HashMap<String, Found>, Error> {
         // templates may have opened the transaction already
         let begin = if self.lease.in_transaction() {
             ""
@@ -108,9 +119,7 @@ impl<'a> Work<'a> {
         self.lease.opened();
         let mut rows = self.lease.run(&sql).await?.rows;
         rows.retain(|row| row.columns().len() == 2);
-        let found = read_found(&rows)?;
-        self.hooks(&self.node.config.pre_hook, true).await?;
-        Ok(found)
+        read_found(&rows)
     }
 
     /// Drops what a killed run left under `relation`'s name.
@@ -219,6 +228,10 @@ impl<'a> Work<'a> {
             if !sql.is_empty() {
                 // as dbt sends it: the server's errors count its lines
                 self.lease.run(&format!("\n        {sql}\n      ")).await?;
+                if inside && !tag::leaves_open(sql, true) {
+                    self.lease.settled();
+                    self.lease.committed();
+                }
             }
         }
         Ok(())

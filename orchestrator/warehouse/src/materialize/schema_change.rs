@@ -57,7 +57,7 @@ pub(crate) fn follow(
                 difference
                     .removed
                     .iter()
-                    .map(|c| format!("alter table {table} drop column {} cascade", quote(&c.name))),
+                    .map(|c| format!("alter table {table} drop column {}", quote(&c.name))),
             );
             statements.extend(difference.retyped.iter().map(|c| retype(table, c)));
             Ok((statements, names(source)))
@@ -271,7 +271,7 @@ mod tests {
     fn sync() {
         insta::assert_snapshot!(check("sync_all_columns"), @r#"
         alter table "d"."s"."t" add column "extra" bigint
-        alter table "d"."s"."t" drop column "gone" cascade
+        alter table "d"."s"."t" drop column "gone"
         alter table "d"."s"."t" alter column "w" type character varying(20) using "w"::character varying(20)
         alter table "d"."s"."t" alter column "num" type bigint using "num"::bigint
         -> id, extra, w, num

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warehouse::{ErrorKind, Warehouse};
+use warehouse::{ErrorKind, QueryComment, Warehouse};
 
 use crate::database::{Database, Model, target};
 
@@ -35,7 +35,10 @@ async fn failing_sql_leaves_the_old_table() {
 #[tokio::test]
 async fn server_text_is_laid_out_as_psycopg2_does() {
     let mut db = Database::new().await;
-    db.run.query_comment = Some("/* {\"app\": \"test\"} */".to_owned());
+    db.run.query_comment = Some(QueryComment {
+        text: "{\"app\": \"test\"}".to_owned(),
+        append: false,
+    });
     let check = async |sql: &str| {
         let error = db.build(&Model::new("v", "view", sql).within(&db)).await;
         error.expect_err("refused").to_string()
