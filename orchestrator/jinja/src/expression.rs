@@ -33,11 +33,13 @@ pub(crate) struct Expressions<'t, 's> {
     tokens: &'t [(Token<'s>, Span)],
     next: usize,
     edits: Vec<Edit>,
+    /// `{% … %}`.
+    block: bool,
 }
 
 impl<'t, 's> Expressions<'t, 's> {
     /// Edits for the expressions among `tokens` (a tag's content, keywords included).
-    pub(crate) fn edits(tokens: &'t [(Token<'s>, Span)]) -> Vec<Edit> {
+    pub(crate) fn edits(tokens: &'t [(Token<'s>, Span)], block: bool) -> Vec<Edit> {
         let needed = tokens.iter().any(|(token, _)| {
             matches!(
                 token,
@@ -56,6 +58,7 @@ impl<'t, 's> Expressions<'t, 's> {
             tokens,
             next: 0,
             edits: Vec::new(),
+            block,
         };
         while this.next < tokens.len() {
             let before = this.next;

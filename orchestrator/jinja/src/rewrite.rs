@@ -133,7 +133,7 @@ pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
             }
             _ => {}
         }
-        edits.extend(Expressions::edits(&tag.tokens));
+        edits.extend(Expressions::edits(&tag.tokens, tag.block));
     }
     Ok(apply(source, 0, edits))
 }
@@ -225,7 +225,7 @@ fn call_block(
         literal(signature),
         literal(&rewrite(body, name)?)
     );
-    let mut edits = Expressions::edits(call);
+    let mut edits = Expressions::edits(call, false);
     edits.push(Edit {
         at: to.start_offset as usize,
         remove: 0,

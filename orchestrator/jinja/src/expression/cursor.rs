@@ -37,10 +37,11 @@ impl<'t, 's> Expressions<'t, 's> {
     }
 
     pub(super) fn starts_expression(&self) -> bool {
-        const KEYWORDS: [&str; 10] = [
-            "if", "elif", "else", "for", "set", "do", "call", "macro", "in", "with",
-        ];
+        const KEYWORDS: [&str; 5] = ["if", "else", "in", "for", "elif"];
+        // words of a tag where it begins, names elsewhere: `set([1]) ~ 'a'`
+        const FIRST: [&str; 5] = ["set", "do", "call", "macro", "with"];
         match self.peek() {
+            Some(Token::Ident(name)) if FIRST.contains(name) => self.next > 0 || !self.block,
             Some(Token::Ident(name)) => !KEYWORDS.contains(name),
             Some(
                 Token::Str(_)
