@@ -24,6 +24,16 @@ impl SourceFile {
         read(&self.full)
     }
 
+    /// Its text as dbt reads property files, without blanks at the end: a YAML block there has no last newline.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_stripped(&self) -> Result<String, Error> {
+        let mut text = self.read()?;
+        text.truncate(text.trim_end().len());
+        Ok(text)
+    }
+
     /// File name without extension.
     pub(crate) fn stem(&self) -> String {
         self.path

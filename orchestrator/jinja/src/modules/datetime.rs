@@ -63,18 +63,21 @@ pub fn moment(text: &str) -> Option<Value> {
         return Some(Value::from_object(Moment::naive(local)));
     }
     let at = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%:z").ok()?;
-    let hours = at.offset().local_minus_utc() / 3600;
-    // the zones of whole hours count westward
-    let zone = match hours {
-        0 => "UTC".to_owned(),
-        _ => format!("Etc/GMT{:+}", -hours),
-    };
-    (at.offset().local_minus_utc() % 3600 == 0).then_some(())?;
     Some(Value::from_object(Moment {
-        local: at.naive_local(),
-        zone: Some(zone.parse().ok()?),
-        date_only: false,
+        zone: Some(zone_of(at.offset().local_minus_utc())?),
+        ..Moment::naive(at.naive_local())
     }))
+}
+
+/// The zone that is `seconds` east of Greenwich all the year; there are those of whole hours only.
+fn zone_of(seconds: i32) -> Option<Tz> {
+    // they count westward
+    let name = match seconds / 3600 {
+        0 => "UTC".to_owned(),
+        hours => format!("Etc/GMT{:+}", -hours),
+    };
+    (seconds % 3600 == 0).then_some(())?;
+    name.parse().ok()
 }
 
 /// A moment in UTC that does not know its zone.

@@ -25,7 +25,7 @@ impl Assembly<'_> {
         let docs = Arc::new(docs);
         let render =
             |text: &mut String, package: &str, path: &std::path::Path, used: &mut Vec<UniqueId>| {
-                if !text.contains("{{") {
+                if !text.contains("{{") && !text.contains("{%") {
                     return Ok(());
                 }
                 let yaml = YamlScope {

@@ -175,7 +175,7 @@ fn read_file(
     cache: &Cache,
     scope: &YamlScope,
 ) -> Result<PropertyFile, Error> {
-    let text = found.read()?;
+    let text = found.read_stripped()?;
     let raw: Json = cache.yaml(&text, || yaml::parse(&text, &found.original))?;
     // a block's last newline goes too
     let content = if text.contains(['|', '>']) || text.contains("{{") {

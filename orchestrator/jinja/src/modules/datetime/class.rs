@@ -10,7 +10,7 @@ use minijinja::{Error, ErrorKind, State};
 use super::span::Span;
 use super::time::Clock;
 use super::zone::Zone;
-use super::{Moment, wrong};
+use super::{Moment, wrong, zone_of};
 use crate::arguments::Arguments;
 use crate::functions::{function, method};
 use crate::list::dict;
@@ -54,7 +54,15 @@ fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
     }))
 }
 
-fn parse_iso(text: &str) -> Result<NaiveDateTime, Error> {
+fn parse_iso(text: &str) -> Result<Moment, Error> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text)
+        && let Some(zone) = zone_of(at.offset().local_minus_utc())
+    {
+        return Ok(Moment {
+            zone: Some(zone),
+            ..Moment::naive(at.naive_local())
+        });
+    }
     [
         "%Y-%m-%dT%H:%M:%S%.f",
         "%Y-%m-%d %H:%M:%S%.f",
@@ -73,11 +81,12 @@ fn parse_iso(text: &str) -> Result<NaiveDateTime, Error> {
             .ok()
             .map(|d| d.and_time(NaiveTime::MIN))
     })
+    .map(Moment::naive)
     .ok_or_else(|| wrong(format!("'{text}' is no ISO date or time")))
 }
 
 /// Python's `strptime`: what the format does not tell is that of 1900-01-01 00:00.
-fn strptime(text: &str, pattern: &str) -> Result<NaiveDateTime, chrono::ParseError> {
+fn strptime(text: &str, pattern: &str) -> Result<Moment, chrono::ParseError> {
     // Python's %f are the first digits of a fraction
     let pattern = pattern.replace(".%f", "%.f").replace("%f", "%6f");
     let mut found = Parsed::new();
@@ -101,7 +110,10 @@ fn strptime(text: &str, pattern: &str) -> Result<NaiveDateTime, chrono::ParseErr
     if found.minute().is_none() {
         found.set_minute(0)?;
     }
-    Ok(found.to_naive_date()?.and_time(found.to_naive_time()?))
+    Ok(Moment {
+        zone: found.offset().and_then(zone_of),
+        ..Moment::naive(found.to_naive_date()?.and_time(found.to_naive_time()?))
+    })
 }
 
 /// Methods of a class that it may be asked for without a call.
@@ -167,7 +179,7 @@ impl Object for Class {
             }
             "fromisoformat" => Moment {
                 date_only,
-                ..Moment::naive(parse_iso(&arguments.text(0, "date_string")?)?)
+                ..parse_iso(&arguments.text(0, "date_string")?)?
             },
             "strptime" => {
                 let (text, pattern) = (
@@ -175,11 +187,11 @@ impl Object for Class {
                     arguments.text(1, "format")?,
                 );
                 let parsed = strptime(&text, &pattern);
-                Moment::naive(parsed.map_err(|_| {
+                parsed.map_err(|_| {
                     wrong(format!(
                         "time data '{text}' does not match format '{pattern}'"
                     ))
-                })?)
+                })?
             }
             "combine" => {
                 let date = arguments.required(0, "date")?;
