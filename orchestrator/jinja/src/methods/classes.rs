@@ -1,5 +1,9 @@
 //! `isalpha` and its like: what kind of characters a text is made of.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 /// What `str.<method>()` says of `text`; `None`: there is no such question.
 pub(super) fn is(text: &str, method: &str) -> Option<bool> {
     let all = |is: fn(char) -> bool| !text.is_empty() && text.chars().all(is);
@@ -29,13 +33,13 @@ pub(super) fn is(text: &str, method: &str) -> Option<bool> {
     })
 }
 
+static DECIMAL: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\p{Nd}$").expect("a constant pattern"));
+
 /// A digit of any script: general category Nd.
 fn is_decimal(c: char) -> bool {
-    c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric() && is_in_class(c, r"^\p{Nd}$"))
-}
-
-fn is_in_class(c: char, class: &str) -> bool {
-    regex::Regex::new(class).is_ok_and(|class| class.is_match(c.encode_utf8(&mut [0; 4])))
+    c.is_ascii_digit()
+        || (!c.is_ascii() && c.is_numeric() && DECIMAL.is_match(c.encode_utf8(&mut [0; 4])))
 }
 
 /// Superscript and subscript digits.

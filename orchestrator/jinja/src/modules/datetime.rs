@@ -37,6 +37,12 @@ fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
+/// A part of a date or time: a number that is not negative.
+fn part(value: &Value, name: &str) -> Result<u32, Error> {
+    let part = value.as_usize().and_then(|part| u32::try_from(part).ok());
+    part.ok_or_else(|| wrong(format!("{name} must be an integer")))
+}
+
 /// A moment in UTC, as `run_started_at` is.
 #[must_use]
 pub fn timestamp(at: DateTime<Utc>) -> Value {
@@ -229,7 +235,7 @@ impl Object for Moment {
                 });
                 let local = local.ok_or_else(|| wrong("no such date or time"))?;
                 let zone = match arguments.keyword("tzinfo") {
-                    Some(zone) => zone.downcast_object_ref::<Zone>().map(|zone| zone.0),
+                    Some(zone) => Zone::given(Some(zone)),
                     None => self.zone,
                 };
                 Value::from_object(Self {
@@ -239,11 +245,8 @@ impl Object for Moment {
                 })
             }
             "astimezone" => {
-                let zone = arguments.required(0, "tz")?;
-                let zone = zone
-                    .downcast_object_ref::<Zone>()
-                    .ok_or_else(|| wrong("not a time zone"))?
-                    .0;
+                let zone = Zone::given(Some(arguments.required(0, "tz")?));
+                let zone = zone.ok_or_else(|| wrong("not a time zone"))?;
                 let local = zone.from_utc_datetime(&self.instant()).naive_local();
                 Value::from_object(Self {
                     local,

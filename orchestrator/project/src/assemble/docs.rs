@@ -23,17 +23,21 @@ impl Assembly<'_> {
             .map(|doc| ((doc.package_name.clone(), doc.name.clone()), doc.clone()))
             .collect();
         let docs = Arc::new(docs);
-        let render =
+        let mut seen: HashMap<String, Arc<YamlScope>> = HashMap::new();
+        let mut render =
             |text: &mut String, package: &str, path: &std::path::Path, used: &mut Vec<UniqueId>| {
                 if !text.contains("{{") && !text.contains("{%") {
                     return Ok(());
                 }
-                let yaml = YamlScope {
-                    vars: vars::all(self.shared, package),
-                    ..self.yaml.clone()
-                };
+                // the same for every text of a package
+                let yaml = seen.entry(package.to_owned()).or_insert_with(|| {
+                    Arc::new(YamlScope {
+                        vars: vars::all(self.shared, package),
+                        ..self.yaml.clone()
+                    })
+                });
                 let scope = Arc::new(DocScope {
-                    yaml,
+                    yaml: Arc::clone(yaml),
                     docs: Arc::clone(&docs),
                     package: package.to_owned(),
                     root: self.shared.project_name.clone(),
@@ -146,7 +150,7 @@ impl Assembly<'_> {
 #[derive(Debug)]
 struct DocScope {
     /// What other values of property files see.
-    yaml: YamlScope,
+    yaml: Arc<YamlScope>,
     docs: Arc<HashMap<(String, String), DocBlock>>,
     package: String,
     root: String,

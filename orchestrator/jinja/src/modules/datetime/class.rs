@@ -10,7 +10,7 @@ use minijinja::{Error, ErrorKind, State};
 use super::span::Span;
 use super::time::Clock;
 use super::zone::Zone;
-use super::{Moment, wrong, zone_of};
+use super::{Moment, part, wrong, zone_of};
 use crate::arguments::Arguments;
 use crate::functions::{function, method};
 use crate::list::dict;
@@ -24,10 +24,7 @@ fn now(state: &State<'_, '_>) -> Result<Moment, Error> {
 
 fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
     let part = |at: usize, name: &str, default: Option<u32>| match arguments.get(at, name) {
-        Some(value) => value
-            .as_usize()
-            .and_then(|v| u32::try_from(v).ok())
-            .ok_or_else(|| wrong(format!("{name} must be an integer"))),
+        Some(value) => part(&value, name),
         None => default.ok_or_else(|| wrong(format!("missing argument '{name}'"))),
     };
     let year = i32::try_from(part(0, "year", None)?).unwrap_or(i32::MAX);
@@ -44,9 +41,7 @@ fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
         )
         .ok_or_else(|| wrong("no such time"))?
     };
-    let zone = arguments
-        .keyword("tzinfo")
-        .and_then(|zone| zone.downcast_object_ref::<Zone>().map(|zone| zone.0));
+    let zone = Zone::given(arguments.keyword("tzinfo"));
     Ok(Value::from_object(Moment {
         local: date.and_time(time),
         zone,
@@ -161,13 +156,10 @@ impl Object for Class {
         let moment = match method {
             "now" | "utcnow" | "today" => {
                 let now = now(state)?;
-                match arguments
-                    .get(0, "tz")
-                    .and_then(|z| z.downcast_object::<Zone>())
-                {
+                match Zone::given(arguments.get(0, "tz")) {
                     Some(zone) => Moment {
-                        local: zone.0.from_utc_datetime(&now.instant()).naive_local(),
-                        zone: Some(zone.0),
+                        local: zone.from_utc_datetime(&now.instant()).naive_local(),
+                        zone: Some(zone),
                         date_only,
                     },
                     None => Moment {
@@ -202,8 +194,7 @@ impl Object for Class {
                 let clock = clock
                     .downcast_object_ref::<Clock>()
                     .ok_or_else(|| wrong("not a time"))?;
-                let zone = arguments.get(2, "tzinfo");
-                let zone = zone.and_then(|z| z.downcast_object_ref::<Zone>().map(|z| z.0));
+                let zone = Zone::given(arguments.get(2, "tzinfo"));
                 Moment {
                     zone: zone.or(clock.zone),
                     ..Moment::naive(date.local.date().and_time(clock.time))
@@ -214,9 +205,7 @@ impl Object for Class {
                 #[expect(clippy::cast_possible_truncation, reason = "Python rounds too")]
                 let at = DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
                     .ok_or_else(|| wrong("timestamp out of range"))?;
-                let zone = arguments.get(1, "tz");
-                let zone = zone.and_then(|z| z.downcast_object_ref::<Zone>().map(|z| z.0));
-                match zone {
+                match Zone::given(arguments.get(1, "tz")) {
                     Some(zone) => Moment {
                         zone: Some(zone),
                         ..Moment::naive(zone.from_utc_datetime(&at.naive_utc()).naive_local())
@@ -234,11 +223,7 @@ impl Object for Class {
                 }
             }
             "fromisocalendar" => {
-                let part = |at, name| {
-                    let value = arguments.required(at, name)?.as_usize();
-                    let value = value.and_then(|value| u32::try_from(value).ok());
-                    value.ok_or_else(|| wrong(format!("{name} must be an integer")))
-                };
+                let part = |at, name| part(&arguments.required(at, name)?, name);
                 let (year, week, day) = (part(0, "year")?, part(1, "week")?, part(2, "day")?);
                 let day = Weekday::try_from(u8::try_from(day.wrapping_sub(1)).unwrap_or(u8::MAX));
                 let year = i32::try_from(year).unwrap_or(i32::MAX);

@@ -10,8 +10,8 @@ use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use super::parts::clock;
-use super::wrong;
 use super::zone::Zone;
+use super::{part, wrong};
 use crate::arguments::Arguments;
 
 /// A `time`.
@@ -27,14 +27,12 @@ impl Clock {
         let mut parts = [0; 4];
         for (at, name) in NAMES.iter().enumerate() {
             if let Some(value) = arguments.get(at, name) {
-                let part = value.as_usize().and_then(|v| u32::try_from(v).ok());
-                parts[at] = part.ok_or_else(|| wrong(format!("{name} must be an integer")))?;
+                parts[at] = part(&value, name)?;
             }
         }
         let [hour, minute, second, micro] = parts;
         let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micro);
-        let zone = arguments.get(4, "tzinfo");
-        let zone = zone.and_then(|zone| zone.downcast_object_ref::<Zone>().map(|zone| zone.0));
+        let zone = Zone::given(arguments.get(4, "tzinfo"));
         let time = time.ok_or_else(|| wrong("no such time"))?;
         Ok(Self { time, zone })
     }

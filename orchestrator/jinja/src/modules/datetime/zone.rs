@@ -16,6 +16,13 @@ use crate::list::dict;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Zone(pub(super) Tz);
 
+impl Zone {
+    /// The zone that an argument is, if it is one.
+    pub(super) fn given(argument: Option<Value>) -> Option<Tz> {
+        argument?.downcast_object_ref::<Self>().map(|zone| zone.0)
+    }
+}
+
 impl Object for Zone {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
