@@ -5,6 +5,7 @@ FILE is a list of [expression, answer]; an answer of null means that dbt refuses
 
 import json
 import sys
+from decimal import Decimal
 
 from dbt.clients.jinja import get_rendered
 from dbt.context.base import BaseContext, get_context_modules
@@ -17,7 +18,8 @@ NAMES = "set set_strict zip zip_strict toyaml fromyaml tojson fromjson diff_of_t
 
 
 def context():
-    names = {"modules": get_context_modules()}
+    # as a query gives them
+    names = {"modules": get_context_modules(), "decimal": Decimal}
     for name in NAMES:
         member = getattr(BaseContext, "_" + name, None) or getattr(BaseContext, name)
         member = getattr(member, "inner", member)

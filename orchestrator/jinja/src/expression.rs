@@ -1,12 +1,13 @@
 //! Rewrites one tag's expressions: where Jinja means Python values, a host call takes its place.
 //!
-//! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y ~ z`, `x + y`, `x - y`,
-//! `x % y` become `__concat(x, y, z)`, `__add(x, y)`, `__sub(x, y)`, `__mod(x, y)`; `+x` is `x`. Nothing else changes, so a
-//! line stays the same line. The grammar is minijinja's own, operator by operator; a tag it does not understand is
+//! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y ~ z`, `x + y`, `x / y`, `x < y` become
+//! `__concat(x, y, z)`, `__add(x, y)`, `__div(x, y)`, `__compare(x, "<", y)`; `+x` is `x`. Numbers that stand alone,
+//! `in`, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line. The grammar is minijinja's own, operator by operator; a tag it does not understand is
 //! left as it is, for minijinja to refuse with its own message.
 
 use minijinja::machinery::{Span, Token};
 
+mod binary;
 mod cursor;
 
 /// One insertion or replacement in the source.
@@ -48,7 +49,17 @@ impl<'t, 's> Expressions<'t, 's> {
                     | Token::Tilde
                     | Token::Plus
                     | Token::Minus
+                    | Token::Mul
+                    | Token::Div
+                    | Token::FloorDiv
                     | Token::Mod
+                    | Token::Pow
+                    | Token::Eq
+                    | Token::Ne
+                    | Token::Lt
+                    | Token::Lte
+                    | Token::Gt
+                    | Token::Gte
             )
         });
         if !needed {
@@ -94,149 +105,15 @@ impl<'t, 's> Expressions<'t, 's> {
         });
     }
 
-    fn operator(
-        &mut self,
-        name: &str,
-        left: (usize, usize),
-        operator: Span,
-        right: (usize, usize),
-    ) -> (usize, usize) {
-        let whole = (left.0, right.1);
-        self.wrap(whole, &format!("{name}("), ")");
-        self.replace(operator, ",");
-        whole
-    }
-
     fn replace(&mut self, token: Span, text: &str) {
         let at = token.start_offset as usize;
         self.edits.push(Edit {
             at,
             remove: token.end_offset as usize - at,
             text: text.into(),
-            rank: 0,
+            // behind what opens or closes there
+            rank: i64::MAX,
         });
-    }
-
-    fn if_expression(&mut self) -> Parsed {
-        let mut whole = self.or()?;
-        while self.keyword("if") {
-            whole.1 = self.or()?.1;
-            if self.keyword("else") {
-                whole.1 = self.if_expression()?.1;
-            }
-        }
-        Ok(whole)
-    }
-
-    fn or(&mut self) -> Parsed {
-        let mut whole = self.and()?;
-        while self.keyword("or") {
-            whole.1 = self.and()?.1;
-        }
-        Ok(whole)
-    }
-
-    fn and(&mut self) -> Parsed {
-        let mut whole = self.not()?;
-        while self.keyword("and") {
-            whole.1 = self.not()?.1;
-        }
-        Ok(whole)
-    }
-
-    fn not(&mut self) -> Parsed {
-        let start = self
-            .tokens
-            .get(self.next)
-            .map(|(_, span)| span.start_offset as usize);
-        if self.keyword("not") {
-            let inner = self.not()?;
-            return Ok((start.unwrap_or(inner.0), inner.1));
-        }
-        self.comparison()
-    }
-
-    fn comparison(&mut self) -> Parsed {
-        let mut whole = self.sum()?;
-        loop {
-            let symbol = self.skip(|token| {
-                matches!(
-                    token,
-                    Token::Eq | Token::Ne | Token::Lt | Token::Lte | Token::Gt | Token::Gte
-                )
-            });
-            if !symbol && !self.keyword("in") {
-                if !matches!(
-                    (self.peek(), self.peek_second()),
-                    (Some(Token::Ident("not")), Some(Token::Ident("in")))
-                ) {
-                    return Ok(whole);
-                }
-                self.next += 2;
-            }
-            whole.1 = self.sum()?.1;
-        }
-    }
-
-    fn sum(&mut self) -> Parsed {
-        let mut whole = self.concat()?;
-        loop {
-            match self.peek() {
-                Some(Token::Plus) => {
-                    let (_, span) = self.take()?;
-                    let right = self.concat()?;
-                    whole = self.operator("__add", whole, span, right);
-                }
-                Some(Token::Minus) => {
-                    let (_, span) = self.take()?;
-                    let right = self.concat()?;
-                    whole = self.operator("__sub", whole, span, right);
-                }
-                _ => return Ok(whole),
-            }
-        }
-    }
-
-    fn concat(&mut self) -> Parsed {
-        let mut whole = self.product()?;
-        let mut many = false;
-        // one call for the whole chain: nested ones would copy its beginning again and again
-        while matches!(self.peek(), Some(Token::Tilde)) {
-            let (_, span) = self.take()?;
-            self.replace(span, ",");
-            whole.1 = self.product()?.1;
-            many = true;
-        }
-        if many {
-            self.wrap(whole, "__concat(", ")");
-        }
-        Ok(whole)
-    }
-
-    fn product(&mut self) -> Parsed {
-        let mut whole = self.power()?;
-        loop {
-            match self.peek() {
-                Some(Token::Mod) => {
-                    let (_, span) = self.take()?;
-                    let right = self.power()?;
-                    whole = self.operator("__mod", whole, span, right);
-                }
-                Some(Token::Mul | Token::Div | Token::FloorDiv) => {
-                    self.next += 1;
-                    whole.1 = self.power()?.1;
-                }
-                _ => return Ok(whole),
-            }
-        }
-    }
-
-    fn power(&mut self) -> Parsed {
-        let mut whole = self.unary()?;
-        while self.skip(|token| matches!(token, Token::Pow)) {
-            whole.1 = self.unary()?.1;
-        }
-        Ok(whole)
     }
 
     fn unary(&mut self) -> Parsed {
@@ -247,8 +124,17 @@ impl<'t, 's> Expressions<'t, 's> {
     fn signed(&mut self) -> Parsed {
         if matches!(self.peek(), Some(Token::Minus)) {
             let (_, span) = self.take()?;
+            let number = matches!(
+                self.peek(),
+                Some(Token::Int(_) | Token::Int128(_) | Token::Float(_))
+            );
             let operand = self.signed()?;
-            return Ok((span.start_offset as usize, operand.1));
+            let whole = (span.start_offset as usize, operand.1);
+            if !number {
+                self.replace(span, " ");
+                self.wrap(whole, "__neg(", ")");
+            }
+            return Ok(whole);
         }
         // Jinja's unary plus, which minijinja lacks, changes nothing
         if matches!(self.peek(), Some(Token::Plus)) {

@@ -15,6 +15,7 @@ use crate::operators;
 use crate::views::group as group_of;
 
 mod markup;
+mod numbers;
 
 /// Adds them to `env`.
 pub(crate) fn install(env: &mut Environment<'static>) {
@@ -63,6 +64,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             )
         },
     );
+    numbers::install(env);
     env.add_filter("urlencode", |value: Value| url_encoded(&value));
     env.add_test("callable", |value: Value| value.kind() == ValueKind::Plain);
     env.add_test("sequence", |value: Value| {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use minijinja::value::{ObjectRepr, Value, ValueKind};
 
+use crate::decimal::is_decimal;
 use crate::modules::Endless;
 use crate::scope::Anything;
 use crate::set::Set;
@@ -27,9 +28,11 @@ fn is_anything(value: &Value) -> bool {
     value.downcast_object_ref::<Anything>().is_some()
 }
 
-/// What a mapping that is more than one says of itself.
+/// What a mapping or sequence that is more than one says of itself.
 fn own(value: &Value, method: &str) -> Option<String> {
-    let object = value.as_object().filter(|o| o.repr() == ObjectRepr::Map)?;
+    let object = value
+        .as_object()
+        .filter(|o| matches!(o.repr(), ObjectRepr::Map | ObjectRepr::Seq))?;
     let text = object.get_value(&Value::from(method))?;
     text.as_str().map(str::to_owned)
 }
@@ -51,6 +54,7 @@ fn write_repr(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
         ValueKind::String => write_quoted(out, value.as_str().unwrap_or_default()),
         ValueKind::Number => write_number(out, value),
         ValueKind::Bytes => write_bytes(out, value.as_bytes().unwrap_or_default()),
+        ValueKind::Plain if is_decimal(value) => write!(out, "Decimal('{value}')"),
         ValueKind::Plain => match crate::modules::datetime_repr(value) {
             Some(text) => out.write_str(&text),
             None => write!(out, "{value}"),

@@ -117,9 +117,23 @@ fn install_rewritten(env: &mut Environment<'static>) {
         let parts: Vec<_> = parts.iter().map(format::text).collect();
         parts.concat()
     });
-    env.add_function("__add", |a: Value, b: Value| operators::add(&a, &b));
-    env.add_function("__sub", |a: Value, b: Value| operators::subtract(&a, &b));
-    env.add_function("__mod", |a: Value, b: Value| operators::modulo(&a, &b));
+    type Operator = fn(&Value, &Value) -> Result<Value, Error>;
+    let operators: [(&'static str, Operator); 7] = [
+        ("__add", operators::add),
+        ("__sub", operators::subtract),
+        ("__mul", operators::multiply),
+        ("__div", operators::divide),
+        ("__floordiv", operators::divide_whole),
+        ("__mod", operators::modulo),
+        ("__pow", operators::power),
+    ];
+    for (name, operator) in operators {
+        env.add_function(name, move |a: Value, b: Value| operator(&a, &b));
+    }
+    env.add_function("__neg", |a: Value| operators::negate(&a));
+    env.add_function("__compare", |state: &State<'_, '_>, parts: Rest<Value>| {
+        operators::chain(state, &parts)
+    });
     env.add_function(
         "__caller",
         |state: &State<'_, '_>, signature: &str, body: &str| caller(state, signature, body),

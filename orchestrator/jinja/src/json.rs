@@ -3,6 +3,7 @@
 use minijinja::value::{ObjectRepr, Value, ValueKind};
 use serde_json::Value as Json;
 
+use crate::decimal::is_decimal;
 use crate::format;
 use crate::list::{dict, list};
 
@@ -60,6 +61,11 @@ pub fn from_value(value: &Value) -> Option<Json> {
                     })
                     .collect::<Option<_>>()?,
             )
+        }
+        // a float, as agate writes one
+        ValueKind::Plain if is_decimal(value) => {
+            let number = crate::decimal::Decimal::of(value)?.to_float();
+            serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)
         }
         ValueKind::Plain => {
             let object = value.as_object()?;

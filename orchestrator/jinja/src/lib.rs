@@ -9,6 +9,7 @@ pub mod arguments;
 pub mod blocks;
 pub mod calls;
 mod constant;
+pub mod decimal;
 pub mod engine;
 pub mod error;
 mod escapes;

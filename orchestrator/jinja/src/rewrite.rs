@@ -320,8 +320,20 @@ mod tests {
         check("{{ '%s-%s' % (x, y) }}", "{{ __mod('%s-%s' , (x, y)) }}");
         check("{{ [1] + [2] }}", "{{ __add(__list([1]) , __list([2])) }}");
         check("{{ (a ~ b) | upper }}", "{{ (__concat(a , b)) | upper }}");
-        check("{{ a + b * c == d }}", "{{ __add(a , b * c) == d }}");
-        check("{{ -a + 1 }}", "{{ __add(-a , 1) }}");
+        check(
+            "{{ a + b * c == d }}",
+            "{{ __compare(__add(a , __mul(b , c)) ,\"==\", d) }}",
+        );
+        check("{{ -a + 1 }}", "{{ __add(__neg( a) , 1) }}");
+        check("{{ a<b<=-1 }}", "{{ __compare(a,\"<\",b,\"<=\",-1) }}");
+        for native in [
+            "{{ a == 'x' }}",
+            "{{ none != a }}",
+            "{{ a not in b }}",
+            "{{ -1.5 }}",
+        ] {
+            check(native, native);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::relation::{RelationKind, RelationName};
 
-/// A result set, every value as JSON (numbers that JSON cannot hold exactly as text).
+/// A result set, every value as JSON: truth values and integers as such, all else as the server prints it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     /// Column names in order.

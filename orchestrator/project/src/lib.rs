@@ -19,7 +19,6 @@ mod files;
 pub mod graph;
 mod hint;
 mod inject;
-pub mod layout;
 pub mod load;
 mod lookup;
 pub mod manifest;
@@ -44,6 +43,7 @@ pub mod yaml;
 
 pub use compile::{Compiled, Injected};
 pub use context::Said;
+pub use context::table::{preview, preview_of_seed, rows_as_json};
 pub use error::Error;
 pub use graph::{Edges, Graph, execution_edges};
 pub use inject::Cte;

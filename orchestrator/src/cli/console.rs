@@ -13,7 +13,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::printer::{Color, Printer};
-use super::show::text;
 
 use crate::run::events::{Ending, Event, Happened, Renderer, Report, Tally};
 use crate::run::plan::NodeIx;
@@ -257,7 +256,7 @@ impl Console {
             }
         }
         if let Some(table) = &report.rows_shown {
-            self.shown.push((node, text(table)));
+            self.shown.push((node, project::preview_of_seed(table)));
         }
         match report.ending {
             Ending::Failed | Ending::Warned => self.problems.push((node, report.clone())),

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use project::adapter::{Adapter, Table};
-use project::layout::layout;
 use project::manifest::ResourceType;
 use project::select::{Spec, selected};
 use project::{Compiled, LoadOptions, Project};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::Warehouse;
@@ -133,7 +132,7 @@ fn print(
                     None => "Previewing inline node:".to_owned(),
                 });
             }
-            printer.write(&text(table));
+            printer.write(&project::preview(table));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -225,32 +224,9 @@ fn ask(
 }
 
 fn object(name: Option<&str>, table: &Table) -> Json {
-    let rows = table.rows.iter().map(|row| {
-        let names = table.columns.iter().cloned();
-        Json::Object(names.zip(row.iter().cloned()).collect::<Map<_, _>>())
-    });
-    let rows: Vec<Json> = rows.collect();
+    let rows = project::rows_as_json(table);
     match name {
         Some(name) => json!({ "node": name, "show": rows }),
         None => json!({ "show": rows }),
     }
-}
-
-pub(super) fn text(table: &Table) -> String {
-    let cell = |value: &Json| match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.replace('\n', " "),
-        Json::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
-        other => other.to_string(),
-    };
-    let rows: Vec<Vec<String>> = table
-        .rows
-        .iter()
-        .map(|row| row.iter().map(cell).collect())
-        .collect();
-    let columns = 0..table.columns.len();
-    let is_number: Vec<bool> = columns
-        .map(|column| table.rows.iter().any(|row| row[column].is_number()))
-        .collect();
-    layout(&table.columns, &rows, &is_number)
 }

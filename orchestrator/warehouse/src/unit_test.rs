@@ -38,7 +38,8 @@ pub fn unit_test(
         .iter()
         .map(|name| {
             let column = columns.iter().find(|column| column.name == *name);
-            column.is_some_and(|column| column.data_type.starts_with("numeric"))
+            let numbers = ["numeric", "double precision", "real"];
+            column.is_some_and(|column| numbers.iter().any(|n| column.data_type.starts_with(n)))
         })
         .collect();
     let found = diff::table(names, &numeric, &expected, &actual);

@@ -21,8 +21,9 @@ mod time;
 mod zone;
 
 pub(crate) use class::module;
-pub(crate) use parts::repr;
+pub(crate) use parts::{repr, type_name};
 use span::Span;
+pub(crate) use span::{divided, scaled};
 pub(crate) use zone::pytz;
 
 /// A `datetime` (with or without zone) or a `date`.
@@ -84,6 +85,14 @@ fn zone_of(seconds: i32) -> Option<Tz> {
     };
     (seconds % 3600 == 0).then_some(())?;
     name.parse().ok()
+}
+
+/// A `timedelta`; `None` when it is too long for one.
+#[must_use]
+pub fn timedelta(days: i64, micros: i64) -> Option<Value> {
+    let days = chrono::TimeDelta::try_days(days)?;
+    let all = days.checked_add(&chrono::TimeDelta::microseconds(micros))?;
+    Some(Value::from_object(Span(all)))
 }
 
 /// A moment in UTC that does not know its zone.

@@ -8,8 +8,10 @@ mod datetime;
 mod itertools;
 mod regex;
 
-pub(crate) use datetime::{arithmetic, repr as datetime_repr};
-pub use datetime::{moment, naive_timestamp, timestamp};
+pub(crate) use datetime::{
+    arithmetic, divided, repr as datetime_repr, scaled, type_name as datetime_type,
+};
+pub use datetime::{moment, naive_timestamp, timedelta, timestamp};
 pub(crate) use itertools::Endless;
 
 /// `modules.datetime`, `modules.pytz`, `modules.re`, `modules.itertools`.

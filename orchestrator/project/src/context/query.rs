@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jinja::format::text;
 use jinja::functions::function;
-use jinja::list::dict;
+use jinja::list::{dict, list};
 use jinja::scope::anything;
 use minijinja::State;
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 
 use crate::adapter::{AdapterError, Answer, Table, Transaction};
 use crate::context::{NodeScope, lock, table};
@@ -88,7 +88,9 @@ impl NodeScope {
         let Some(run) = self.run() else {
             return;
         };
-        let data = rows.get_attr("rows").unwrap_or_default();
+        // a list of tuples, as agate's matrix is
+        let data = table::rows(&rows).unwrap_or_default();
+        let data = list(data.into_iter().map(|row| Tuple::new(row).into()));
         let value = dict([
             (
                 Value::from("response"),

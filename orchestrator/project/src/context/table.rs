@@ -13,7 +13,10 @@ use crate::adapter::Table;
 use crate::context::NodeScope;
 
 mod methods;
+mod print;
 mod values;
+
+pub use print::{preview, preview_of_seed, rows_as_json};
 
 /// A result set.
 #[derive(Debug, Clone)]
@@ -44,22 +47,18 @@ struct Values {
 
 /// `table` as a value of `scope`.
 pub(crate) fn value(table: &Table, scope: &NodeScope) -> Value {
-    let server_type = |column: usize| table.types.get(column).map_or("TEXT", String::as_str);
-    let row = |row: &Vec<Json>| {
-        let cells = row.iter().enumerate();
-        cells
-            .map(|(column, cell)| values::of(cell, server_type(column)))
-            .collect()
-    };
-    let columns = 0..table.columns.len();
-    Value::from_object(TableValue {
-        names: table.columns.clone(),
-        types: columns
-            .map(|column| values::kind(server_type(column)))
-            .collect(),
-        rows: table.rows.iter().map(row).collect(),
-        out: Some(scope.clone()),
-    })
+    Value::from_object(TableValue::of(table, Some(scope.clone())))
+}
+
+/// Names of columns, those that came before with a number: `a`, `a_2`.
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::with_capacity(names.len());
+    for name in names {
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let mut candidates = std::iter::once(name.clone()).chain(numbered);
+        all.extend(candidates.find(|candidate| !all.contains(candidate)));
+    }
+    all
 }
 
 /// Rows of a table value.
@@ -74,6 +73,30 @@ pub(crate) fn rows(value: &Value) -> Result<Vec<Vec<Value>>, Error> {
 }
 
 impl TableValue {
+    fn of(table: &Table, out: Option<NodeScope>) -> Self {
+        let server_type = |column: usize| table.types.get(column).map_or("TEXT", String::as_str);
+        let row = |row: &Vec<Json>| {
+            let cells = row.iter().enumerate();
+            cells
+                .map(|(column, cell)| values::of(cell, server_type(column)))
+                .collect()
+        };
+        let kind = |column: usize| {
+            let nothing = table.rows.iter().all(|row| row[column].is_null());
+            // agate's first guess holds as long as no value speaks against it
+            match nothing {
+                true => "Integer",
+                false => values::kind(server_type(column)),
+            }
+        };
+        Self {
+            names: distinct(&table.columns),
+            types: (0..table.columns.len()).map(kind).collect(),
+            rows: table.rows.iter().map(row).collect(),
+            out,
+        }
+    }
+
     fn rows(&self) -> Vec<Value> {
         let names = Arc::new(self.names.clone());
         self.rows
@@ -161,6 +184,19 @@ fn position(key: &Value, names: &[String]) -> Option<usize> {
     }
 }
 
+fn tuple<'v>(values: impl Iterator<Item = &'v Value>) -> Value {
+    Tuple::new(values.cloned().collect()).into()
+}
+
+/// `<agate.Row: (1, 2)>`: the first five values.
+fn sample(class: &str, values: &[Value]) -> String {
+    let mut shown: Vec<String> = values.iter().take(5).map(jinja::format::repr).collect();
+    if values.len() > 5 {
+        shown.push("...".to_owned());
+    }
+    format!("<agate.{class}: ({})>", shown.join(", "))
+}
+
 impl Object for Columns {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
@@ -211,6 +247,7 @@ impl Object for Values {
             Some("name") => Some(self.name.as_str().into()),
             Some("index") => Some(self.index.into()),
             Some("data_type") => Some(values::data_type(self.data_type)),
+            Some("__repr__" | "__str__") => Some(sample("Column", &self.values).into()),
             Some(_) => None,
             None => self.values.get(key.as_usize()?).cloned(),
         }
@@ -227,16 +264,20 @@ impl Object for Values {
         _args: &[Value],
     ) -> Result<Value, Error> {
         match method {
-            "values" => Ok(list(self.values.clone())),
-            "values_distinct" => Ok(list(
-                self.values
-                    .iter()
-                    .cloned()
-                    .collect::<indexmap::IndexSet<_>>(),
-            )),
-            "values_without_nulls" => Ok(list(
-                self.values.iter().filter(|value| !value.is_none()).cloned(),
-            )),
+            "values" => Ok(tuple(self.values.iter())),
+            "values_distinct" => {
+                let distinct: indexmap::IndexSet<_> = self.values.iter().collect();
+                Ok(tuple(distinct.into_iter()))
+            }
+            "values_without_nulls" => Ok(tuple(self.values.iter().filter(|v| !v.is_none()))),
+            "values_sorted" | "values_without_nulls_sorted" => {
+                let all = method == "values_sorted";
+                let mut sorted: Vec<_> = self.values.iter().collect();
+                sorted.retain(|value| all || !value.is_none());
+                // what is nothing stands last
+                sorted.sort_by_key(|value| (value.is_none(), *value));
+                Ok(list(sorted.into_iter().cloned()))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -248,7 +289,11 @@ impl Object for Row {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.values.get(position(key, &self.names)?).cloned()
+        match (position(key, &self.names), key.as_str()) {
+            (Some(at), _) => self.values.get(at).cloned(),
+            (None, Some("__repr__" | "__str__")) => Some(sample("Row", &self.values).into()),
+            (None, _) => None,
+        }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -263,13 +308,12 @@ impl Object for Row {
     ) -> Result<Value, Error> {
         let names = || self.names.iter().map(|name| Value::from(name.as_str()));
         match method {
-            "values" => Ok(list(self.values.clone())),
-            "keys" => Ok(list(names())),
-            "items" => Ok(list(
-                names()
-                    .zip(self.values.clone())
-                    .map(|(k, v)| Tuple::from([k, v]).into()),
-            )),
+            "values" => Ok(tuple(self.values.iter())),
+            "keys" => Ok(Tuple::new(names().collect()).into()),
+            "items" => {
+                let pairs = names().zip(self.values.clone());
+                Ok(Tuple::new(pairs.map(|(k, v)| Tuple::from([k, v]).into()).collect()).into())
+            }
             "dict" => Ok(dict(names().zip(self.values.clone()))),
             "get" => {
                 let found = args.first().and_then(|key| self.get_value(key));

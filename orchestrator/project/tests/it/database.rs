@@ -50,7 +50,7 @@ fn queries_and_catalog() {
     );
     assert_eq!(
         sql,
-        "['x'] 1 id:integer:False name:character varying(20):True[[1, 'x']]"
+        "('x',) 1 id:integer:False name:character varying(20):True[(1, 'x')]"
     );
 }
 

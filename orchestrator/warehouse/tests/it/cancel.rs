@@ -166,7 +166,7 @@ async fn templates_are_answered_and_cancelled() {
     assert_eq!(table.types, ["NUMERIC", "TEXT", "DATE"]);
     assert_eq!(
         serde_json::to_string(&table.rows).expect("json"),
-        r#"[[1.5,null,"2026-11-22"]]"#
+        r#"[["1.50",null,"2026-11-22"]]"#
     );
     assert_eq!(error.sqlstate.as_deref(), Some("42703"));
     assert!(error.message.contains("LINE 1: select nope"));

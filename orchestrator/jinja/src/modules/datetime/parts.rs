@@ -56,6 +56,22 @@ pub(crate) fn repr(value: &Value) -> Option<String> {
     Some(value.downcast_object_ref::<Span>()?.repr())
 }
 
+/// Python's name of the type of a date, a moment, a time or a span.
+pub(crate) fn type_name(value: &Value) -> Option<&'static str> {
+    if let Some(moment) = value.downcast_object_ref::<Moment>() {
+        return Some(match moment.date_only {
+            true => "datetime.date",
+            false => "datetime.datetime",
+        });
+    }
+    if value.downcast_object_ref::<Clock>().is_some() {
+        return Some("datetime.time");
+    }
+    value
+        .downcast_object_ref::<Span>()
+        .map(|_| "datetime.timedelta")
+}
+
 /// Calls a method without arguments.
 pub(super) fn call(moment: &Moment, method: &str) -> Result<Value, Error> {
     let local = &moment.local;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
+use super::wrong;
+
 /// A `timedelta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(super) chrono::TimeDelta);
@@ -41,6 +43,68 @@ impl Span {
         };
         format!("datetime.timedelta({shown})")
     }
+}
+
+fn of(value: &Value) -> Option<Span> {
+    value.downcast_object_ref::<Span>().copied()
+}
+
+fn micros(span: Span) -> i64 {
+    span.0.num_microseconds().unwrap_or(i64::MAX)
+}
+
+fn span(micros: f64) -> Result<Value, Error> {
+    // Python rounds half to even
+    let whole = micros.round_ties_even();
+    if whole.abs() >= 1e18 {
+        return Err(wrong("this span of time is too long"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole and in bounds")]
+    Ok(Value::from_object(Span(chrono::TimeDelta::microseconds(
+        whole as i64,
+    ))))
+}
+
+/// A span so many times; `None` when neither is a span, or the other no number.
+pub(crate) fn scaled(a: &Value, b: &Value) -> Option<Result<Value, Error>> {
+    let (by, length) = match (of(a), of(b)) {
+        (Some(by), None) => (by, b),
+        (None, Some(by)) => (by, a),
+        _ => return None,
+    };
+    if length.is_integer() {
+        let times = i64::try_from(length.clone()).ok()?;
+        let product = micros(by).checked_mul(times);
+        return Some(
+            product
+                .map(|micros| Value::from_object(Span(chrono::TimeDelta::microseconds(micros))))
+                .ok_or_else(|| wrong("this span of time is too long")),
+        );
+    }
+    let times = f64::try_from(length.clone()).ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "Python gives a float too")]
+    Some(span(micros(by) as f64 * times))
+}
+
+/// A span by a span, a number, or by a number rounded down (`whole`); `None` when `a` is no span.
+#[expect(clippy::cast_precision_loss, reason = "Python gives a float too")]
+pub(crate) fn divided(a: &Value, b: &Value, whole: bool) -> Option<Result<Value, Error>> {
+    let above = micros(of(a)?);
+    let below = match of(b) {
+        Some(by) => micros(by) as f64,
+        None => f64::try_from(b.clone()).ok()?,
+    };
+    if below == 0.0 {
+        return Some(Err(wrong("integer division or modulo by zero")));
+    }
+    let quotient = above as f64 / below;
+    Some(match (of(b).is_some(), whole) {
+        (true, false) => Ok(quotient.into()),
+        #[expect(clippy::cast_possible_truncation, reason = "rounded down")]
+        (true, true) => Ok((quotient.floor() as i64).into()),
+        (false, false) => span(quotient),
+        (false, true) => span(quotient.floor()),
+    })
 }
 
 impl Object for Span {

@@ -6,9 +6,9 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
+use super::print::Bounds;
 use super::{TableValue, position};
 use crate::context::Said;
-use crate::layout::layout;
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
@@ -68,8 +68,18 @@ impl TableValue {
                 self.of_rows(self.rows.iter().filter(is_new).cloned().collect())
             }
             "print_table" => {
-                let most = arguments.get(0, "max_rows").and_then(|v| v.as_usize());
-                self.print(&self.text(most.unwrap_or(20)));
+                let default = Bounds::default();
+                // none: without bound
+                let bound = |at: usize, name: &str, default: usize| match arguments.get(at, name) {
+                    Some(bound) => bound.as_usize().unwrap_or(usize::MAX),
+                    None => default,
+                };
+                self.print(&self.text(Bounds {
+                    rows: bound(0, "max_rows", default.rows),
+                    columns: bound(1, "max_columns", default.columns),
+                    width: bound(3, "max_column_width", default.width),
+                    precision: bound(5, "max_precision", default.precision),
+                }));
                 Value::from(())
             }
             "print_csv" => {
@@ -77,7 +87,8 @@ impl TableValue {
                 Value::from(())
             }
             "print_json" => {
-                self.print(&self.json());
+                let rows = self.objects().into_iter().map(Json::Object).collect();
+                self.print(&jinja::json::text(&Json::Array(rows), false));
                 Value::from(())
             }
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
@@ -152,45 +163,5 @@ impl TableValue {
             names,
             ..self.clone()
         }))
-    }
-
-    fn text(&self, most: usize) -> String {
-        let cell = |value: &Value| match value.is_none() {
-            true => String::new(),
-            false => format::text(value).replace('\n', " "),
-        };
-        let shown = self.rows.iter().take(most);
-        let rows: Vec<Vec<String>> = shown.map(|row| row.iter().map(cell).collect()).collect();
-        let is_number = |kind: &&str| matches!(*kind, "Integer" | "Number");
-        let numbers: Vec<bool> = self.types.iter().map(is_number).collect();
-        layout(&self.names, &rows, &numbers)
-    }
-
-    fn csv(&self) -> String {
-        let cell = |value: &Value| match value.is_none() {
-            true => String::new(),
-            false => format::text(value).into_owned(),
-        };
-        let quoted = |text: String| match text.contains(['"', ',', '\n', '\r']) {
-            true => format!("\"{}\"", text.replace('"', "\"\"")),
-            false => text,
-        };
-        let line = |cells: Vec<String>| cells.into_iter().map(quoted).collect::<Vec<_>>().join(",");
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| line(row.iter().map(cell).collect()));
-        let lines: Vec<String> = [line(self.names.clone())].into_iter().chain(rows).collect();
-        lines.join("\n")
-    }
-
-    fn json(&self) -> String {
-        let object = |row: &Vec<Value>| {
-            let cells = row
-                .iter()
-                .map(|value| jinja::json::from_value(value).unwrap_or_default());
-            Json::Object(self.names.iter().cloned().zip(cells).collect())
-        };
-        jinja::json::text(&self.rows.iter().map(object).collect(), false)
     }
 }

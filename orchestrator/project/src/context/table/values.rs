@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jinja::decimal::decimal;
 use jinja::modules::moment;
 use jinja::{format, json};
 use minijinja::value::{Object, ObjectRepr, Value};
@@ -45,14 +46,7 @@ impl Object for DataType {
         let cell = args.first().cloned().unwrap_or_default();
         match method {
             "cast" => Ok(cell),
-            // times as text, everything else as it is
-            "jsonify" => Ok(match self.0 {
-                "Date" | "DateTime" if !cell.is_none() => {
-                    let text = format::text(&cell).replace(' ', "T");
-                    Value::from(text)
-                }
-                _ => cell,
-            }),
+            "jsonify" => Ok(plain(&cell, self.0)),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -62,6 +56,44 @@ impl Object for DataType {
     }
 }
 
+/// A cell of a column of this `kind` as JSON and CSV have it: times as text, everything else as it is.
+pub(super) fn plain(cell: &Value, kind: &str) -> Value {
+    match kind {
+        "Date" | "DateTime" if !cell.is_none() => Value::from(format::text(cell).replace(' ', "T")),
+        _ => cell.clone(),
+    }
+}
+
+/// What Postgres prints of an interval (`1 year 2 mons -3 days 04:05:06.7`) as Python prints a `timedelta`, where a
+/// year has 365 days and a month 30.
+fn interval(text: &str) -> Option<Value> {
+    let (mut days, mut micros) = (0_i64, 0_i64);
+    let mut words = text.split(' ');
+    while let Some(word) = words.next() {
+        if let Some((hours, rest)) = word.split_once(':') {
+            let negative = hours.starts_with('-');
+            let (minutes, seconds) = rest.split_once(':')?;
+            let hours: i64 = hours.trim_start_matches(['-', '+']).parse().ok()?;
+            let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+            let seconds: i64 = seconds.parse().ok()?;
+            let fraction: i64 = format!("{fraction:0<6}").parse().ok()?;
+            let minutes: i64 = minutes.parse().ok()?;
+            let span = (hours * 3600 + minutes * 60 + seconds) * 1_000_000 + fraction;
+            micros += if negative { -span } else { span };
+            continue;
+        }
+        let count: i64 = word.parse().ok()?;
+        days += count
+            * match words.next()? {
+                "year" | "years" => 365,
+                "mon" | "mons" => 30,
+                "day" | "days" => 1,
+                _ => return None,
+            };
+    }
+    jinja::modules::timedelta(days, micros)
+}
+
 /// A cell of a column that Postgres calls `server_type`.
 pub(super) fn of(cell: &Json, server_type: &str) -> Value {
     let Json::String(text) = cell else {
@@ -69,6 +101,14 @@ pub(super) fn of(cell: &Json, server_type: &str) -> Value {
     };
     let changed = match server_type {
         "DATE" | "TIMESTAMP" | "TIMESTAMPTZ" => moment(text),
+        "NUMERIC" => decimal(text),
+        // through Python's float
+        "FLOAT4" | "FLOAT8" => text
+            .parse::<f64>()
+            .ok()
+            .and_then(|number| decimal(&format::float(number))),
+        // agate takes it for a text
+        "INTERVAL" => interval(text).map(|span| Value::from(span.to_string())),
         "JSON" | "JSONB" => serde_json::from_str(text)
             .ok()
             .map(|read| Value::from(json::text(&read, false))),
@@ -179,6 +219,16 @@ mod tests {
             "2026-11-22 01:02:03+05:00"
         );
         assert_eq!(shown("infinity", "TIMESTAMPTZ"), "infinity");
+        assert_eq!(shown("1.50", "NUMERIC"), "1.50");
+        assert_eq!(shown("100", "FLOAT8"), "100.0");
+        assert_eq!(shown("1e+20", "FLOAT8"), "1E+20");
+        assert_eq!(shown("NaN", "NUMERIC"), "NaN");
+        assert_eq!(shown("1 day 02:00:00", "INTERVAL"), "1 day, 2:00:00");
+        assert_eq!(shown("-00:00:01.5", "INTERVAL"), "-1 day, 23:59:58.500000");
+        assert_eq!(
+            shown("1 year 2 mons -3 days", "INTERVAL"),
+            "422 days, 0:00:00"
+        );
         let year = of(&json!("2026-11-22"), "DATE").get_attr("year").unwrap();
         assert_eq!(year.as_i64(), Some(2026));
     }

@@ -1,0 +1,106 @@
+//! Comparisons: numbers of every kind with each other, and nothing in order that Python does not order.
+
+use std::cmp::Ordering;
+
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Error, ErrorKind, State, UndefinedBehavior};
+
+use super::{decimal_of, type_name};
+use crate::decimal::{Decimal, is_decimal};
+use crate::error::raise;
+
+fn is_number(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Number | ValueKind::Bool) || is_decimal(value)
+}
+
+/// A number's exact value.
+fn exactly(value: &Value) -> Option<Decimal> {
+    decimal_of(value).or_else(|| f64::try_from(value.clone()).ok().map(Decimal::exactly))
+}
+
+/// `a == b`.
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+    match (is_decimal(a) || is_decimal(b)) && is_number(a) && is_number(b) {
+        true => order_of_numbers(a, b) == Some(Ordering::Equal),
+        false => a == b,
+    }
+}
+
+/// `None`: one of them is not a number.
+fn order_of_numbers(a: &Value, b: &Value) -> Option<Ordering> {
+    match is_decimal(a) || is_decimal(b) {
+        true => exactly(a)?.compared(&exactly(b)?),
+        false => {
+            let nan = |value: &Value| f64::try_from(value.clone()).is_ok_and(f64::is_nan);
+            (!nan(a) && !nan(b)).then(|| a.cmp(b))
+        }
+    }
+}
+
+/// How `a` stands to `b`, if at all; an error where Python has no order.
+fn order(operator: &str, a: &Value, b: &Value) -> Result<Option<Ordering>, Error> {
+    if is_number(a) && is_number(b) {
+        let found = order_of_numbers(a, b);
+        return match found.is_none() && (is_decimal(a) || is_decimal(b)) {
+            true => Err(raise("[<class 'decimal.InvalidOperation'>]")),
+            false => Ok(found),
+        };
+    }
+    let (kind, other) = (type_name(a), type_name(b));
+    match kind {
+        "str" | "bytes" | "list" | "tuple" | "set" | "object" if kind == other => {
+            Ok(Some(a.cmp(b)))
+        }
+        _ if kind == other && kind.starts_with("datetime.") => Ok(Some(a.cmp(b))),
+        _ => Err(raise(format!(
+            "'{operator}' not supported between instances of '{kind}' and '{other}'"
+        ))),
+    }
+}
+
+/// Whether `a operator b`.
+pub(crate) fn holds(
+    state: &State<'_, '_>,
+    operator: &str,
+    a: &Value,
+    b: &Value,
+) -> Result<bool, Error> {
+    match operator {
+        "==" => return Ok(equal(a, b)),
+        "!=" => return Ok(!equal(a, b)),
+        _ => {}
+    }
+    let found = match order(operator, a, b) {
+        Ok(found) => found,
+        // while a project is parsed, much is not known yet
+        Err(_) if state.undefined_behavior() == UndefinedBehavior::Chainable => Some(a.cmp(b)),
+        Err(error) => {
+            let unknown = [a, b].into_iter().find(|value| value.is_undefined());
+            return Err(match unknown {
+                Some(_) => Error::from(ErrorKind::UndefinedError),
+                None => error,
+            });
+        }
+    };
+    Ok(found.is_some_and(|found| match operator {
+        "<" => found.is_lt(),
+        "<=" => found.is_le(),
+        ">" => found.is_gt(),
+        _ => found.is_ge(),
+    }))
+}
+
+/// `a < b <= c`: given as `[a, "<", b, "<=", c]`.
+pub(crate) fn chain(state: &State<'_, '_>, parts: &[Value]) -> Result<bool, Error> {
+    let mut left = parts.first();
+    for step in parts.get(1..).unwrap_or_default().chunks(2) {
+        let ([operator, right], Some(a)) = (step, left) else {
+            return Ok(false);
+        };
+        if !holds(state, operator.as_str().unwrap_or_default(), a, right)? {
+            return Ok(false);
+        }
+        left = Some(right);
+    }
+    Ok(true)
+}
