@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::thread;
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use project::manifest::{Manifest, Node, Semantic, Source, UniqueId, UnitTest};
 use project::select::written_selectors;
@@ -53,7 +54,18 @@ impl Made {
     }
 }
 
-/// Writes the manifest of `project`; `made` by unique id.
+/// The macros of `project` as JSON: most of a small project's manifest, and nothing that its nodes change.
+#[must_use]
+pub fn macros(project: &Project, at: DateTime<Utc>) -> Vec<u8> {
+    let rendered = macros::render(&project.manifest, seconds(at));
+    serde_json::to_vec(&rendered).unwrap_or_default()
+}
+
+fn seconds(at: DateTime<Utc>) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
+}
+
+/// Writes the manifest of `project`; `made` by unique id, `macros` as [`macros()`] has them.
 ///
 /// # Errors
 /// `out` takes no more.
@@ -62,9 +74,10 @@ pub fn write(
     about: &Invocation,
     project: &Project,
     made: &HashMap<String, Made>,
+    macros: &[u8],
 ) -> io::Result<()> {
     let manifest = &project.manifest;
-    let created = about.generated_at.timestamp_micros() as f64 / 1e6;
+    let created = seconds(about.generated_at);
     let primary_keys = keys::primary(manifest);
     let runs_hooks = !matches!(
         about.which,
@@ -96,7 +109,7 @@ pub fn write(
         document.entries("sources", &manifest.sources, |source| {
             rendered::source(source, created)
         })?;
-        document.value("macros", &macros::render(manifest, created))?;
+        document.rendered("macros", macros)?;
         document.entries("docs", &manifest.docs, rendered::doc)?;
         document.entries("exposures", &manifest.exposures, |exposure| {
             rendered::exposure(exposure, created)

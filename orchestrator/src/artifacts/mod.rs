@@ -91,8 +91,22 @@ pub fn write_manifest(
     project: &Project,
     made: &HashMap<String, manifest::Made>,
 ) -> io::Result<()> {
+    let macros = manifest::macros(project, about.generated_at);
+    write_manifest_with(about, project, made, &macros)
+}
+
+/// The same with macros that were rendered before.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_manifest_with(
+    about: &Invocation,
+    project: &Project,
+    made: &HashMap<String, manifest::Made>,
+    macros: &[u8],
+) -> io::Result<()> {
     write_by(&project.target_path, "manifest.json", &mut |out| {
-        manifest::write(out, about, project, made)
+        manifest::write(out, about, project, made, macros)
     })?;
     let semantic = project::semantic::semantic_manifest(&project.manifest);
     write(&project.target_path, "semantic_manifest.json", &semantic)

@@ -11,7 +11,6 @@ use project::warnings::{Rules, Warning};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use warehouse::Warehouse;
 
 use super::events::{Event, Happened, Renderer};
 use super::execute::{Stopped, in_background};
@@ -27,10 +26,12 @@ use crate::store::{self, Address, Store};
 
 mod found;
 pub mod hooks;
+mod opening;
 mod record_start;
 mod walk;
 
 pub use found::counts;
+use opening::Opening;
 use record_start::{Recorded, adopt, open_new};
 use walk::{Walk, why};
 
@@ -176,6 +177,8 @@ pub async fn invoke(
     };
     tell(Event::Invoked);
 
+    // connections are made while the project is read
+    let opening = Opening::begin(context, &request, started_at, invocation_id);
     let project = read(
         &context.place,
         &request,
@@ -197,11 +200,17 @@ pub async fn invoke(
         tell(Event::NothingToDo);
     }
 
-    // both are connections to be made: neither waits for the other
-    let (recorded, connected) = tokio::join!(
-        begin(context, &request, which, invocation_id, &prepared, &cancel),
-        connect(&request, &prepared),
-    );
+    let (store, connected) = opening.ready(&prepared).await?;
+    let recorded = begin(
+        context,
+        &request,
+        which,
+        invocation_id,
+        &prepared,
+        store,
+        &cancel,
+    )
+    .await;
     let Recorded {
         recorder,
         run_id,
@@ -289,40 +298,21 @@ pub async fn read(
         .map_err(Error::from)
 }
 
-/// Connects to the database to build in, if anything is to be built there.
-async fn connect(request: &Request, prepared: &Prepared) -> Option<walk::Connected> {
-    if prepared.nodes.is_empty() || request.command.of_lake().is_some() {
-        return None;
-    }
-    let profile = &prepared.project.profile;
-    let threads = request.threads(profile.threads);
-    Some(Warehouse::connect(&profile.target, threads).await)
-}
-
-/// Opens the store if there is to be one, writes the run down, takes its lease.
+/// Writes the run down and takes its lease, if it is to be recorded.
 async fn begin(
     context: &Context,
     request: &Request,
     which: Which,
     invocation_id: Uuid,
     prepared: &Prepared,
+    store: Option<opening::Open>,
     cancel: &CancellationToken,
 ) -> Result<Recorded, Error> {
     let limits = Limits {
         threads: request.threads(prepared.project.profile.threads),
         fail_fast: request.fail_fast,
     };
-    let store = match &context.recording {
-        Recording::Off => None,
-        Recording::In(store) => Some(store.clone()),
-        Recording::At(address) => {
-            let address = address.clone().unwrap_or_else(|| {
-                Address::Target(Box::new(prepared.project.profile.target.clone()))
-            });
-            Some(open(&address).await?)
-        }
-    };
-    let Some(store) = store else {
+    let Some((store, line)) = store else {
         let plan = (prepared.plan(None, limits)).map_err(|e| Error::Bug(e.to_string()))?;
         return Ok(Recorded {
             recorder: None,
@@ -337,6 +327,7 @@ async fn begin(
             open_new(
                 context,
                 &store,
+                line,
                 request,
                 trigger,
                 invocation_id,
@@ -346,20 +337,11 @@ async fn begin(
             )
             .await
         }
-        Which::Stored(run) => adopt(context, &store, request, &run, prepared, limits, cancel).await,
+        Which::Stored(run) => {
+            adopt(
+                context, &store, line, request, &run, prepared, limits, cancel,
+            )
+            .await
+        }
     }
-}
-
-/// Opens the store. Where that is the database to build in, one that is away is told of in the words for that.
-async fn open(address: &Address) -> Result<Store, Error> {
-    let error = match Store::open(address, 2).await {
-        Ok(store) => return Ok(store),
-        Err(error) => error,
-    };
-    if let (Address::Target(target), store::Error::Connect { .. }) = (address, &error)
-        && let Err(error) = Warehouse::connect(target, 1).await
-    {
-        return Err(Error::Warehouse(error));
-    }
-    Err(error.into())
 }

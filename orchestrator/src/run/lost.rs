@@ -48,6 +48,7 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
     let last_seq = events::last_seq(store.pool(), run_id).await?;
     let (recorder, task) = Recorder::new(Recording {
         pool: store.pool().clone(),
+        line: None,
         run_id,
         epoch,
         nodes: Arc::clone(&nodes),

@@ -20,7 +20,7 @@ use crate::secrets::Secrets;
 
 mod load;
 
-pub use load::load;
+pub use load::{load, options};
 
 /// Where this machine keeps the project: what a request leaves out.
 #[derive(Debug, Clone, Default)]

@@ -23,6 +23,7 @@ use crate::clock::SharedClock;
 use crate::secrets::Secrets;
 use crate::store::journal::{self, Entry, RunEnd};
 use crate::store::leases::LEASE;
+use crate::store::{self, Doing as _, Line};
 
 mod ledger;
 
@@ -48,6 +49,8 @@ pub struct Recorder {
 pub struct Recording {
     /// The store.
     pub pool: PgPool,
+    /// A connection of it to keep for as long as the run takes; `None` where runs share the pool's.
+    pub line: Option<Line>,
     /// Run.
     pub run_id: i64,
     /// Number of its lease.
@@ -112,6 +115,7 @@ async fn keep(
 ) {
     let Recording {
         pool,
+        line,
         run_id,
         epoch,
         nodes,
@@ -123,6 +127,10 @@ async fn keep(
         cancel,
     } = recording;
     let mut ledger = Ledger::new(nodes, attempts, last_seq, tally);
+    let mut to = match line {
+        Some(line) => To::Own(pool, Some(line)),
+        None => To::Shared(pool),
+    };
     let mut notes = Vec::new();
     loop {
         // either something happened, or it is time for a sign of life
@@ -143,7 +151,7 @@ async fn keep(
         let (end, told) = ending.unzip();
         let mut entry = ledger.entry(run_id, epoch, clock.now(), end);
         entry.strip(&secrets);
-        let Some(written) = persist(&pool, entry, &clock).await else {
+        let Some(written) = persist(&mut to, entry, &clock).await else {
             fenced.cancel();
             return;
         };
@@ -162,14 +170,38 @@ async fn keep(
     }
 }
 
+/// Where entries go.
+enum To {
+    /// Whichever connection is free.
+    Shared(PgPool),
+    /// One that is kept, and made again when it breaks.
+    Own(PgPool, Option<Line>),
+}
+
+impl To {
+    async fn write(&mut self, entry: &Entry) -> Result<journal::Written, store::Error> {
+        let (pool, kept) = match self {
+            Self::Shared(pool) => return journal::write(&*pool, entry).await,
+            Self::Own(pool, kept) => (pool, kept),
+        };
+        let mut line = match kept.take() {
+            Some(line) => line,
+            None => pool.acquire().await.doing("record what happened")?,
+        };
+        let written = journal::write(&mut *line, entry).await?;
+        *kept = Some(line);
+        Ok(written)
+    }
+}
+
 /// Writes `entry`, again and again while the lease lives. `None`: it is not ours any more.
-async fn persist(pool: &PgPool, mut entry: Entry, clock: &SharedClock) -> Option<journal::Written> {
+async fn persist(to: &mut To, mut entry: Entry, clock: &SharedClock) -> Option<journal::Written> {
     /// Short enough to use the lease's last seconds, long enough not to hammer a server that starts.
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = Instant::now() + LEASE.to_std().unwrap_or_default();
     loop {
         let rest = deadline.saturating_duration_since(Instant::now());
-        match timeout(rest, journal::write(pool, &entry)).await {
+        match timeout(rest, to.write(&entry)).await {
             Ok(Ok(written)) if written.ours => return Some(written),
             Ok(Ok(_)) => {
                 tracing::error!(

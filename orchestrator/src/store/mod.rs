@@ -24,6 +24,7 @@ pub mod journal;
 pub mod lake;
 pub mod leases;
 pub mod node_runs;
+pub mod opening;
 pub mod runs;
 pub mod schedules;
 pub mod size;
@@ -35,10 +36,11 @@ use std::time::Duration;
 
 use project::{PostgresTarget, Secret};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Postgres, SqlSafeStr, Transaction};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// What can go wrong with the run store.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +155,24 @@ fn of_target(target: &PostgresTarget) -> PgConnectOptions {
     }
 }
 
+/// Whether exactly these migrations are applied: one question, where the migrator has eight and a lock.
+async fn is_current(line: &mut Line, migrator: &Migrator) -> bool {
+    let sql =
+        "select version, checksum from ridehail._sqlx_migrations where success order by version";
+    // a schema or table that is not there is made by the migrator, which tells what goes wrong as well
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql)
+        .fetch_all(&mut **line)
+        .await
+        .unwrap_or_default();
+    let known = migrator.iter().map(|m| (m.version, m.checksum.as_ref()));
+    known.eq(applied
+        .iter()
+        .map(|(version, checksum)| (*version, checksum.as_slice())))
+}
+
+/// A connection of the pool's, held.
+pub type Line = PoolConnection<Postgres>;
+
 /// An open store with an up-to-date schema.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -161,11 +181,22 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects and migrates. `connections` bounds the pool.
+    /// Connects and migrates. `connections`, at least two, bounds the pool.
     ///
     /// # Errors
     /// [`Error::Connect`] within five seconds, or [`Error::Migrate`].
     pub async fn open(address: &Address, connections: u32) -> Result<Self, Error> {
+        let (store, line) = Self::open_line(address, connections).await?;
+        drop(line);
+        Ok(store)
+    }
+
+    /// The same, and the connection that was made for it: given back to the pool, it would be on its way for a moment,
+    /// and the pool would make another for whoever comes first.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_line(address: &Address, connections: u32) -> Result<(Self, Line), Error> {
         /// A server that takes longer to answer is as good as away.
         const PATIENCE: Duration = Duration::from_secs(5);
         let options = address.options()?;
@@ -185,35 +216,27 @@ impl Store {
                 source: source.into(),
             })?;
         }
+        let unreachable = |source| Error::Connect {
+            address: shown.clone(),
+            source,
+        };
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(PATIENCE)
-            .connect_with(options)
-            .await
-            .map_err(|source| Error::Connect {
-                address: shown.clone(),
-                source,
-            })?;
+            .connect_lazy_with(options);
+        let mut line = pool.acquire().await.map_err(unreachable)?;
         let store = Self {
             pool,
             address: shown,
         };
-        store.migrate().await?;
-        // The connection is on its way back to the pool, which would open another for whoever comes first. A moment's
-        // wait is shorter than that.
-        for _ in 0..10 {
-            if store.pool.num_idle() > 0 {
-                break;
-            }
-            sleep(Duration::from_millis(1)).await;
-        }
-        Ok(store)
+        store.migrate(&mut line).await?;
+        Ok((store, line))
     }
 
     /// Brings schema `ridehail` up to date. Several processes may do this at once: sqlx holds an advisory
     /// lock of the database for the time. The list of applied migrations lives in the same schema, so that
     /// dropping it forgets everything and nothing else in the database is touched.
-    async fn migrate(&self) -> Result<(), Error> {
+    async fn migrate(&self, line: &mut Line) -> Result<(), Error> {
         let migration = |version, name: &'static str, sql: &'static str| {
             Migration::new(
                 version,
@@ -241,7 +264,7 @@ impl Store {
                 include_str!("../../migrations/0004_schedules.sql"),
             ),
         ]);
-        if self.is_current(&migrator).await {
+        if is_current(line, &migrator).await {
             return Ok(());
         }
         migrator.dangerous_set_table_name("ridehail._sqlx_migrations");
@@ -255,24 +278,18 @@ impl Store {
             })
     }
 
-    /// Whether exactly these migrations are applied: one question, where the migrator has eight and a lock.
-    async fn is_current(&self, migrator: &Migrator) -> bool {
-        let sql = "select version, checksum from ridehail._sqlx_migrations where success order by version";
-        // a schema or table that is not there is made by the migrator, which tells what goes wrong as well
-        let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql)
-            .fetch_all(&self.pool)
-            .await
-            .unwrap_or_default();
-        let known = migrator.iter().map(|m| (m.version, m.checksum.as_ref()));
-        known.eq(applied
-            .iter()
-            .map(|(version, checksum)| (*version, checksum.as_slice())))
-    }
-
     /// The connections.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// A connection of the pool's.
+    ///
+    /// # Errors
+    /// The store's refusal, or none is free in time.
+    pub async fn line(&self) -> Result<Line, Error> {
+        self.pool.acquire().await.doing("take a connection")
     }
 
     /// Starts a transaction.

@@ -79,7 +79,25 @@ impl NodeRun {
     }
 }
 
-/// Inserts the nodes of a run, all queued, in one statement; their names without `secrets`.
+/// Nodes as one JSON document, their names without `secrets`. Eight arrays would do but for `waits_for`, itself an
+/// array, which unnest would flatten.
+pub(super) fn rows(nodes: &[PlannedNode], secrets: &Secrets) -> Vec<serde_json::Value> {
+    let row = |(position, node): (usize, &PlannedNode)| {
+        serde_json::json!({
+            "node": position,
+            "unique_id": node.unique_id,
+            "name": node.name,
+            "resource_type": node.resource_type,
+            "materialized": node.materialized,
+            "relation": node.relation.as_deref().map(|relation| secrets.hide(relation)),
+            "path": node.path,
+            "waits_for": node.waits_for,
+        })
+    };
+    nodes.iter().enumerate().map(row).collect()
+}
+
+/// Inserts the nodes of a run, all queued, in one statement.
 ///
 /// # Errors
 /// The store's refusal.
@@ -89,23 +107,6 @@ pub async fn insert(
     nodes: &[PlannedNode],
     secrets: &Secrets,
 ) -> Result<(), Error> {
-    // One JSON document instead of eight arrays: waits_for is itself an array, which unnest would flatten.
-    let rows: Vec<serde_json::Value> = nodes
-        .iter()
-        .enumerate()
-        .map(|(position, node)| {
-            serde_json::json!({
-                "node": position,
-                "unique_id": node.unique_id,
-                "name": node.name,
-                "resource_type": node.resource_type,
-                "materialized": node.materialized,
-                "relation": node.relation.as_deref().map(|relation| secrets.hide(relation)),
-                "path": node.path,
-                "waits_for": node.waits_for,
-            })
-        })
-        .collect();
     sqlx::query(
         "insert into ridehail.node_runs
              (run_id, node, unique_id, name, resource_type, materialized, relation, path, waits_for, state)
@@ -116,7 +117,7 @@ pub async fn insert(
                  relation text, path text, waits_for int[])",
     )
     .bind(run_id)
-    .bind(Json(rows))
+    .bind(Json(rows(nodes, secrets)))
     .execute(executor)
     .await
     .doing("record the nodes of a run")?;

@@ -17,8 +17,9 @@ use crate::run::prepare::{PlannedNode, Prepared};
 use crate::run::record::{Recorder, Recording};
 use crate::run::request::{Request, Trigger};
 use crate::run::state::{NodeState, RunEvent, RunState};
+use crate::store::opening::{self, Opening};
 use crate::store::runs::{Facts, NewRun, Run};
-use crate::store::{Store, events, graphs, leases, node_runs, runs};
+use crate::store::{Line, Store, events, graphs, leases, node_runs, runs};
 
 /// A run that is ours to execute.
 pub(super) struct Recorded {
@@ -34,7 +35,7 @@ pub(super) struct Recorded {
     pub(super) recording: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// Writes a new run with its nodes and takes its lease, all in one transaction.
+/// Writes a new run with its nodes and takes its lease. `line`: a connection of the store's that is the run's own.
 #[expect(
     clippy::too_many_arguments,
     reason = "each is a different thing, used once"
@@ -42,6 +43,7 @@ pub(super) struct Recorded {
 pub(super) async fn open_new(
     context: &Context,
     store: &Store,
+    line: Option<Line>,
     request: &Request,
     trigger: Trigger,
     invocation_id: Uuid,
@@ -67,24 +69,28 @@ pub(super) async fn open_new(
         graph_hash: &graph_hash,
         nodes: i32::try_from(prepared.nodes.len()).unwrap_or(i32::MAX),
     };
-    let mut transaction = store.begin().await?;
-    if !graphs::touch(&mut *transaction, &graph_hash, now).await? {
-        graphs::remember(&mut *transaction, &graph_hash, &project.name, &shape, now).await?;
-    }
-    let run_id = runs::insert(&mut *transaction, new).await?;
-    node_runs::insert(
-        &mut *transaction,
-        run_id,
-        &prepared.nodes,
-        &context.place.secrets(),
-    )
-    .await?;
-    let resource = leases::of_run(run_id);
-    let epoch = leases::take(&mut *transaction, &resource, &context.holder, now)
-        .await?
-        .ok_or(Error::Fenced { run_id })?;
-    runs::start(&mut *transaction, run_id, RunState::Running, facts, now).await?;
-    store.commit(transaction).await?;
+    let opening = Opening {
+        run: new,
+        facts,
+        nodes: &prepared.nodes,
+        secrets: &context.place.secrets(),
+        holder: &context.holder,
+        now,
+    };
+    let own = line.is_some();
+    let mut line = match line {
+        Some(line) => line,
+        None => store.line().await?,
+    };
+    let opened = match opening::open(&mut *line, &opening).await? {
+        Some(opened) => opened,
+        None => {
+            graphs::remember(&mut *line, &graph_hash, &project.name, &shape, now).await?;
+            let opened = opening::open(&mut *line, &opening).await?;
+            opened.ok_or_else(|| Error::Bug("the graph is not remembered".to_owned()))?
+        }
+    };
+    let (run_id, epoch) = opened;
     let attempts = vec![0; prepared.nodes.len()];
     let start = Start {
         run_id,
@@ -93,6 +99,7 @@ pub(super) async fn open_new(
         attempts,
         last_seq: 0,
         tally: Tally::default(),
+        line: own.then_some(line),
     };
     Ok(with_recorder(
         context,
@@ -106,9 +113,14 @@ pub(super) async fn open_new(
 
 /// Takes over a stored run: one that is queued, or whose process died. Its finished nodes stay finished; what
 /// was running is reported as lost and goes through the same state machine as everything else.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a different thing, used once"
+)]
 pub(super) async fn adopt(
     context: &Context,
     store: &Store,
+    line: Option<Line>,
     request: &Request,
     run: &Run,
     prepared: &Prepared,
@@ -219,6 +231,7 @@ pub(super) async fn adopt(
         attempts,
         last_seq,
         tally,
+        line,
     };
     Ok(with_recorder(
         context,
@@ -237,6 +250,7 @@ struct Start {
     attempts: Vec<u16>,
     last_seq: i64,
     tally: Tally,
+    line: Option<Line>,
 }
 
 fn with_recorder(
@@ -249,6 +263,7 @@ fn with_recorder(
 ) -> Recorded {
     let (recorder, task) = Recorder::new(Recording {
         pool: store.pool().clone(),
+        line: start.line,
         run_id: start.run_id,
         epoch: start.epoch,
         nodes: start.nodes,

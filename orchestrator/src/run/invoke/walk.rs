@@ -9,7 +9,7 @@ use project::Project;
 use project::warnings::OF_TEST;
 use serde_json::Map;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warehouse::Warehouse;
@@ -69,6 +69,9 @@ impl Walk<'_> {
                 recorder.note(happened);
             }
         };
+        // the artifacts are dbt's, which knows no archive: those of the last build stay
+        let macros = (self.context.artifacts && self.request.command.of_lake().is_none())
+            .then(|| self.macros(&project));
         let threads = self.request.threads(project.profile.threads);
         if !nothing_to_do {
             let target = project.profile.target_name.clone();
@@ -102,9 +105,8 @@ impl Walk<'_> {
             let error = executed.stopped.and_then(why);
             tell(renderer, Event::RunFinished { state, error, took });
         }
-        // the artifacts are dbt's, which knows no archive: those of the last build stay
-        if self.context.artifacts && self.request.command.of_lake().is_none() {
-            self.write_artifacts(&project, &nodes, &executed, &hooks, took)
+        if let Some(macros) = macros {
+            self.write_artifacts(&project, &nodes, &executed, &hooks, took, macros)
                 .await;
         }
         let Executed { stopped, .. } = executed;
@@ -243,6 +245,12 @@ impl Walk<'_> {
         Archiver::open(access, &self.prepared.project, self.request, now).await
     }
 
+    /// Renders the macros for the manifest while the database is at work.
+    fn macros(&self, project: &Arc<Project>) -> JoinHandle<Vec<u8>> {
+        let (project, at) = (Arc::clone(project), self.began);
+        spawn_blocking(move || artifacts::manifest::macros(&project, at))
+    }
+
     async fn write_artifacts(
         &self,
         project: &Arc<Project>,
@@ -250,6 +258,7 @@ impl Walk<'_> {
         executed: &Executed,
         hooks: &[HookResult],
         took: Duration,
+        macros: JoinHandle<Vec<u8>>,
     ) {
         let about = artifacts::Invocation {
             invocation_id: self.invocation_id,
@@ -288,8 +297,9 @@ impl Walk<'_> {
             }
         }
         let project = Arc::clone(project);
+        let macros = macros.await.unwrap_or_default();
         let written = spawn_blocking(move || {
-            artifacts::write_manifest(&about, &project, &made)?;
+            artifacts::write_manifest_with(&about, &project, &made, &macros)?;
             artifacts::write(&project.target_path, "run_results.json", &results)
         });
         match written.await {

@@ -15,18 +15,16 @@ use super::Place;
 use crate::artifacts;
 use crate::run::request::Request;
 
-/// Reads the project for `which` verb.
-///
-/// # Errors
-/// Whatever is wrong with the project.
-pub fn load(
+/// How `which` verb reads the project.
+#[must_use]
+pub fn options(
     place: &Place,
     request: &Request,
     which: &str,
     started_at: DateTime<Utc>,
     invocation_id: Uuid,
-) -> Result<Project, Box<project::Error>> {
-    let mut project = project::load(&LoadOptions {
+) -> LoadOptions {
+    LoadOptions {
         project_dir: place.project_dir.clone(),
         profiles_dir: place.profiles_dir.clone(),
         profile: request.profile.clone(),
@@ -47,8 +45,22 @@ pub fn load(
         warn_error_options: request.warn_error_options.clone(),
         parse_cache: place.parse_cache,
         binary: binary(),
-    })
-    .map_err(Box::new)?;
+    }
+}
+
+/// Reads the project for `which` verb.
+///
+/// # Errors
+/// Whatever is wrong with the project.
+pub fn load(
+    place: &Place,
+    request: &Request,
+    which: &str,
+    started_at: DateTime<Utc>,
+    invocation_id: Uuid,
+) -> Result<Project, Box<project::Error>> {
+    let options = options(place, request, which, started_at, invocation_id);
+    let mut project = project::load(&options).map_err(Box::new)?;
     if let Some(kept) = project.parse_cache.take()
         && let Err(error) = artifacts::write_text(&project.target_path, PARSE_CACHE, &kept)
     {
