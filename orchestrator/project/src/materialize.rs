@@ -164,7 +164,8 @@ impl Project {
     }
 
     /// Whether `node` is kept in native partitions.
-    fn is_partitioned(&self, node: &Node) -> bool {
+    #[must_use]
+    pub fn is_partitioned(&self, node: &Node) -> bool {
         let config = &node.config;
         self.native_partitions()
             && config.materialized == "incremental"

@@ -170,3 +170,51 @@ fn a_sample_is_the_windows_that_are_built() {
     );
     assert_eq!(built(&bed).as_deref(), Some("2"));
 }
+
+#[test]
+fn windows_go_into_native_partitions() {
+    let bed = bed();
+    let project = bed.read("dbt_project.yml");
+    bed.write(
+        "dbt_project.yml",
+        &format!("{project}vars: {{ridehail_native_partitions: true}}\n"),
+    );
+    let model = bed.read("models/mb.sql");
+    let parted = model
+        .replace("unique_key='id'", "unique_key=['id', 'at']")
+        .replace(
+            "batch_size",
+            "partition_by={'field': 'at', 'granularity': 'day'}, batch_size",
+        );
+    bed.write("models/mb.sql", &parted);
+    let run = bed.run(&DAYS);
+    assert!(
+        run.contains("PARTIALLY created sql microbatch model shop.mb"),
+        "{run}"
+    );
+    assert_eq!(built(&bed).as_deref(), Some("0 2"));
+    bed.ask("delete from shop.broken");
+    let retry = bed.run(&["retry"]);
+    assert!(retry.contains("Batch 1 of 1 OK created"), "{retry}");
+    let again = bed.run(&DAYS);
+    assert!(again.contains("Batch 3 of 3 OK created"), "{again}");
+    assert_eq!(built(&bed).as_deref(), Some("0 1 2"));
+    let places = "select string_agg(distinct tableoid::regclass::text, ' ') from shop.mb";
+    assert_eq!(
+        bed.ask(places).as_deref(),
+        Some("shop.mb_20240101 shop.mb_20240102 shop.mb_20240103")
+    );
+    // one of each for a run, whatever its windows
+    let hooks = "select count(*) || ' ' || count(*) filter (where what = 'pre') from shop.hooked";
+    assert_eq!(bed.ask(hooks).as_deref(), Some("6 3"));
+
+    bed.write(
+        "models/mb.sql",
+        &parted.replace("unique_key=['id', 'at'], ", ""),
+    );
+    let refused = bed.run(&DAYS);
+    assert!(
+        refused.contains("model.forms.mb is a microbatch model and has no unique_key"),
+        "{refused}"
+    );
+}

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use project::Macro;
 use project::adapter::Adapter;
 use project::batches::{Batch, Span, Windows, again, batches};
 use project::manifest::Node;
 use project::materialize::Step;
 use project::relation::RelationKind;
+use project::{Compiled, Macro};
 use warehouse::{Outcome, OutcomeKind, RunOptions};
 
 use super::attempt::{blank, failed, write};
@@ -116,9 +116,16 @@ impl Build<'_> {
             .map_err(|error| Failure::of_project(self.planned, &error))?;
         self.said.add(compiled.messages.iter().cloned());
         let label = step.batch.label.clone();
-        let done = self
-            .templated(node, template, &compiled, options, Some(step))
-            .await?;
+        let done = match self.worker.prepared.project.is_partitioned(node) {
+            true => {
+                self.into_partitions(node, &compiled, options, &step)
+                    .await?
+            }
+            false => {
+                self.templated(node, template, &compiled, options, Some(step))
+                    .await?
+            }
+        };
         if let Ok(outcome) = &done {
             progress.rows += outcome.rows.unwrap_or_default();
             progress.run_sql.clone_from(&outcome.run_sql);
@@ -139,6 +146,38 @@ impl Build<'_> {
         let report = self.report(done, &own);
         progress.compiled = Some(compiled);
         Ok(report)
+    }
+
+    /// One window of a natively partitioned model: the first makes the table, those behind it are merged into their
+    /// partitions.
+    async fn into_partitions(
+        &self,
+        node: &Node,
+        compiled: &Compiled,
+        options: &RunOptions,
+        step: &Step,
+    ) -> Result<Result<Outcome, warehouse::Error>, Failure> {
+        let mut node = node.clone();
+        let config = &mut node.config;
+        config.full_refresh = Some(!step.continues);
+        // what microbatch is on Postgres
+        config.incremental_strategy = Some("merge".to_owned());
+        // once for all windows
+        if !step.first {
+            config.pre_hook.clear();
+        }
+        if !step.last {
+            config.post_hook.clear();
+        }
+        let options = RunOptions {
+            contract: self.contract(compiled).await?,
+            hooks: Some(self.hooks(compiled)),
+            ..options.clone()
+        };
+        Ok(self
+            .warehouse
+            .run_in(self.session, &node, compiled, &options)
+            .await)
     }
 
     fn sum(

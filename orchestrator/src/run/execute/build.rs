@@ -131,7 +131,7 @@ impl Build<'_> {
     }
 
     /// What a partitioned table is made with; an error tells how the SQL does not keep its contract.
-    async fn contract(&self, compiled: &Compiled) -> Result<Option<String>, Failure> {
+    pub(super) async fn contract(&self, compiled: &Compiled) -> Result<Option<String>, Failure> {
         let project = Arc::clone(&self.worker.prepared.project);
         let (id, sql) = (self.planned.unique_id.clone(), compiled.sql.clone());
         let adapter = Arc::new(self.adapter.clone());
@@ -163,7 +163,7 @@ impl Build<'_> {
     }
 
     /// Renders hooks when it is their turn.
-    fn hooks(&self, compiled: &Compiled) -> Arc<RenderHook> {
+    pub(super) fn hooks(&self, compiled: &Compiled) -> Arc<RenderHook> {
         let project = Arc::clone(&self.worker.prepared.project);
         let (id, sql) = (self.planned.unique_id.clone(), compiled.sql.clone());
         let (adapter, said) = (self.adapter.clone(), self.said.clone());

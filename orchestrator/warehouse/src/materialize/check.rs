@@ -82,6 +82,19 @@ pub fn check_partitions(node: &Node) -> Result<(), Error> {
             hint: Some("it says how many periods get their partitions before any row".to_owned()),
         });
     }
+    if config.incremental_strategy.as_deref() == Some("microbatch") && config.unique_key.is_empty()
+    {
+        return Err(Error::Config {
+            message: format!(
+                "{} is a microbatch model and has no unique_key",
+                node.unique_id
+            ),
+            hint: Some(format!(
+                "write unique_key=['{}', …]: on Postgres the rows of a window are merged",
+                partition_by.field
+            )),
+        });
+    }
     let field = &partition_by.field;
     let has_field = |columns: &[String]| columns.iter().any(|c| same_column(c, field));
     if !config.unique_key.is_empty() && !has_field(&config.unique_key) {
