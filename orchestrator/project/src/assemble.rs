@@ -107,6 +107,7 @@ pub(crate) fn assemble(
         .collect();
     groups::check(&done.manifest, &restricted)?;
     resolve::without_spaces(&done.manifest, &packages[0].file.flags)?;
+    parallel::drop_aside(patches);
     Ok(done)
 }
 
@@ -135,6 +136,12 @@ impl Assembly<'_> {
         Ok(())
     }
 
+    /// Nodes are large: a table that grows as they come would move each several times.
+    fn keep_all(&mut self, nodes: Vec<Node>) -> Result<(), Error> {
+        self.done.manifest.nodes.reserve(nodes.len());
+        nodes.into_iter().try_for_each(|node| self.keep(node))
+    }
+
     /// What property files of `package` see: the variables that are meant for it.
     fn yaml_of(&self, package: &Package) -> YamlScope {
         YamlScope {
@@ -147,9 +154,7 @@ impl Assembly<'_> {
     fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
         let yaml = self.yaml_of(package);
         let patches = read_properties(package, &self.shared.engine, &self.shared.cache, &yaml)?;
-        for node in nodes::parse(self.shared, &self.names, package, &patches)? {
-            self.keep(node)?;
-        }
+        self.keep_all(nodes::parse(self.shared, &self.names, package, &patches)?)?;
         for mut node in snapshots::parse(self.shared, package, &patches)? {
             self.names.settle(&mut node)?;
             self.keep(node)?;
@@ -270,9 +275,7 @@ impl Assembly<'_> {
             }
             Ok(found)
         })?;
-        for node in found.into_iter().flatten() {
-            self.keep(node)?;
-        }
+        self.keep_all(found.into_iter().flatten().collect())?;
         Ok(())
     }
 

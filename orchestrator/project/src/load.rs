@@ -20,6 +20,7 @@ use crate::graph::Graph;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, UniqueId};
 use crate::packages::packages;
+use crate::parallel;
 use crate::parse::cache::{self, Cache};
 use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
@@ -270,8 +271,11 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     macros::check(&shared)?;
     let mut done = assemble(&shared, &packages, &yaml)?;
     done.manifest.selectors = crate::select::definition::read(&root.root, &shared.engine, &yaml)?;
-    let unused = crate::unused::warning(&root.trees, &done.manifest);
-    let graph = Graph::of(&done.manifest)?;
+    let (unused, graph) = parallel::both(
+        || crate::unused::warning(&root.trees, &done.manifest),
+        || Graph::of(&done.manifest),
+    );
+    let graph = graph?;
     let mut said = std::mem::take(&mut *context::lock(&shared.said));
     // hooks are read last
     said.sort_by_key(|(file, _)| (file.ends_with("dbt_project.yml"), file.clone()));

@@ -42,3 +42,20 @@ pub(crate) fn map<T: Sync, R: Send>(
     }
     Ok(all)
 }
+
+/// Both at once.
+pub(crate) fn both<A: Send, B>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let a = scope.spawn(a);
+        let b = b();
+        let a = a
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (a, b)
+    })
+}
+
+/// Drops what took long to build and would take long to take down, beside the work that goes on.
+pub(crate) fn drop_aside<T: Send + 'static>(value: T) {
+    thread::spawn(move || drop(value));
+}

@@ -78,15 +78,10 @@ pub fn write(
 ) -> io::Result<()> {
     let manifest = &project.manifest;
     let created = seconds(about.generated_at);
-    let primary_keys = keys::primary(manifest);
     let runs_hooks = !matches!(
         about.which,
         "compile" | "generate" | "parse" | "list" | "run-operation" | "freshness"
     );
-    let render = |node| Rendered {
-        first_hook: usize::from(runs_hooks),
-        ..of_node(project, node, made, &primary_keys, created)
-    };
     let semantic = |thing: &Semantic| rendered::semantic(thing, created);
     thread::scope(|scope| {
         // rendered beside the nodes
@@ -97,6 +92,11 @@ pub fn write(
                 serde_json::to_vec(&children)?,
             ))
         });
+        let primary_keys = keys::primary(manifest);
+        let render = |node| Rendered {
+            first_hook: usize::from(runs_hooks),
+            ..of_node(project, node, made, &primary_keys, created)
+        };
         let mut document = Document::begin(out)?;
         document.value("metadata", &head(about, project))?;
         if manifest.untargeted.is_empty() {

@@ -10,17 +10,23 @@ use crate::files;
 use crate::hint::closest;
 use crate::lookup::{Found, Lookup, referable};
 use crate::manifest::{Manifest, Node, RefArgs, ResourceType, UniqueId, version_text};
+use crate::parallel;
 use crate::parse::generic::attached_ref;
 
 /// Who asks, for messages.
 struct Asker<'a> {
-    subject: String,
+    kind: ResourceType,
+    id: &'a str,
     package: &'a str,
     path: &'a std::path::Path,
     root: &'a std::path::Path,
 }
 
 impl Asker<'_> {
+    fn subject(&self) -> String {
+        format!("{} '{}'", label(self.kind), self.id)
+    }
+
     fn unknown(&self, wanted: String, name: &str, reason: &str, hint: Option<String>) -> Error {
         // reading the file again costs nothing: the load has failed
         let text = files::read(&self.root.join(self.path)).unwrap_or_default();
@@ -30,7 +36,7 @@ impl Asker<'_> {
             .position(|line| quoted.iter().any(|q| line.contains(q.as_str())))
             .map_or(0, |index| index + 1);
         Error::UnknownDependency {
-            subject: self.subject.clone(),
+            subject: self.subject(),
             wanted,
             reason: reason.into(),
             location: Box::new(Location::line(self.path, line)),
@@ -73,19 +79,19 @@ impl Asker<'_> {
                 Found::Node(id) => push(id),
                 Found::Disabled => {
                     disabled = true;
-                    if !self.subject.starts_with("Test") {
+                    if self.kind != ResourceType::Test {
                         let wanted = format!("a node named '{name}'");
                         let hint = Some(format!("enable '{name}', or do not depend on it"));
                         return Err(self.unknown(wanted, name, "is disabled", hint));
                     }
                 }
                 // a package may carry tests of models that only some databases have
-                Found::Nothing if self.subject.starts_with("Test") => {
+                Found::Nothing if self.kind == ResourceType::Test => {
                     disabled = true;
                     let package = wanted.package.as_deref().unwrap_or_default();
                     missing.push(format!(
                         "{} ({}) depends on a node named '{name}' in package '{package}' which was not found",
-                        self.subject,
+                        self.subject(),
                         self.path.display()
                     ));
                 }
@@ -160,29 +166,44 @@ pub(crate) fn dependencies(
         .filter(|node| referable(node.resource_type))
         .map(|node| (node.name.clone(), node.unique_id.clone()))
         .collect();
-    let attach = |node: &mut Node| {
-        if node.resource_type == ResourceType::Test && node.test_metadata.is_some() {
-            node.attached_node = attached(node, lookup, &off, &project);
-            let attached = node.attached_node.as_ref();
-            node.group = attached.and_then(|id| groups.get(id)).cloned();
-        }
+    // a generic test stands in the group of the node it is about
+    let attachment = |node: &Node| {
+        let about = node.resource_type == ResourceType::Test && node.test_metadata.is_some();
+        about.then(|| {
+            let attached = attached(node, lookup, &off, &project);
+            let group = attached.as_ref().and_then(|id| groups.get(id)).cloned();
+            (attached, group)
+        })
     };
-    for node in manifest.nodes.values_mut() {
+    let nodes: Vec<&Node> = manifest.nodes.values().collect();
+    let found = parallel::map(&nodes, &|node: &&Node| {
         let asker = Asker {
-            subject: format!("{} '{}'", label(node.resource_type), node.unique_id),
+            kind: node.resource_type,
+            id: &node.unique_id,
             package: &node.package_name,
             path: &node.original_file_path,
             root,
         };
         let found = asker.resolve(lookup, &project, &node.refs, &node.source_refs)?;
+        Ok((found, attachment(node)))
+    })?;
+    let attach = |node: &mut Node, attachment| {
+        if let Some((attached, group)) = attachment {
+            (node.attached_node, node.group) = (attached, group);
+        }
+    };
+    for (node, (found, attachment)) in manifest.nodes.values_mut().zip(found) {
         warnings.extend(found.missing);
         if found.disabled {
             gone.push(node.unique_id.clone());
         }
         node.depends_on.nodes = found.ids;
-        attach(node);
+        attach(node, attachment);
     }
-    manifest.disabled.values_mut().for_each(attach);
+    for node in manifest.disabled.values_mut() {
+        let found = attachment(node);
+        attach(node, found);
+    }
     for id in gone {
         if let Some(mut node) = manifest.nodes.shift_remove(&id) {
             node.config.enabled = false;
@@ -192,7 +213,8 @@ pub(crate) fn dependencies(
     }
     for model in manifest.semantic_models.values_mut() {
         let asker = Asker {
-            subject: format!("Semantic model '{}'", model.unique_id),
+            kind: ResourceType::SemanticModel,
+            id: &model.unique_id,
             package: &model.package_name,
             path: &model.original_file_path,
             root,
@@ -201,7 +223,8 @@ pub(crate) fn dependencies(
     }
     for exposure in manifest.exposures.values_mut() {
         let asker = Asker {
-            subject: format!("Exposure '{}'", exposure.unique_id),
+            kind: ResourceType::Exposure,
+            id: &exposure.unique_id,
             package: &exposure.package_name,
             path: &exposure.original_file_path,
             root,
