@@ -282,7 +282,10 @@ impl Tests<'_> {
         };
         found.config = config;
         crate::config::merge(&mut found.config, captured);
-        let own = called.unique_id.clone();
+        // dbt looks the name up without its package: a macro of the project's goes before the one that is called
+        let own = macros.resolve(&node.package_name, &name);
+        let own = own.filter(|own| own.package != INTERNAL_PACKAGE);
+        let own = own.unwrap_or(called).unique_id.clone();
         let called = called_by_arguments(self.shared, node);
         let all: IndexSet<UniqueId> = [own]
             .into_iter()

@@ -211,3 +211,44 @@ fn an_entry_may_describe_the_model_of_another_package() {
     assert!(project.manifest.disabled.contains_key("model.lib.a"));
     assert!(!project.manifest.nodes.contains_key("model.lib.a"));
 }
+
+#[test]
+fn a_test_of_a_package_is_looked_up_by_its_name_alone() {
+    let test = |own: &str| {
+        let files = files(
+            "",
+            "",
+            &[
+                ("models/a.sql", "select 1 as id"),
+                (
+                    "models/a.yml",
+                    "models: [{name: a, data_tests: [lib.odd]}]\n",
+                ),
+                ("macros/t.sql", own),
+                (
+                    "dbt_packages/lib/macros/t.sql",
+                    "{% test odd(model) %}select * from {{ model }}{% endtest %}",
+                ),
+            ],
+        );
+        let manifest = files.load().unwrap().manifest;
+        let test = manifest
+            .nodes
+            .values()
+            .find(|node| node.name == "lib_odd_a_");
+        test.unwrap().depends_on.macros.clone()
+    };
+    assert_eq!(
+        test(""),
+        ["macro.lib.test_odd", "macro.dbt.get_where_subquery"]
+    );
+    // as dbt does, which then calls the package's
+    assert_eq!(
+        test("{% test odd(model) %}select 1{% endtest %}"),
+        [
+            "macro.p.test_odd",
+            "macro.dbt.get_where_subquery",
+            "macro.lib.test_odd"
+        ]
+    );
+}
