@@ -45,7 +45,7 @@ pub use compile::{Compiled, Injected};
 pub use context::Said;
 pub use context::table::{preview, preview_of_seed, rows_as_json};
 pub use error::Error;
-pub use graph::{Edges, Graph, execution_edges};
+pub use graph::{Edges, Gates, Graph, execution_edges};
 pub use inject::Cte;
 pub use jinja::Macro;
 pub use jinja::calls;

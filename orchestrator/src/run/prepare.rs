@@ -9,7 +9,7 @@ use project::batches::is_microbatch;
 use project::manifest::{Node, ResourceType, UnitTest};
 use project::select::{Selected, selected};
 use project::warnings::Warning;
-use project::{Edges, ParseCache, Project, UniqueId, execution_edges};
+use project::{Edges, Gates, ParseCache, Project, UniqueId, execution_edges};
 use serde::Serialize;
 
 use super::plan::{Cycle, Limits, NodeIx, Plan};
@@ -198,7 +198,11 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
             chosen.sort();
             Edges::new()
         }
-        command => execution_edges(&project, &chosen, command == Command::Build),
+        Command::Build if request.nodes.is_some() => {
+            execution_edges(&project, &chosen, Gates::TestsAgain)
+        }
+        Command::Build => execution_edges(&project, &chosen, Gates::Tests),
+        _ => execution_edges(&project, &chosen, Gates::None),
     };
     let number: HashMap<&str, NodeIx> =
         (0..).zip(&chosen).map(|(n, id)| (id.as_str(), n)).collect();

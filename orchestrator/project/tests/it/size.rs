@@ -53,7 +53,7 @@ fn a_thousand_models() {
     let project = files.load().unwrap();
     assert_eq!(project.manifest.nodes.len(), 3000);
     let all: IndexSet<String> = project.manifest.nodes.keys().cloned().collect();
-    let edges = project::execution_edges(&project, &all, true);
+    let edges = project::execution_edges(&project, &all, project::Gates::Tests);
     // a node waits for its parents and their tests, not for everything above them
     let most = edges.values().map(IndexSet::len).max().unwrap();
     assert!(most <= 8, "{most}");
@@ -78,7 +78,7 @@ fn load_time() {
         let selected = started.elapsed();
         let all: IndexSet<String> = project.manifest.nodes.keys().cloned().collect();
         let started = Instant::now();
-        let _ = project::execution_edges(&project, &all, true);
+        let _ = project::execution_edges(&project, &all, project::Gates::Tests);
         let edges = started.elapsed();
         let started = Instant::now();
         for id in project.manifest.nodes.keys() {

@@ -84,17 +84,15 @@ pub(super) fn kinds(nodes: &[PlannedNode], hooks: usize) -> String {
     }
     let words: Vec<String> = counts
         .iter()
-        .map(|(kind, count)| match (kind.as_str(), count) {
-            // dbt's word for one is not that for several
-            ("test", 1) => "1 test".to_owned(),
-            _ => plural(*count, &declared(kind).replace('_', " ")),
-        })
+        .map(|(kind, count)| plural(*count, &declared(kind).replace('_', " ")))
         .collect();
     words.join(", ")
 }
 
 pub(in crate::cli) fn plural(count: usize, word: &str) -> String {
     match (count, word) {
+        // dbt's word for one is not that for several
+        (1, "data test") => "1 test".to_owned(),
         (1, _) => format!("1 {word}"),
         (_, "analysis") => format!("{count} analyses"),
         (_, "saved query") => format!("{count} saved queries"),

@@ -29,9 +29,9 @@ fn check(nodes: &[&str], expected: &[&str]) {
     let selected: IndexSet<UniqueId> = selected
         .filter(|id| !id.starts_with("s_") && !id.starts_with("u_"))
         .collect();
-    let mut before = edges_among(&manifest, &graph, &selected, false);
+    let mut before = edges_among(&manifest, &graph, &selected, Gates::None);
     put_unit_tests_first(&manifest, &mut before);
-    let after = edges_among(&manifest, &graph, &selected, true);
+    let after = edges_among(&manifest, &graph, &selected, Gates::Tests);
     let mut added: Vec<String> = Vec::new();
     for (id, needs) in &after {
         let new = needs.iter().filter(|need| !before[id].contains(*need));
@@ -106,5 +106,48 @@ fn a_unit_test_waits_for_what_its_model_waits_for() {
     check(
         &["a:", "b: a", "x_b: b", "t_a: a", "t_b: b"],
         &["b waits for t_a", "x_b waits for t_a"],
+    );
+}
+
+#[test]
+fn unit_tests_of_one_model_go_in_a_row() {
+    let mut manifest = Manifest::default();
+    for id in ["a", "b"] {
+        manifest
+            .nodes
+            .insert(id.to_owned(), crate::manifest::Node::default());
+    }
+    for id in ["x_1", "x_2", "x_3"] {
+        let mut test = crate::manifest::UnitTest::default();
+        test.depends_on.nodes = vec!["b".to_owned()];
+        manifest.unit_tests.insert(id.to_owned(), test);
+    }
+    let parents = [
+        ("a", ""),
+        ("b", "a"),
+        ("x_1", "b"),
+        ("x_2", "b"),
+        ("x_3", "b"),
+    ];
+    let lines = parents
+        .iter()
+        .map(|(id, need)| (*id, need.split_whitespace()));
+    let graph = Graph::from_parents(lines).unwrap();
+    let waits = |selected: &[&str], gates| {
+        let selected = selected.iter().map(|id| (*id).to_owned()).collect();
+        let edges = edges_among(&manifest, &graph, &selected, gates);
+        let line = |(id, needs): (String, IndexSet<UniqueId>)| {
+            let needs: Vec<String> = needs.into_iter().collect();
+            format!("{id}: {}", needs.join(" "))
+        };
+        edges.into_iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        waits(&["a", "b", "x_1", "x_2", "x_3"], Gates::Tests),
+        ["a: ", "b: a x_3", "x_1: a", "x_2: a x_1", "x_3: a x_2"]
+    );
+    assert_eq!(
+        waits(&["b", "x_1", "x_3"], Gates::TestsAgain),
+        ["b: ", "x_1: b", "x_3: b"]
     );
 }
