@@ -99,9 +99,11 @@ pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
     }
     let tags = tags(source, name)?;
     let mut edits = Vec::new();
+    let mut captures = Captures::default();
     let mut next = 0;
     while let Some(tag) = tags.get(next) {
         next += 1;
+        edits.extend(captures.see(tag));
         match tag.keyword() {
             Some("call") => {
                 if let Some((close, edit)) = call_block(source, name, &tags, next - 1)? {
@@ -136,6 +138,46 @@ pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
         edits.extend(Expressions::edits(&tag.tokens, tag.block));
     }
     Ok(apply(source, 0, edits))
+}
+
+/// Blocks of `{% set x %}…{% endset %}` that are open.
+#[derive(Default)]
+struct Captures<'t, 's>(Vec<(&'t Tag<'s>, bool)>);
+
+impl<'t, 's> Captures<'t, 's> {
+    /// What is set within such a block stays in it, in Jinja: a scope goes around its content.
+    fn see(&mut self, tag: &'t Tag<'s>) -> Vec<Edit> {
+        match tag.keyword() {
+            Some("set") => {
+                for (_, sets) in &mut self.0 {
+                    *sets = true;
+                }
+                let assigns = |(token, _): &(Token<'_>, Span)| matches!(token, Token::Assign);
+                if !tag.tokens.iter().any(assigns) {
+                    self.0.push((tag, false));
+                }
+                Vec::new()
+            }
+            Some("endset") => match self.0.pop() {
+                Some((open, true)) => {
+                    let insert = |at, text: &str| Edit {
+                        at,
+                        remove: 0,
+                        text: text.to_owned(),
+                        rank: i64::MIN,
+                    };
+                    let before = if open.trims_after { " -" } else { " " };
+                    let behind = if tag.trims_before { "- " } else { " " };
+                    vec![
+                        insert(open.end, &format!("{{% with{before}%}}")),
+                        insert(tag.start, &format!("{{%{behind}endwith %}}")),
+                    ]
+                }
+                Some((_, false)) | None => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// `text`, which starts at `offset` of the source the edits were made for, with `edits` carried out.
@@ -345,6 +387,16 @@ mod tests {
         ] {
             check(source, source);
         }
+    }
+
+    #[test]
+    fn what_is_set_in_a_block_of_its_own_stays_there() {
+        check(
+            "{% set a -%} {% set b = 1 %}{{ b }} {%- endset %}",
+            "{% set a -%}{% with -%} {% set b = 1 %}{{ b }} {%- endwith %}{%- endset %}",
+        );
+        let plain = "{% set a %}{{ b }}{% endset %}{% set c | upper %}x{% endset %}";
+        check(plain, plain);
     }
 
     #[test]

@@ -13,14 +13,14 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::compiling::{compile_nodes, compiled_kinds, connect, hooks, write_artifacts};
-use super::console::NOTHING_TO_DO;
 use super::printer::Printer;
 use super::show::Shape;
-use super::warn;
+use super::teller::Teller;
 use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::invoke::{heed, read};
+use crate::run::events::Event;
+use crate::run::invoke::heed;
 use crate::run::request::{Command, Request};
 
 /// Writes compiled SQL to `target/compiled`. Asks the database what exists, changes nothing.
@@ -65,19 +65,23 @@ pub(super) async fn execute(
     let place = args.project.place();
     let now = SystemClock.now();
     let invocation_id = Uuid::new_v4();
-    let project = read(&place, &request, "compile", now, invocation_id).await?;
+    let mut teller = Teller::new(log, printer, &place.project_dir);
+    let project = teller
+        .read(&place, &request, "compile", now, invocation_id)
+        .await?;
     if let Some(query) = args.inline {
-        heed(&project.rules, &project.warnings, &mut warn)?;
-        let sql = inline(Arc::new(project), query).await?;
-        printer.line(&told(None, &sql, args.output, log.quiet)?);
+        teller.begin(&project, &request);
+        let sql = inline(Arc::new(project), query, &mut teller).await?;
+        show(&mut teller, printer, None, &sql, args.output, log)?;
         return Ok(ExitCode::SUCCESS);
     }
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
     // an ephemeral model is part of others; a result by itself it is only to who selects
     let selects = !request.select.is_empty();
     let found = selected(&project, &spec)?;
-    heed(&project.rules, &project.warnings, &mut warn)?;
-    heed(&project.rules, &found.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut |event| {
+        teller.tell(event);
+    })?;
     project.note_selected(&found.ids);
     let has_sql = |id: &String| {
         let node = project.manifest.nodes.get(id);
@@ -96,9 +100,13 @@ pub(super) async fn execute(
     chosen.extend(hooks(&project, &request));
     let project = Arc::new(project);
     let warehouse = connect(&project).await?;
+    match chosen.is_empty() {
+        true => teller.tell(Event::NothingToDo),
+        false => teller.begin(&project, &request),
+    }
     // who names a node wants to see its SQL, as with dbt
     let named = named(&project, &chosen, &request.select);
-    let mut compiled = compile_nodes(&project, chosen, &warehouse, selects).await?;
+    let mut compiled = compile_nodes(&project, chosen, &warehouse, selects, &mut teller).await?;
     warehouse.close().await;
     let written = compiled.made.len();
     let single = compiled.last.take().filter(|_| written == 1);
@@ -119,14 +127,7 @@ pub(super) async fn execute(
     }
     for (id, sql) in &shown {
         let name = id.split('.').nth(2).unwrap_or(id);
-        printer.line(&told(Some(name), sql, args.output, log.quiet)?);
-    }
-    if shown.is_empty() && !log.quiet {
-        let folder = project.target_path.join("compiled");
-        printer.line(&match written {
-            0 => NOTHING_TO_DO.to_owned(),
-            _ => format!("{written} nodes compiled to {}", folder.display()),
-        });
+        show(&mut teller, printer, Some(name), sql, args.output, log)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -145,27 +146,40 @@ fn named(project: &Project, chosen: &[String], select: &[String]) -> Vec<String>
 }
 
 /// The SQL of a query that is no node.
-async fn inline(project: Arc<Project>, query: String) -> anyhow::Result<String> {
+async fn inline(
+    project: Arc<Project>,
+    query: String,
+    teller: &mut Teller,
+) -> anyhow::Result<String> {
     let warehouse = connect(&project).await?;
     let adapter = Arc::new(warehouse.adapter());
     let compiled = spawn_blocking(move || project.compile_inline(&query, adapter)).await?;
     warehouse.close().await;
-    Ok(compiled?.sql)
+    let compiled = compiled?;
+    for said in compiled.messages {
+        teller.tell(Event::Said(said));
+    }
+    Ok(compiled.sql)
 }
 
-/// What is printed of one node, or of a query without a name.
-fn told(name: Option<&str>, sql: &str, shape: Shape, quiet: bool) -> serde_json::Result<String> {
-    let heading = match (shape, name) {
-        (Shape::Json, Some(name)) => {
-            return serde_json::to_string_pretty(&json!({ "node": name, "compiled": sql }));
-        }
-        (Shape::Json, None) => return serde_json::to_string_pretty(&json!({ "compiled": sql })),
-        (Shape::Text, Some(name)) => format!("Compiled node '{name}' is:"),
-        (Shape::Text, None) => "Compiled inline node is:".to_owned(),
+/// Prints one node, or a query without a name: its SQL alone to who wants quiet.
+fn show(
+    teller: &mut Teller,
+    printer: &Printer,
+    name: Option<&str>,
+    sql: &str,
+    shape: Shape,
+    log: &LogArgs,
+) -> serde_json::Result<()> {
+    let json = match name {
+        Some(name) => json!({ "node": name, "compiled": sql }),
+        None => json!({ "compiled": sql }),
     };
-    Ok(if quiet {
-        sql.to_owned()
-    } else {
-        format!("{heading}\n{sql}")
-    })
+    match (shape, name) {
+        (Shape::Json, _) => printer.line(&serde_json::to_string_pretty(&json)?),
+        (Shape::Text, _) if log.quiet => printer.line(sql),
+        (Shape::Text, Some(name)) => teller.line(format!("Compiled node '{name}' is:\n{sql}")),
+        (Shape::Text, None) => teller.line(format!("Compiled inline node is:\n{sql}")),
+    }
+    Ok(())
 }

@@ -10,12 +10,15 @@ use chrono::{DateTime, Utc};
 use project::Project;
 use project::manifest::ResourceType;
 use serde_json::{Map, Value as Json, json};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use warehouse::Warehouse;
 
+use super::teller::Teller;
 use crate::artifacts::manifest::Made;
 use crate::artifacts::{self, Invocation, run_results};
 use crate::clock::{Clock, SystemClock};
+use crate::run::events::Event;
 use crate::run::request::Request;
 
 /// Nodes with their SQL.
@@ -78,10 +81,12 @@ pub(super) async fn compile_nodes(
     chosen: Vec<String>,
     warehouse: &Warehouse,
     ephemeral_too: bool,
+    teller: &mut Teller,
 ) -> anyhow::Result<CompiledNodes> {
     let adapter = warehouse.adapter();
     let project = Arc::clone(project);
-    spawn_blocking(move || {
+    let (says, mut said) = mpsc::unbounded_channel();
+    let done = spawn_blocking(move || {
         let mut done = CompiledNodes::default();
         for id in chosen {
             let Some(node) = project.manifest.nodes.get(&id) else {
@@ -100,6 +105,10 @@ pub(super) async fn compile_nodes(
             } else {
                 project.compile(&id, &adapter)?
             };
+            for message in &compiled.messages {
+                // who listens does so until the end
+                let _ = says.send(message.clone());
+            }
             let file = project.target_path.join("compiled").join(&compiled.path);
             if !compiled.sql.is_empty() && node.resource_type != ResourceType::Snapshot {
                 let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -122,8 +131,11 @@ pub(super) async fn compile_nodes(
             done.last = Some((id, compiled.sql));
         }
         Ok(done)
-    })
-    .await?
+    });
+    while let Some(message) = said.recv().await {
+        teller.tell(Event::Said(message));
+    }
+    done.await?
 }
 
 fn result(project: &Project, id: &str, sql: Option<&str>, began: DateTime<Utc>) -> Json {

@@ -20,14 +20,15 @@ use warehouse::Warehouse;
 use super::compiling::{
     CompiledNodes, compile_nodes, compiled_kinds, connect, hooks, write_artifacts,
 };
-use super::console::NOTHING_TO_DO;
 use super::printer::Printer;
-use super::{Advice, signals, warn};
+use super::teller::Teller;
+use super::{Advice, signals};
 use crate::artifacts::catalog::{self, Relation};
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::invoke::{heed, read};
+use crate::run::events::Event;
+use crate::run::invoke::heed;
 use crate::run::request::{Command, Request};
 use crate::web::docs::{Docs, Inlined, file};
 
@@ -121,18 +122,18 @@ async fn generate(
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let (began, invocation_id) = (SystemClock.now(), Uuid::new_v4());
-    let project = Arc::new(read(&place, &request, "generate", began, invocation_id).await?);
+    let mut teller = Teller::new(log, printer, &place.project_dir);
+    let project = teller
+        .read(&place, &request, "generate", began, invocation_id)
+        .await?;
+    let project = Arc::new(project);
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
     let found = selected(&project, &spec)?;
-    heed(&project.rules, &project.warnings, &mut warn)?;
-    heed(&project.rules, &found.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut |event| {
+        teller.tell(event);
+    })?;
     let selected = found.ids;
     project.note_selected(&selected);
-    let say = |text: &str| {
-        if !log.quiet {
-            printer.line(&format!("{}  {text}", SystemClock.now().format("%H:%M:%S")));
-        }
-    };
     let warehouse = connect(&project).await?;
     let compiled = if args.no_compile {
         CompiledNodes::default()
@@ -143,12 +144,13 @@ async fn generate(
         };
         let mut chosen: Vec<String> = selected.iter().filter(is_compiled).cloned().collect();
         chosen.extend(hooks(&project, &request));
-        if chosen.is_empty() {
-            say(NOTHING_TO_DO);
+        match chosen.is_empty() {
+            true => teller.tell(Event::NothingToDo),
+            false => teller.begin(&project, &request),
         }
-        compile_nodes(&project, chosen, &warehouse, false).await?
+        compile_nodes(&project, chosen, &warehouse, false, &mut teller).await?
     };
-    say("Building catalog");
+    teller.line("Building catalog");
     let found = if args.empty_catalog {
         Vec::new()
     } else {
@@ -186,10 +188,9 @@ async fn generate(
         };
         page("static_index.html", file(Some(&data))?)?;
     }
-    say(&format!(
-        "Catalog written to {}",
-        folder.join("catalog.json").display()
-    ));
+    let written = folder.join("catalog.json");
+    let written = std::path::absolute(&written).unwrap_or(written);
+    teller.line(format!("Catalog written to {}", written.display()));
     Ok(ExitCode::SUCCESS)
 }
 

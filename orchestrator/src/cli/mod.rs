@@ -32,6 +32,7 @@ mod signals;
 mod snapshot;
 mod source;
 mod stream;
+mod teller;
 mod test;
 mod topics;
 mod walk;

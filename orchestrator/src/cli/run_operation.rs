@@ -12,13 +12,12 @@ use warehouse::{RunOptions, Warehouse};
 
 use super::printer::Printer;
 use super::signals;
-use super::walk::renderer;
+use super::teller::Teller;
 use crate::artifacts::run_results::of_operation;
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, mapping};
-use crate::run::events::{Event, Happened};
-use crate::run::invoke::{counts, heed, read};
+use crate::run::events::Event;
 use crate::run::request::{Command, Request};
 
 /// Calls a macro. Each `run_query` is committed by itself; what a `statement` block changes is undone unless the macro
@@ -45,20 +44,10 @@ pub(super) async fn execute(
     let request = args.project.apply(Request::new(Command::Build));
     let place = args.project.place();
     let (now, invocation_id) = (SystemClock.now(), Uuid::new_v4());
-    let mut renderer = renderer(log, printer, &place.project_dir);
-    let mut tell = |event| {
-        let at = SystemClock.now();
-        renderer.render(&Happened { at, event });
-    };
-    tell(Event::Invoked);
-    let project = read(&place, &request, "run-operation", now, invocation_id).await?;
-    for said in &project.said {
-        tell(Event::Said(said.clone()));
-    }
-    heed(&project.rules, &project.warnings, &mut tell)?;
-    tell(Event::Found {
-        counts: counts(&project),
-    });
+    let mut teller = Teller::new(log, printer, &place.project_dir);
+    let project = teller
+        .read(&place, &request, "run-operation", now, invocation_id)
+        .await?;
     let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
     let options = RunOptions {
         cancel: signals::cancel_on_signal()?,
@@ -102,7 +91,7 @@ pub(super) async fn execute(
     match done {
         Ok(done) => {
             for said in done.messages {
-                tell(Event::Said(said));
+                teller.tell(Event::Said(said));
             }
             Ok(ExitCode::SUCCESS)
         }

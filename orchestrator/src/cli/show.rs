@@ -7,18 +7,19 @@ use clap::{Args, ValueEnum};
 use project::adapter::{Adapter, Table};
 use project::manifest::ResourceType;
 use project::select::{Spec, selected};
-use project::{Compiled, LoadOptions, Project};
+use project::{Compiled, LoadOptions, Project, Said};
 use serde_json::{Value as Json, json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::Warehouse;
 
-use super::console::NOTHING_TO_DO;
 use super::printer::Printer;
-use super::{Advice, signals, warn};
+use super::teller::Teller;
+use super::{Advice, signals};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::invoke::{heed, read};
+use crate::run::events::Event;
+use crate::run::invoke::heed;
 use crate::run::request::{Command, Request};
 
 /// Runs the query of a node, or one typed here, and prints its first rows. Changes nothing.
@@ -75,18 +76,25 @@ pub(super) async fn execute(
     if let Some(query) = args.inline_direct {
         let options = args.project.options();
         let asked = direct(options, query, args.limit).await;
+        let mut teller = Teller::new(log, printer, &args.project.place().project_dir);
         return match asked {
-            Ok(table) => print(printer, log, args.output, None, &table),
+            Ok(table) => print(&mut teller, printer, log, args.output, None, &table),
             Err(error) => Ok(super::fail(&error, 1)),
         };
     }
     let place = args.project.place();
     let now = SystemClock.now();
-    let project = read(&place, &request, "show", now, Uuid::new_v4()).await?;
+    let mut teller = Teller::new(log, printer, &place.project_dir);
+    let project = teller
+        .read(&place, &request, "show", now, Uuid::new_v4())
+        .await?;
     let nodes = match args.inline {
         Some(_) => vec![None],
-        None => chosen(&project, &args.selection, request)?,
+        None => chosen(&project, &args.selection, &request, &mut teller)?,
     };
+    if !nodes.is_empty() {
+        teller.begin(&project, &request);
+    }
     let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
     let cancel = signals::cancel_on_signal()?;
     let adapter = warehouse.adapter().with_cancel(cancel);
@@ -105,11 +113,15 @@ pub(super) async fn execute(
                 adapter,
             )
         });
-        let table = match asked.await? {
-            Ok(table) => table,
+        let (table, said) = match asked.await? {
+            Ok(answer) => answer,
             Err(error) => return Ok(super::fail(&error, 1)),
         };
-        print(printer, log, args.output, name.as_deref(), &table)?;
+        for said in said {
+            teller.tell(Event::Said(said));
+        }
+        let name = name.as_deref();
+        print(&mut teller, printer, log, args.output, name, &table)?;
     }
     warehouse.close().await;
     Ok(ExitCode::SUCCESS)
@@ -117,6 +129,7 @@ pub(super) async fn execute(
 
 /// Prints what was asked for.
 fn print(
+    teller: &mut Teller,
     printer: &Printer,
     log: &LogArgs,
     shape: Shape,
@@ -125,14 +138,13 @@ fn print(
 ) -> anyhow::Result<ExitCode> {
     match shape {
         Shape::Json => printer.line(&serde_json::to_string_pretty(&object(name, table))?),
+        Shape::Text if log.quiet => printer.write(&project::preview(table)),
         Shape::Text => {
-            if !log.quiet {
-                printer.line(&match name {
-                    Some(name) => format!("Previewing node '{name}':"),
-                    None => "Previewing inline node:".to_owned(),
-                });
-            }
-            printer.write(&project::preview(table));
+            let what = match name {
+                Some(name) => format!("node '{name}'"),
+                None => "inline node".to_owned(),
+            };
+            teller.line(format!("Previewing {what}:\n{}", project::preview(table)));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -159,7 +171,8 @@ async fn direct(options: LoadOptions, query: String, limit: i64) -> anyhow::Resu
 fn chosen(
     project: &Project,
     selection: &SelectionArgs,
-    request: Request,
+    request: &Request,
+    teller: &mut Teller,
 ) -> anyhow::Result<Vec<Option<String>>> {
     if request.select.is_empty() && request.exclude.is_empty() {
         return Err(Advice {
@@ -186,12 +199,13 @@ fn chosen(
         })
     };
     let found = selected(project, &spec)?;
-    heed(&project.rules, &project.warnings, &mut warn)?;
-    heed(&project.rules, &found.warnings, &mut warn)?;
+    heed(&project.rules, &found.warnings, &mut |event| {
+        teller.tell(event);
+    })?;
     project.note_selected(&found.ids);
     let nodes: Vec<_> = found.ids.into_iter().filter(shown).map(Some).collect();
     if nodes.is_empty() {
-        tracing::warn!("{NOTHING_TO_DO}");
+        teller.tell(Event::NothingToDo);
     }
     Ok(nodes)
 }
@@ -202,7 +216,7 @@ fn ask(
     inline: &str,
     limit: i64,
     adapter: warehouse::BlockingAdapter,
-) -> anyhow::Result<Table> {
+) -> anyhow::Result<(Table, Vec<Said>)> {
     let seed = id
         .and_then(|id| project.manifest.nodes.get(id))
         .filter(|node| node.resource_type == ResourceType::Seed)
@@ -220,7 +234,7 @@ fn ask(
         // on a line of its own: the query may end in a comment
         sql = format!("select * from (\n{sql}\n) as preview\nlimit {limit}");
     }
-    Ok(adapter.query(&sql)?)
+    Ok((adapter.query(&sql)?, compiled.messages))
 }
 
 fn object(name: Option<&str>, table: &Table) -> Json {

@@ -175,25 +175,18 @@ pub async fn invoke(
             event,
         })
     };
-    tell(Event::Invoked);
-
     // connections are made while the project is read
     let opening = Opening::begin(context, &request, started_at, invocation_id);
-    let project = read(
+    let which_verb = request.command.word();
+    let project = read_aloud(
         &context.place,
         &request,
-        request.command.word(),
+        which_verb,
         started_at,
         invocation_id,
+        &mut tell,
     )
     .await?;
-    for said in &project.said {
-        tell(Event::Said(said.clone()));
-    }
-    heed(&project.rules, &project.warnings, &mut tell)?;
-    tell(Event::Found {
-        counts: counts(&project),
-    });
     let prepared = prepare(Arc::new(project), &request)?;
     heed(&prepared.project.rules, &prepared.warnings, &mut tell)?;
     if prepared.nodes.is_empty() {
@@ -278,6 +271,30 @@ pub fn heed(
         }
     }
     Ok(())
+}
+
+/// Reads the project for the verb `which`, and tells what every verb tells first.
+///
+/// # Errors
+/// As [`read`], and a warning that is taken for an error.
+pub async fn read_aloud(
+    place: &Place,
+    request: &Request,
+    which: &'static str,
+    started_at: DateTime<Utc>,
+    invocation_id: Uuid,
+    tell: &mut impl FnMut(Event),
+) -> Result<Project, Error> {
+    tell(Event::Invoked);
+    let project = read(place, request, which, started_at, invocation_id).await?;
+    for said in &project.said {
+        tell(Event::Said(said.clone()));
+    }
+    heed(&project.rules, &project.warnings, tell)?;
+    tell(Event::Found {
+        counts: counts(&project),
+    });
+    Ok(project)
 }
 
 /// Reads the project for the verb `which`, on a thread that may block.

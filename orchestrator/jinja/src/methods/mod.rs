@@ -62,6 +62,11 @@ pub(crate) fn call(
             .collect();
         return by_minijinja(state, value, "format", &[keywords.into()]);
     }
+    if method == "format"
+        && let Some(args) = numbers::formattable(value.as_str().unwrap_or_default(), args)
+    {
+        return by_minijinja(state, value, method, &args);
+    }
     by_minijinja(state, value, method, args)
 }
 
