@@ -17,6 +17,12 @@ use minijinja::syntax::SyntaxConfig;
 use crate::error::Error;
 use crate::expression::{Edit, Expressions};
 
+mod call_blocks;
+mod captures;
+
+use call_blocks::call_block;
+use captures::Captures;
+
 /// One `{{ … }}` or `{% … %}`.
 #[derive(Debug)]
 pub(crate) struct Tag<'s> {
@@ -140,46 +146,6 @@ pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
     Ok(apply(source, 0, edits))
 }
 
-/// Blocks of `{% set x %}…{% endset %}` that are open.
-#[derive(Default)]
-struct Captures<'t, 's>(Vec<(&'t Tag<'s>, bool)>);
-
-impl<'t, 's> Captures<'t, 's> {
-    /// What is set within such a block stays in it, in Jinja: a scope goes around its content.
-    fn see(&mut self, tag: &'t Tag<'s>) -> Vec<Edit> {
-        match tag.keyword() {
-            Some("set") => {
-                for (_, sets) in &mut self.0 {
-                    *sets = true;
-                }
-                let assigns = |(token, _): &(Token<'_>, Span)| matches!(token, Token::Assign);
-                if !tag.tokens.iter().any(assigns) {
-                    self.0.push((tag, false));
-                }
-                Vec::new()
-            }
-            Some("endset") => match self.0.pop() {
-                Some((open, true)) => {
-                    let insert = |at, text: &str| Edit {
-                        at,
-                        remove: 0,
-                        text: text.to_owned(),
-                        rank: i64::MIN,
-                    };
-                    let before = if open.trims_after { " -" } else { " " };
-                    let behind = if tag.trims_before { "- " } else { " " };
-                    vec![
-                        insert(open.end, &format!("{{% with{before}%}}")),
-                        insert(tag.start, &format!("{{%{behind}endwith %}}")),
-                    ]
-                }
-                Some((_, false)) | None => Vec::new(),
-            },
-            _ => Vec::new(),
-        }
-    }
-}
-
 /// `text`, which starts at `offset` of the source the edits were made for, with `edits` carried out.
 fn apply(text: &str, offset: usize, mut edits: Vec<Edit>) -> Cow<'_, str> {
     if edits.is_empty() {
@@ -221,106 +187,6 @@ fn is_call(tokens: &[(Token<'_>, Span)]) -> bool {
     }
     matches!(tokens.last(), Some((Token::ParenClose, _)))
         && matches!(tokens.first(), Some((Token::Ident(_), _)))
-}
-
-/// Replaces the call block that opens at `tags[at]`; gives the index of its `endcall`.
-fn call_block(
-    source: &str,
-    name: &str,
-    tags: &[Tag<'_>],
-    at: usize,
-) -> Result<Option<(usize, Edit)>, Error> {
-    let open = &tags[at];
-    let mut depth = 0usize;
-    let Some(close) = (at..tags.len()).find(|&i| {
-        match tags[i].keyword() {
-            Some("call") => depth += 1,
-            Some("endcall") => depth -= 1,
-            _ => {}
-        }
-        depth == 0
-    }) else {
-        return Ok(None); // minijinja says what is missing
-    };
-    let Some((signature, first)) = caller_signature(source, open) else {
-        return Ok(None);
-    };
-    let call = &open.tokens[first..];
-    let (Some((_, from)), Some((Token::ParenClose, to))) = (call.first(), call.last()) else {
-        return Ok(None);
-    };
-    let bare = matches!(
-        call.get(call.len().wrapping_sub(2)),
-        Some((Token::ParenOpen | Token::Comma, _)) | None
-    );
-
-    let mut body = &source[open.end..tags[close].start];
-    if open.trims_after {
-        body = body.trim_start();
-    }
-    if tags[close].trims_before {
-        body = body.trim_end();
-    }
-    let argument = format!(
-        "{}caller=__caller({}, {})",
-        if bare { "" } else { ", " },
-        literal(signature),
-        literal(&rewrite(body, name)?)
-    );
-    let mut edits = Expressions::edits(call, false);
-    edits.push(Edit {
-        at: to.start_offset as usize,
-        remove: 0,
-        text: argument,
-        rank: i64::MAX,
-    });
-    let (start, end) = (from.start_offset as usize, to.end_offset as usize);
-    let mut text = String::from(if open.trims_before { "{{- " } else { "{{ " });
-    text.push_str(&apply(&source[start..end], start, edits));
-    let replaced = &source[open.start..tags[close].end];
-    let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count();
-    text.push_str(&"\n".repeat(lines(replaced).saturating_sub(lines(&text))));
-    text.push_str(if tags[close].trims_after {
-        " -}}"
-    } else {
-        " }}"
-    });
-    Ok(Some((
-        close,
-        Edit {
-            at: open.start,
-            remove: replaced.len(),
-            text,
-            rank: 0,
-        },
-    )))
-}
-
-/// Text between the parentheses of `call(a, b)`, and the index of the first token behind them.
-fn caller_signature<'s>(source: &'s str, tag: &Tag<'_>) -> Option<(&'s str, usize)> {
-    let (Token::ParenOpen, open) = tag.tokens.get(1)? else {
-        return Some(("", 1));
-    };
-    let mut depth = 0usize;
-    for (i, (token, span)) in tag.tokens.iter().enumerate().skip(1) {
-        match token {
-            Token::ParenOpen => depth += 1,
-            Token::ParenClose => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some((
-                &source[open.end_offset as usize..span.start_offset as usize],
-                i + 1,
-            ));
-        }
-    }
-    None
-}
-
-/// `text` as a string literal; newlines stay newlines, so that lines keep their numbers.
-fn literal(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

@@ -249,6 +249,11 @@ impl Assembly<'_> {
             shared: self.shared,
             package,
             yaml: &self.yaml_of(package),
+            nests_arguments: self
+                .shared
+                .flags
+                .get_attr("REQUIRE_GENERIC_TEST_ARGUMENTS_PROPERTY")
+                .is_ok_and(|flag| flag.is_undefined() || flag.is_true()),
         };
         let nodes = [
             &patches.models,
@@ -269,13 +274,18 @@ impl Assembly<'_> {
         });
         let tested: Vec<(&Patch, Target<'_>, &[String])> = nodes.chain(tables).collect();
         let found = parallel::map(&tested, &|(patch, target, tags)| {
-            let mut found = tests.of(patch, *target, tags)?;
+            let (mut found, older) = tests.of(patch, *target, tags)?;
             for node in &mut found {
                 self.names.settle(node)?;
             }
-            Ok(found)
+            Ok((found, older))
         })?;
-        self.keep_all(found.into_iter().flatten().collect())?;
+        let mut nodes = Vec::new();
+        for (found, older) in found {
+            nodes.extend(found);
+            self.done.warnings.extend(older);
+        }
+        self.keep_all(nodes)?;
         Ok(())
     }
 

@@ -8,6 +8,10 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
 
+mod told;
+
+pub use told::MARK;
+
 /// Names that options may hold: every event of dbt's, whether anything here causes it or not.
 const EVENTS: &str = include_str!("warnings/events.txt");
 
@@ -34,6 +38,12 @@ pub const SEMANTIC_VALIDATION: &str = "SemanticValidationFailure";
 pub const CUMULATIVE_PARAMS: &str = "MFCumulativeTypeParamsDeprecation";
 /// A time spine that is known by its name alone.
 pub const SPINE_WITHOUT_CONFIGURATION: &str = "MFTimespineWithoutYamlConfigurationDeprecation";
+/// A key of a test that now belongs below its `config`.
+pub const PROPERTY_MOVED: &str = "PropertyMovedToConfigDeprecation";
+/// Arguments of a test that now belong below its `arguments`.
+pub const MISSING_ARGUMENTS: &str = "MissingArgumentsPropertyInGenericTestDeprecation";
+/// How often each deprecation was met.
+pub const SUMMARY: &str = "DeprecationsSummary";
 /// `--state` is the folder that this run writes to.
 pub const STATE_IS_TARGET: &str = "WarnStateTargetEqual";
 
@@ -61,9 +71,22 @@ impl Warning {
             OF_TEMPLATE => "I061",
             STATE_IS_TARGET => "I072",
             NO_NODES_FOR_CRITERION => "M030",
+            SPINE_WITHOUT_CONFIGURATION => "D018",
+            CUMULATIVE_PARAMS => "D019",
+            SUMMARY => "D028",
+            PROPERTY_MOVED => "D030",
             OLDER_OPTIONS => "D031",
+            MISSING_ARGUMENTS => "D039",
             _ => "Z050",
         }
+    }
+}
+
+impl Warning {
+    /// Whether it tells of what will not be understood one day: of each kind only the first is told.
+    #[must_use]
+    pub fn is_deprecation(&self) -> bool {
+        self.event.ends_with("Deprecation")
     }
 }
 
@@ -194,16 +217,21 @@ impl Rules {
 
 /// dbt tells whoever uses the older names.
 fn older(options: &Map<String, Json>) -> Option<Warning> {
-    let found: Vec<String> = [("include", "error"), ("exclude", "warn")]
-        .into_iter()
-        .filter(|(older, _)| options.contains_key(*older))
-        .map(|(older, name)| format!("'{older}' is now called '{name}'"))
+    let names = [("include", "error"), ("exclude", "warn")];
+    let found = names
+        .iter()
+        .filter(|(older, _)| options.contains_key(*older));
+    let older: Vec<String> = found
+        .clone()
+        .map(|(older, _)| format!("`{older}`"))
         .collect();
-    (!found.is_empty()).then(|| Warning {
+    let newer = found.map(|(older, name)| format!(" Please use `{name}` instead of `{older}`."));
+    (!older.is_empty()).then(|| Warning {
         event: OLDER_OPTIONS,
         text: format!(
-            "[{OLDER_OPTIONS}] deprecated names in `warn_error_options`: {}",
-            found.join(", ")
+            "Found {} in `warn_error_options` specification.{}",
+            older.join(" and "),
+            newer.collect::<String>()
         ),
     })
 }

@@ -97,7 +97,7 @@ impl Renderer for JsonLog {
                 warning.code(),
                 warning.event,
                 "warn",
-                warning.text.clone(),
+                warning.told(),
                 json!({ "msg": warning.text }),
             ),
             Event::Said(said) => {

@@ -241,7 +241,10 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
 
 /// Says on standard error what a person should know, for verbs whose standard output is their answer.
 fn warn(event: Event) {
-    if let Event::Warning(warning) = event {
+    // a list is no place to tell of each test that is written as it once was
+    if let Event::Warning(warning) = event
+        && !warning.is_deprecation()
+    {
         tracing::warn!("{warning}");
     }
 }

@@ -4,18 +4,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use indexmap::IndexMap;
 use project::sample::Sample;
+use project::warnings::Warning;
 
 use super::console::Console;
 use super::json_log::JsonLog;
 use super::printer::Printer;
 use super::signals;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{
     EmptySelection, ExecutionArgs, LogArgs, LogFormat, LogLevel, ProjectArgs, SelectionArgs,
     StoreArgs,
 };
-use crate::run::events::{Happened, Renderer};
+use crate::run::events::{Event, Happened, Renderer};
 use crate::run::execute::Stopped;
 use crate::run::invoke::{Context, Finished, Recording, Which, invoke};
 use crate::run::prepare::Place;
@@ -151,16 +153,47 @@ pub(super) fn renderer(log: &LogArgs, printer: &Printer, folder: &Path) -> Box<d
         .filter(|_| log.writes_file())
         .and_then(|path| Printer::file(&path).ok())
         .map(|printer| Box::new(Console::for_file(printer)) as Box<dyn Renderer>);
-    Box::new(All(shown.into_iter().chain(file).collect()))
+    Box::new(All {
+        renderers: shown.into_iter().chain(file).collect(),
+        deprecations: IndexMap::new(),
+        every_deprecation: log.shows_all_deprecations(),
+    })
 }
 
-/// Shows events to several.
-struct All(Vec<Box<dyn Renderer>>);
+/// Shows events to several. Of each kind of deprecation only the first is shown, and all are summed up when the verb
+/// is over, however it ends.
+struct All {
+    renderers: Vec<Box<dyn Renderer>>,
+    /// How often each was met.
+    deprecations: IndexMap<&'static str, usize>,
+    every_deprecation: bool,
+}
 
 impl Renderer for All {
     fn render(&mut self, happened: &Happened) {
-        for renderer in &mut self.0 {
+        if let Event::Warning(warning) = &happened.event
+            && warning.is_deprecation()
+        {
+            let count = self.deprecations.entry(warning.event).or_default();
+            *count += 1;
+            if *count > 1 && !self.every_deprecation {
+                return;
+            }
+        }
+        for renderer in &mut self.renderers {
             renderer.render(happened);
+        }
+    }
+}
+
+impl Drop for All {
+    fn drop(&mut self) {
+        if !self.deprecations.is_empty() {
+            let summary = Warning::summary(&self.deprecations, !self.every_deprecation);
+            self.render(&Happened {
+                at: SystemClock.now(),
+                event: Event::Warning(summary),
+            });
         }
     }
 }

@@ -112,6 +112,12 @@ impl LogArgs {
         (self.print || self.dbts.yes_print) && !self.dbts.older_no_print
     }
 
+    /// Whether every deprecation is told, not the first of each kind alone.
+    #[must_use]
+    pub fn shows_all_deprecations(&self) -> bool {
+        self.dbts.show_all_deprecations && !self.dbts.no_show_all_deprecations
+    }
+
     /// Whether only failures are printed.
     #[must_use]
     pub fn failures_only(&self) -> bool {

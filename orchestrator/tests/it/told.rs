@@ -1,5 +1,7 @@
 //! What a person is told on the way and in the end. The words were taken from dbt 1.11 on the same projects.
 
+use insta::assert_snapshot;
+
 use crate::bed::Bed;
 
 #[test]
@@ -60,4 +62,35 @@ fn a_database_that_is_away_is_the_profiles() {
         began.elapsed() < std::time::Duration::from_secs(4),
         "{told}"
     );
+}
+
+/// The lines were taken from dbt 1.11 on the same files.
+#[test]
+fn deprecations_are_told_once_and_summed_up() {
+    let bed = Bed::of("forms");
+    bed.write("models/a.sql", "select 1 as id");
+    bed.write(
+        "models/a.yml",
+        "models:\n  - name: a\n    columns:\n      - name: id\n        data_tests:\n          \
+         - accepted_values: {values: [1], tags: [x], where: 'true'}\n          \
+         - accepted_values: {arguments: {values: [1, 2]}}\n          - not_null: {severity: warn}\n",
+    );
+    let told = bed.run(&["compile", "-s", "a"]);
+    assert_snapshot!("deprecations", told);
+    let all = bed.run(&["compile", "-s", "a", "--show-all-deprecations"]);
+    let moved = "top-level property of `data_tests.";
+    assert_eq!(told.matches(moved).count(), 1, "{told}");
+    assert_eq!(all.matches(moved).count(), 3, "{all}");
+    let silent = ["--warn-error-options", "{silence: [Deprecations]}"];
+    let silent = bed.run(&[&["compile", "-s", "a"][..], &silent].concat());
+    assert!(!silent.contains("[WARNING]"), "{silent}");
+    let error = bed.run(&["parse", "--warn-error"]);
+    assert!(error.contains("exit code Some(2)"), "{error}");
+    bed.write(
+        "dbt_project.yml",
+        &(bed.read("dbt_project.yml")
+            + "flags: {require_generic_test_arguments_property: false}\n"),
+    );
+    let off = bed.run(&["compile", "-s", "a"]);
+    assert!(!off.contains("[WARNING]"), "{off}");
 }

@@ -20,7 +20,10 @@ use crate::parse::test_arguments::{
 };
 use crate::parse::test_names::{id_hash, python_text, synthesized};
 use crate::parse::{Found, Package, capture, template_error};
+use crate::warnings::Warning;
 use crate::yaml;
+
+mod older;
 
 /// Keys of an entry that configure the test instead of being arguments.
 const CONFIG_KEYS: [&str; 14] = [
@@ -75,27 +78,32 @@ pub(crate) struct Tests<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) package: &'a Package,
     pub(crate) yaml: &'a YamlScope,
+    /// The flag `require_generic_test_arguments_property`, which is on unless a project turns it off.
+    pub(crate) nests_arguments: bool,
 }
 
 impl Tests<'_> {
-    /// Every test that `patch` puts on `target`: those of columns first.
+    /// Every test that `patch` puts on `target`, those of columns first, and what is out of date in them.
     pub(crate) fn of(
         &self,
         patch: &Patch,
         target: Target<'_>,
         tags: &[String],
-    ) -> Result<Vec<Node>, Error> {
+    ) -> Result<(Vec<Node>, Vec<Warning>), Error> {
         let mut found = Vec::new();
+        let mut older = Vec::new();
         for column in &patch.column_tests {
             for test in &column.tests {
                 let tags = [tags, &column.tags].concat();
+                older.extend(self.older(test, patch, target));
                 found.push(self.one(test, patch, target, Some(&column.column), &tags)?);
             }
         }
         for test in &patch.tests {
+            older.extend(self.older(test, patch, target));
             found.push(self.one(test, patch, target, None, tags)?);
         }
-        Ok(found)
+        Ok((found, older))
     }
 
     fn one(

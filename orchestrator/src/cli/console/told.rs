@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::Said;
-use project::warnings::{NO_NODES_FOR_CRITERION, STATE_IS_TARGET, Warning};
+use project::warnings::{MARK, NO_NODES_FOR_CRITERION, STATE_IS_TARGET, Warning};
 
 use super::Console;
 use super::words::relation;
@@ -49,8 +49,8 @@ impl Console {
         if matches!(warning.event, NO_NODES_FOR_CRITERION | STATE_IS_TARGET) {
             self.line(at, &warning.text);
         } else {
-            let mark = self.printer.paint(Color::Yellow, "[WARNING]:");
-            self.line(at, &format!("{mark} {warning}"));
+            let mark = self.printer.paint(Color::Yellow, MARK);
+            self.line(at, &warning.told().replacen(MARK, &mark, 1));
         }
     }
 

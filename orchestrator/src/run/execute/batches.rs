@@ -118,7 +118,7 @@ impl Build<'_> {
         let label = step.batch.label.clone();
         let done = match self.worker.prepared.project.is_partitioned(node) {
             true => {
-                self.into_partitions(node, &compiled, options, &step)
+                self.partitioned(node, &compiled, options, &step)
                     .await?
             }
             false => {
@@ -150,7 +150,7 @@ impl Build<'_> {
 
     /// One window of a natively partitioned model: the first makes the table, those behind it are merged into their
     /// partitions.
-    async fn into_partitions(
+    async fn partitioned(
         &self,
         node: &Node,
         compiled: &Compiled,
