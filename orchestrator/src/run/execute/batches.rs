@@ -117,10 +117,7 @@ impl Build<'_> {
         self.said.add(compiled.messages.iter().cloned());
         let label = step.batch.label.clone();
         let done = match self.worker.prepared.project.is_partitioned(node) {
-            true => {
-                self.partitioned(node, &compiled, options, &step)
-                    .await?
-            }
+            true => self.partitioned(node, &compiled, options, &step).await?,
             false => {
                 self.templated(node, template, &compiled, options, Some(step))
                     .await?
