@@ -107,6 +107,8 @@ pub(crate) fn assemble(
         .collect();
     groups::check(&done.manifest, &restricted)?;
     resolve::without_spaces(&done.manifest, &packages[0].file.flags)?;
+    let doubts = crate::batches::doubts(&done.manifest);
+    done.warnings.extend(doubts);
     parallel::drop_aside(patches);
     Ok(done)
 }

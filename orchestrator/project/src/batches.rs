@@ -9,6 +9,10 @@ use serde_json::Value as Json;
 use crate::error::{Error, Location};
 use crate::manifest::Node;
 
+mod doubts;
+
+pub(crate) use doubts::doubts;
+
 /// Windows a model may be cut into at most: more is a mistake in `begin` or `batch_size`.
 const MOST: usize = 100_000;
 

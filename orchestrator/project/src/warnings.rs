@@ -38,6 +38,10 @@ pub const SEMANTIC_VALIDATION: &str = "SemanticValidationFailure";
 pub const CUMULATIVE_PARAMS: &str = "MFCumulativeTypeParamsDeprecation";
 /// A time spine that is known by its name alone.
 pub const SPINE_WITHOUT_CONFIGURATION: &str = "MFTimespineWithoutYamlConfigurationDeprecation";
+/// Batches cannot run side by side here.
+pub const CONCURRENT_BATCHES: &str = "InvalidConcurrentBatchesConfig";
+/// Nothing narrows what a microbatch model reads.
+pub const NO_EVENT_TIME_INPUTS: &str = "MicrobatchModelNoEventTimeInputs";
 /// A key of a test that now belongs below its `config`.
 pub const PROPERTY_MOVED: &str = "PropertyMovedToConfigDeprecation";
 /// Arguments of a test that now belong below its `arguments`.
@@ -70,6 +74,8 @@ impl Warning {
             NODE_NOT_FOUND => "I060",
             OF_TEMPLATE => "I061",
             STATE_IS_TARGET => "I072",
+            NO_EVENT_TIME_INPUTS => "I074",
+            CONCURRENT_BATCHES => "I075",
             NO_NODES_FOR_CRITERION => "M030",
             SPINE_WITHOUT_CONFIGURATION => "D018",
             CUMULATIVE_PARAMS => "D019",
@@ -200,7 +206,8 @@ impl Rules {
     /// It is taken for an error.
     pub fn heed<'w>(&self, warning: &'w Warning) -> Result<Option<&'w Warning>, Error> {
         // dbt only ever tells of these
-        let is_told = [STATE_IS_TARGET, SEMANTIC_VALIDATION].contains(&warning.event);
+        let told = [STATE_IS_TARGET, SEMANTIC_VALIDATION, NO_EVENT_TIME_INPUTS];
+        let is_told = told.contains(&warning.event);
         if self.errors(warning.event) && !is_told {
             return Err(Error::Config {
                 location: None,

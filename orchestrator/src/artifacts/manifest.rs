@@ -25,8 +25,8 @@ use super::{Invocation, metadata};
 /// What the invocation made of a node; others have only been read.
 #[derive(Debug, Clone, Default)]
 pub struct Made {
-    /// Its SQL.
-    pub compiled_code: String,
+    /// Its SQL; none of a model that was compiled window by window.
+    pub compiled_code: Option<String>,
     /// Where that lies; snapshots' is not told.
     pub compiled_path: Option<String>,
     /// Where the statement that was run lies.
@@ -44,7 +44,7 @@ impl Made {
         let file = project.target_path.join("compiled").join(&compiled.path);
         let shown = file.strip_prefix(&project.root).unwrap_or(&file);
         Self {
-            compiled_code: compiled.sql.clone(),
+            compiled_code: Some(compiled.sql.clone()),
             // nothing is written of nothing
             compiled_path: (!compiled.sql.is_empty()).then(|| shown.display().to_string()),
             build_path: None,

@@ -169,7 +169,10 @@ pub fn result(project: &Project, node: &PlannedNode, report: &Report) -> Json {
     value["message"] = json!(message);
     value["failures"] = json!(report.failures);
     value["batch_results"] = json!(report.windows);
-    if let Some(sql) = &report.compiled_sql {
+    if report.windows.is_some() {
+        // each window has a SQL of its own, and what failed of them stands in batch_results
+        value["failures"] = json!(0);
+    } else if let Some(sql) = &report.compiled_sql {
         value["compiled"] = json!(true);
         value["compiled_code"] = json!(sql);
     }

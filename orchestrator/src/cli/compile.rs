@@ -101,7 +101,7 @@ pub(super) async fn execute(
     let project = Arc::new(project);
     let warehouse = connect(&project).await?;
     match chosen.is_empty() {
-        true => teller.tell(Event::NothingToDo),
+        true => teller.tell(Event::NothingToDo { summed_up: false }),
         false => teller.begin(&project, &request),
     }
     // who names a node wants to see its SQL, as with dbt
@@ -110,7 +110,7 @@ pub(super) async fn execute(
     warehouse.close().await;
     let written = compiled.made.len();
     let single = compiled.last.take().filter(|_| written == 1);
-    let sql_of = |id: &String| Some((id.clone(), compiled.made.get(id)?.compiled_code.clone()));
+    let sql_of = |id: &String| Some((id.clone(), compiled.made.get(id)?.compiled_code.clone()?));
     let mut shown: Vec<(String, String)> = named.iter().filter_map(sql_of).collect();
     if shown.is_empty() {
         shown.extend(single);

@@ -291,7 +291,15 @@ impl Renderer for Console {
             }
             Event::Warning(warning) => self.warning(at, warning),
             Event::Said(said) => self.said(at, said),
-            Event::NothingToDo => self.line(at, NOTHING_TO_DO),
+            Event::NothingToDo { summed_up } => {
+                self.line(at, NOTHING_TO_DO);
+                if *summed_up {
+                    let none = "Done. PASS=0 WARN=0 ERROR=0 SKIP=0 NO-OP=0 TOTAL=0";
+                    for line in ["", "Completed successfully", "", none] {
+                        self.line(at, line);
+                    }
+                }
+            }
             Event::Began {
                 nodes,
                 threads,

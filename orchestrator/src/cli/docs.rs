@@ -145,7 +145,7 @@ async fn generate(
         let mut chosen: Vec<String> = selected.iter().filter(is_compiled).cloned().collect();
         chosen.extend(hooks(&project, &request));
         match chosen.is_empty() {
-            true => teller.tell(Event::NothingToDo),
+            true => teller.tell(Event::NothingToDo { summed_up: false }),
             false => teller.begin(&project, &request),
         }
         compile_nodes(&project, chosen, &warehouse, false, &mut teller).await?

@@ -105,7 +105,7 @@ impl Renderer for JsonLog {
                 let data = json!({ "msg": text });
                 ("I062", "JinjaLogInfo", "info", text, data)
             }
-            Event::NothingToDo => {
+            Event::NothingToDo { .. } => {
                 let message = NOTHING_TO_DO.to_owned();
                 ("Q035", "NothingToDo", "warn", message, json!({}))
             }

@@ -205,7 +205,7 @@ fn chosen(
     project.note_selected(&found.ids);
     let nodes: Vec<_> = found.ids.into_iter().filter(shown).map(Some).collect();
     if nodes.is_empty() {
-        teller.tell(Event::NothingToDo);
+        teller.tell(Event::NothingToDo { summed_up: false });
     }
     Ok(nodes)
 }

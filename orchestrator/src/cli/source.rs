@@ -88,7 +88,7 @@ pub(super) async fn execute(
         counts: counts(&project),
     });
     if chosen.is_empty() {
-        tell(Event::NothingToDo);
+        tell(Event::NothingToDo { summed_up: false });
         tell(Event::Said(Said::Log("Done.".to_owned())));
     } else {
         let nodes: Arc<[PlannedNode]> = chosen.iter().map(planned).collect();

@@ -103,7 +103,10 @@ pub enum Event {
     /// A template outside any node said something.
     Said(Said),
     /// The selection is empty.
-    NothingToDo,
+    NothingToDo {
+        /// It is summed up all the same.
+        summed_up: bool,
+    },
     /// Nodes are about to start.
     Began {
         /// Number in the run store, unless not recorded.

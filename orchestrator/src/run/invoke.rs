@@ -17,7 +17,7 @@ use super::execute::{Stopped, in_background};
 use super::failure::lake_hint;
 use super::plan::Limits;
 use super::prepare::{Place, Prepared, load, prepare};
-use super::request::{Request, Trigger};
+use super::request::{Command, Request, Trigger};
 use super::state::RunState;
 use crate::clock::SharedClock;
 use crate::store::journal::RunEnd;
@@ -190,7 +190,9 @@ pub async fn invoke(
     let prepared = prepare(Arc::new(project), &request)?;
     heed(&prepared.project.rules, &prepared.warnings, &mut tell)?;
     if prepared.nodes.is_empty() {
-        tell(Event::NothingToDo);
+        // of all verbs dbt's seed alone
+        let summed_up = request.command == Command::Seed;
+        tell(Event::NothingToDo { summed_up });
     }
 
     let (store, connected) = opening.ready(&prepared).await?;

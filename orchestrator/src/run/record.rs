@@ -235,7 +235,7 @@ fn now_after(before: DateTime<Utc>, clock: &SharedClock) -> DateTime<Utc> {
 /// The events that are worth a row.
 pub(crate) fn is_recorded(event: &Event) -> bool {
     match event {
-        Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo => false,
+        Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo { .. } => false,
         Event::Warning(_)
         | Event::HookStarted { .. }
         | Event::HookFinished { .. }

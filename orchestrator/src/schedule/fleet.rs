@@ -161,7 +161,7 @@ impl Renderer for Told {
             Event::Began { nodes, threads, .. } => {
                 tracing::info!(run, nodes = nodes.len(), threads, "run started");
             }
-            Event::NothingToDo => tracing::warn!(run, "nothing is selected"),
+            Event::NothingToDo { .. } => tracing::warn!(run, "nothing is selected"),
             Event::Warning(warning) => tracing::warn!(run, "{warning}"),
             Event::HookFinished { result, .. } => {
                 if let Some(error) = result.end.error() {

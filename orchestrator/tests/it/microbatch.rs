@@ -93,6 +93,18 @@ fn a_retry_builds_the_windows_that_failed() {
         result["batch_results"],
         json!({ "successful": [day(1), day(3)], "failed": [day(2)] })
     );
+    // what was compiled and sent was so for each window
+    assert_eq!(result["compiled"], false);
+    assert_eq!(result["compiled_code"], Json::Null);
+    assert_eq!(result["failures"], 0);
+    let manifest: Json = serde_json::from_str(&bed.read("target/manifest.json")).unwrap();
+    let node = &manifest["nodes"]["model.forms.mb"];
+    assert_eq!(node["config"]["begin"], "2024-01-01T00:00:00");
+    assert_eq!(node["compiled_path"], Json::Null);
+    assert_eq!(node.get("compiled_code"), None);
+    let is_there = |path: &str| std::path::Path::new(&bed.path(path)).exists();
+    assert!(!is_there("target/run/forms/models/mb.sql"));
+    assert!(is_there("target/run/forms/models/mb/mb_2024-01-01.sql"));
 
     bed.ask("delete from shop.broken");
     let retry = bed.run(&["retry"]);

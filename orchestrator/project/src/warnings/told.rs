@@ -2,7 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::{MISSING_ARGUMENTS, OLDER_OPTIONS, PROPERTY_MOVED, SUMMARY, Warning};
+use super::{
+    CONCURRENT_BATCHES, MISSING_ARGUMENTS, OLDER_OPTIONS, PROPERTY_MOVED, SUMMARY, Warning,
+};
 
 /// Letters of a line.
 const WIDTH: usize = 80;
@@ -14,6 +16,9 @@ impl Warning {
     /// The warning behind its mark. Deprecations of the newer kinds are called so, by the name of their event.
     #[must_use]
     pub fn told(&self) -> String {
+        if self.event == CONCURRENT_BATCHES {
+            return filled(&format!("{MARK}: {}", self.text));
+        }
         if !matches!(
             self.event,
             PROPERTY_MOVED | MISSING_ARGUMENTS | SUMMARY | OLDER_OPTIONS

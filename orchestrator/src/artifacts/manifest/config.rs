@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use project::batches::{instant, is_microbatch};
 use project::manifest::{Hook, Node, ResourceType};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
@@ -171,6 +172,7 @@ impl Config<'_> {
         match key {
             "enabled" | "materialized" | "tags" | "meta" => true,
             "pre-hook" | "post-hook" | "docs" | "contract" => !test,
+            "begin" => is_microbatch(self.0),
             "snapshot_meta_column_names" => self.0.resource_type == ResourceType::Snapshot,
             "store_failures" => test && self.0.config.store_failures.is_some(),
             _ => false,
@@ -197,6 +199,12 @@ impl Serialize for Config<'_> {
             if !self.is_settled(key) && !is_among(defaults, key) {
                 map.serialize_entry(key, value)?;
             }
+        }
+        if is_microbatch(node) {
+            let written = config.raw.get("begin");
+            let begin = written.and_then(Json::as_str).and_then(instant);
+            let begin = begin.map(|at| Json::from(at.format("%Y-%m-%dT%H:%M:%S").to_string()));
+            map.serialize_entry("begin", &begin.as_ref().or(written))?;
         }
         map.serialize_entry("enabled", &config.enabled)?;
         map.serialize_entry("materialized", &config.materialized)?;

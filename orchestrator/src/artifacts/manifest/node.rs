@@ -161,9 +161,11 @@ impl Rendered<'_> {
         map.serialize_entry("functions", &NONE)?;
         map.serialize_entry("compiled_path", &compiled_path.filter(|_| !is_snapshot))?;
         map.serialize_entry("contract", &contract)?;
-        if let Some(made) = self.made {
+        if let Some(made) = self.made
+            && let Some(compiled_code) = &made.compiled_code
+        {
             map.serialize_entry("compiled", &true)?;
-            map.serialize_entry("compiled_code", &made.compiled_code)?;
+            map.serialize_entry("compiled_code", compiled_code)?;
             map.serialize_entry("extra_ctes_injected", &true)?;
             map.serialize_entry("extra_ctes", &made.extra_ctes)?;
         }

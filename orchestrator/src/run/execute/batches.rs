@@ -11,7 +11,7 @@ use project::manifest::Node;
 use project::materialize::Step;
 use project::relation::RelationKind;
 use project::{Compiled, Macro};
-use warehouse::{Outcome, OutcomeKind, RunOptions};
+use warehouse::{Outcome, RunOptions};
 
 use super::attempt::{blank, failed, write};
 use super::build::Build;
@@ -24,7 +24,6 @@ use crate::run::failure::Failure;
 struct Progress {
     done: Vec<Span>,
     rows: u64,
-    run_sql: String,
     broken: Vec<(String, Report)>,
     compiled: Option<project::Compiled>,
 }
@@ -125,7 +124,6 @@ impl Build<'_> {
         };
         if let Ok(outcome) = &done {
             progress.rows += outcome.rows.unwrap_or_default();
-            progress.run_sql.clone_from(&outcome.run_sql);
         }
         // every window has a file of its own, as in dbt
         let stem = compiled
@@ -188,15 +186,11 @@ impl Build<'_> {
         let spans = windows.iter().map(Batch::span);
         let missing: Vec<Span> = spans.filter(|span| !progress.done.contains(span)).collect();
         let mut report = if missing.is_empty() {
-            let outcome = Outcome {
-                kind: OutcomeKind::Success,
-                message: "SUCCESS".to_owned(),
+            // what was sent stands in a file for each window
+            Report {
                 rows: Some(progress.rows),
-                failures: None,
-                explanation: None,
-                run_sql: progress.run_sql,
-            };
-            self.report(Ok(outcome), &progress.compiled.clone().unwrap_or_default())
+                ..blank(Ending::Success, "SUCCESS".to_owned())
+            }
         } else {
             let mut told: Vec<String> = Vec::new();
             let mut kind = FailureKind::Cancelled;

@@ -289,7 +289,7 @@ impl Walk<'_> {
                     format!("{}/./{below}", shown.display())
                 });
                 let of_hook = Made {
-                    compiled_code: sql.clone(),
+                    compiled_code: Some(sql.clone()),
                     compiled_path,
                     ..Made::default()
                 };
@@ -324,9 +324,17 @@ fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMa
                 (id, made)
             });
         };
+        if report.windows.is_some() {
+            let made = Made {
+                build_path,
+                macros: report.macros.clone(),
+                ..Made::default()
+            };
+            return Some((id, made));
+        }
         let extra_ctes = report.injected.as_ref();
         let of_node = Made {
-            compiled_code: sql.to_string(),
+            compiled_code: Some(sql.to_string()),
             compiled_path: report.compiled_path.clone(),
             build_path,
             extra_ctes: extra_ctes.map(|all| all.ctes.clone()).unwrap_or_default(),

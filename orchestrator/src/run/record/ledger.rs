@@ -56,7 +56,7 @@ impl Ledger {
         }
         let at = happened.at;
         let (kind, node, attempt, data) = match &happened.event {
-            Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo => {
+            Event::Invoked | Event::Found { .. } | Event::Said(_) | Event::NothingToDo { .. } => {
                 return;
             }
             Event::Warning(warning) => (
