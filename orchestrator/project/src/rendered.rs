@@ -55,7 +55,7 @@ pub fn source(source: &Source, created: f64) -> Json {
         "source_meta": source.source_meta,
         "tags": source.tags,
         "config": config,
-        "patch_path": source.patch_path,
+        "patch_path": null,
         "unrendered_config": unrendered(source),
         "relation_name": relation.to_string(),
         "created_at": created,

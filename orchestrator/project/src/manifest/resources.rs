@@ -271,9 +271,6 @@ pub struct Source {
     pub package_name: String,
     /// Where declared.
     pub original_file_path: PathBuf,
-    /// The property file of another package that overrides it.
-    #[serde(default)]
-    pub patch_path: Option<PathBuf>,
     /// Folders, source, table.
     pub fqn: Vec<String>,
     /// Text.

@@ -1,8 +1,9 @@
 //! `overrides:` of a source: what one package says of another's source, in the place of what stands there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Location};
@@ -27,14 +28,12 @@ struct Override {
 pub(crate) struct Overridden {
     pub(crate) source: Map<String, Json>,
     pub(crate) table: Map<String, Json>,
-    /// The file that overrides.
-    pub(crate) path: PathBuf,
 }
 
 /// Every override, by the package and the name of the source that it is about
 /// (`SourcePatcher` of dbt-core's `parser/sources.py`).
 #[derive(Debug, Default)]
-pub(crate) struct Overrides(BTreeMap<(String, String), Override>);
+pub(crate) struct Overrides(IndexMap<(String, String), Override>);
 
 impl Overrides {
     /// Those of `all` packages' property files.
@@ -42,7 +41,7 @@ impl Overrides {
     /// # Errors
     /// Two are about the same source.
     pub(crate) fn of<'p>(all: impl Iterator<Item = &'p Patches>) -> Result<Self, Error> {
-        let mut found = BTreeMap::new();
+        let mut found = IndexMap::new();
         for file in all.flat_map(|patches| &patches.files) {
             for entry in file.entries("sources")? {
                 let Some(package) = entry.text("overrides")? else {
@@ -89,7 +88,6 @@ impl Overrides {
         let mut changed = Overridden {
             source: source.map.clone(),
             table: table.map.clone(),
-            path: found.path.clone(),
         };
         // what an override leaves out of these is not what the source says, either
         replace(&mut changed.source, &found.map, &["config", "freshness"]);

@@ -68,7 +68,6 @@ pub(crate) fn parse(
                         one(shared, package, file, &source, &table)?
                     }
                 };
-                one.source.patch_path = changed.map(|changed| changed.path);
                 one.source.unrendered_place.clone_from(&place);
                 found.push(one);
             }
@@ -155,7 +154,6 @@ fn one(
         name,
         package_name: package.name().to_owned(),
         original_file_path: file.path.clone(),
-        patch_path: None,
         fqn,
         description: patch.description.clone(),
         relation_name,
