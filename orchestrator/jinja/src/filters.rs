@@ -115,6 +115,21 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             Ok(list(groups.collect::<Result<Vec<_>, Error>>()?))
         },
     );
+    env.add_filter(
+        "sort",
+        |state: &mut State<'_, '_>, value: Value, keywords: Kwargs| {
+            if !keywords.has("attribute")
+                && let Ok(items) = value.try_iter()
+            {
+                let items: Vec<Value> = items.collect();
+                for pair in items.windows(2) {
+                    // what Python has no order of is refused
+                    operators::holds(state, "<", &pair[1], &pair[0])?;
+                }
+            }
+            minijinja::filters::sort(state, value, keywords)
+        },
+    );
     env.add_filter("pprint", |value: Value| format::repr(&value));
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(

@@ -8,6 +8,7 @@ use minijinja::value::{Object, Rest, Tuple, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
+use crate::error::raise;
 use crate::filters;
 use crate::format;
 use crate::json;
@@ -200,7 +201,12 @@ fn globals() -> Vec<(&'static str, Value)> {
             Value::from_function(minijinja_contrib::globals::joiner),
         ),
         given("local_md5", |a| {
-            Ok(hex(&Md5::digest(a.text(0, "value")?.as_bytes())).into())
+            let value = a.required(0, "value")?;
+            let text = value.as_str().ok_or_else(|| {
+                let name = operators::type_name(&value);
+                raise(format!("'{name}' object has no attribute 'encode'"))
+            })?;
+            Ok(hex(&Md5::digest(text.as_bytes())).into())
         }),
         given("diff_of_two_dicts", |a| {
             diff_of_two_dicts(&a.required(0, "dict_a")?, &a.required(1, "dict_b")?)

@@ -193,7 +193,7 @@ impl Object for MacroValue {
             called.takes_kwargs || is_own,
         );
         let values = bind(&called.name, &called.block.parameters, takes, args)?;
-        let depth = self.root.enter(called);
+        let depth = self.root.enter(&called.unique_id);
         if depth > MAX_DEPTH {
             self.root.leave();
             return Err(crate::error::raise(format!(
@@ -377,11 +377,11 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn enter(&self, called: &Macro) -> usize {
+    pub(crate) fn enter(&self, called: &str) -> usize {
         let depth = self.depth.fetch_add(1, Ordering::Relaxed);
         if depth == 0 {
             let mut seen = self.called.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.entry(called.unique_id.clone()).or_insert(());
+            seen.entry(called.to_owned()).or_insert(());
         }
         depth + 1
     }

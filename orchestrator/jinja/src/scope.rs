@@ -159,8 +159,26 @@ impl Root {
         Ok(Value::from(()))
     }
 
-    pub(crate) fn enter(&self, called: &Macro) -> usize {
+    pub(crate) fn enter(&self, called: &str) -> usize {
         self.trail.enter(called)
+    }
+
+    /// Does `work` as the macro `id`, which is a function here: what is called meanwhile, the macro calls and not the
+    /// text.
+    pub fn as_macro<T>(
+        state: &mut State<'_, '_>,
+        id: &str,
+        work: impl FnOnce(&mut State<'_, '_>) -> T,
+    ) -> T {
+        let root = Self::of(state);
+        if let Some(root) = &root {
+            root.enter(id);
+        }
+        let done = work(state);
+        if let Some(root) = &root {
+            root.leave();
+        }
+        done
     }
 
     pub(crate) fn leave(&self) {

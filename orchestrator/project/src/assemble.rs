@@ -12,6 +12,7 @@ use crate::manifest::{DocBlock, Manifest, Node, ResourceType, UniqueId};
 use crate::parallel;
 use crate::parse::generic::{Target, Tests};
 use crate::parse::names::Names;
+use crate::parse::overrides::Overrides;
 use crate::parse::properties::{Patch, Patches, read as read_properties};
 use crate::parse::{
     Package, exposures, groups, macros, nodes, resolve, semantic, snapshots, sources, unit_tests,
@@ -68,14 +69,20 @@ pub(crate) fn assemble(
     let mut patches = Vec::new();
     let mut units = Vec::new();
     for package in packages {
-        let (read, tables) = assembly.files(package)?;
+        let read = assembly.files(package)?;
         units.extend(unit_tests::parse(package, &read)?);
-        patches.push((read, tables));
+        patches.push(read);
     }
-    for (package, (read, _)) in packages.iter().zip(&patches) {
+    let mut overrides = Overrides::of(patches.iter())?;
+    let mut tables = Vec::new();
+    for (package, read) in packages.iter().zip(&patches) {
+        tables.push(assembly.sources(package, read, &mut overrides)?);
+    }
+    assembly.done.warnings.extend(overrides.unused());
+    for (package, read) in packages.iter().zip(&patches) {
         assembly.describe_others(packages, package, read)?;
     }
-    for (package, (patches, tables)) in packages.iter().zip(&patches) {
+    for (package, (patches, tables)) in packages.iter().zip(patches.iter().zip(&tables)) {
         assembly.tests(package, patches, tables)?;
     }
     for package in packages {
@@ -152,30 +159,14 @@ impl Assembly<'_> {
         }
     }
 
-    /// Models, seeds and the like, sources, exposures and docs of one package.
-    fn files(&mut self, package: &Package) -> Result<(Patches, Vec<sources::SourceTable>), Error> {
+    /// Models, seeds and the like, exposures and docs of one package.
+    fn files(&mut self, package: &Package) -> Result<Patches, Error> {
         let yaml = self.yaml_of(package);
         let patches = read_properties(package, &self.shared.engine, &self.shared.cache, &yaml)?;
         self.keep_all(nodes::parse(self.shared, &self.names, package, &patches)?)?;
         for mut node in snapshots::parse(self.shared, package, &patches)? {
             self.names.settle(&mut node)?;
             self.keep(node)?;
-        }
-        let tables = sources::parse(self.shared, package, &patches)?;
-        for table in &tables {
-            let source = table.source.clone();
-            let id = source.unique_id.clone();
-            if !table.enabled {
-                self.done.manifest.disabled_sources.insert(id, source);
-                continue;
-            }
-            if let Some(first) = self.done.manifest.sources.insert(id, source) {
-                return Err(Error::Duplicate {
-                    what: format!("source '{}.{}'", first.source_name, first.name),
-                    first: Location::file(&first.original_file_path),
-                    second: table.patch.location(),
-                });
-            }
         }
         for exposure in exposures::parse(self.shared, package, &patches)? {
             self.done
@@ -214,7 +205,33 @@ impl Assembly<'_> {
             doc.block_contents = self.page(&doc)?;
             self.done.manifest.docs.insert(doc.unique_id.clone(), doc);
         }
-        Ok((patches, tables))
+        Ok(patches)
+    }
+
+    /// Sources of one package.
+    fn sources(
+        &mut self,
+        package: &Package,
+        patches: &Patches,
+        overrides: &mut Overrides,
+    ) -> Result<Vec<sources::SourceTable>, Error> {
+        let tables = sources::parse(self.shared, package, patches, overrides)?;
+        for table in &tables {
+            let source = table.source.clone();
+            let id = source.unique_id.clone();
+            if !table.enabled {
+                self.done.manifest.disabled_sources.insert(id, source);
+                continue;
+            }
+            if let Some(first) = self.done.manifest.sources.insert(id, source) {
+                return Err(Error::Duplicate {
+                    what: format!("source '{}.{}'", first.source_name, first.name),
+                    first: Location::file(&first.original_file_path),
+                    second: table.patch.location(),
+                });
+            }
+        }
+        Ok(tables)
     }
 
     /// A docs block's text: a template that sees nothing.
@@ -257,17 +274,20 @@ impl Assembly<'_> {
                 .get_attr("REQUIRE_GENERIC_TEST_ARGUMENTS_PROPERTY")
                 .is_ok_and(|flag| flag.is_undefined() || flag.is_true()),
         };
+        // dbt reads no tests of analyses
         let nodes = [
-            &patches.models,
-            &patches.versions,
-            &patches.seeds,
-            &patches.snapshots,
-            &patches.analyses,
+            (&patches.models, "models"),
+            (&patches.versions, "models"),
+            (&patches.seeds, "seeds"),
+            (&patches.snapshots, "snapshots"),
         ];
-        let nodes = nodes.into_iter().flat_map(|entries| entries.values());
-        let nodes = nodes.map(|patch| {
+        let nodes = nodes
+            .into_iter()
+            .flat_map(|(entries, section)| entries.values().map(move |patch| (patch, section)));
+        let nodes = nodes.map(|(patch, section)| {
             let version = patch.version.as_ref().map(|version| &version.v);
-            (patch, Target::Node(&patch.name, version), &[][..])
+            let target = Target::Node(&patch.name, version, section);
+            (patch, target, &[][..])
         });
         let tables = tables.iter().filter(|table| table.enabled).map(|table| {
             let source = &table.source;

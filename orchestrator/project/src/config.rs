@@ -102,39 +102,37 @@ pub(crate) fn merge(into: &mut Raw, level: impl IntoIterator<Item = (String, Jso
 
 /// Puts the levels of a config tree of `dbt_project.yml` that apply to `fqn` on top, root first.
 pub(crate) fn merge_tree(into: &mut Raw, tree: Option<&Map<String, Json>>, fqn: &[String]) {
-    let mut level = tree;
-    let mut parts = fqn.iter();
-    while let Some(current) = level {
-        for (key, value) in current {
-            if let Some(key) = key.strip_prefix('+') {
-                merge_one(into, key, value.clone());
-            } else if !value.is_object() {
-                merge_one(into, key, value.clone());
-            }
-        }
-        level = parts
-            .next()
-            .and_then(|part| current.get(part))
-            .and_then(Json::as_object);
+    for level in levels(tree, fqn) {
+        merge_level(into, level);
     }
 }
 
-/// Like [`merge_tree`], but each level replaces what lower ones said.
-pub(crate) fn replace_tree(into: &mut Raw, tree: Option<&Map<String, Json>>, fqn: &[String]) {
-    let mut level = tree;
+/// The levels of a config tree that apply to `fqn`, root first.
+pub(crate) fn levels<'t>(
+    tree: Option<&'t Map<String, Json>>,
+    fqn: &[String],
+) -> impl Iterator<Item = &'t Map<String, Json>> {
     let mut parts = fqn.iter();
-    while let Some(current) = level {
-        for (key, value) in current {
-            let plain = key.strip_prefix('+');
-            if plain.is_some() || !value.is_object() {
-                let key = canonical(plain.unwrap_or(key).trim());
-                into.insert(key.to_owned(), value.clone());
-            }
+    std::iter::successors(tree, move |level| level.get(parts.next()?)?.as_object())
+}
+
+/// Puts what one level of a config tree configures on top: what is no folder.
+pub(crate) fn merge_level(into: &mut Raw, level: &Map<String, Json>) {
+    for (key, value) in level {
+        let plain = key.strip_prefix('+');
+        if plain.is_some() || !value.is_object() {
+            merge_one(into, plain.unwrap_or(key), value.clone());
         }
-        level = parts
-            .next()
-            .and_then(|part| current.get(part))
-            .and_then(Json::as_object);
+    }
+}
+
+/// Like [`merge_tree`], but each level replaces what lower ones said, and keys are spelled as they are written.
+pub(crate) fn replace_tree(into: &mut Raw, tree: Option<&Map<String, Json>>, fqn: &[String]) {
+    for (key, value) in levels(tree, fqn).flatten() {
+        let plain = key.strip_prefix('+');
+        if plain.is_some() || !value.is_object() {
+            into.insert(plain.unwrap_or(key).trim().to_owned(), value.clone());
+        }
     }
 }
 

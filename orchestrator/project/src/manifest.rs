@@ -133,6 +133,8 @@ pub struct Node {
     pub test_metadata: Option<TestMetadata>,
     /// For generic tests: the node they stand on.
     pub attached_node: Option<UniqueId>,
+    /// For generic tests: section and entry of the property file that they stand in.
+    pub file_key_name: Option<String>,
     /// For generic tests on a column.
     pub column_name: Option<String>,
     /// Of a model with versions: its own.

@@ -62,7 +62,8 @@ impl Default for Quoting {
     }
 }
 
-/// A relation's full name. Renders as `"database"."schema"."identifier"`.
+/// A relation's full name. Renders as `"database"."schema"."identifier"`; a quote within a part stands as it is there
+/// (`BaseRelation.quoted` of dbt-adapters), so that a name may bring its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RelationName {
     /// Database; on Postgres always the connection's own.
@@ -130,7 +131,7 @@ impl fmt::Display for RelationName {
         let [database, schema, identifier] = self.quoting.parts();
         let part = |text: &str, quoted: bool| {
             if quoted {
-                format!("\"{}\"", text.replace('"', "\"\""))
+                format!("\"{text}\"")
             } else {
                 text.to_owned()
             }
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(name.to_string(), "\"Db\".Raw.Orders");
         assert_eq!(name.stored().to_string(), "\"Db\".\"raw\".\"orders\"");
         let whole = RelationName::new("d", "s", "a\"b");
-        assert_eq!(whole.to_string(), "\"d\".\"s\".\"a\"\"b\"");
+        assert_eq!(whole.to_string(), "\"d\".\"s\".\"a\"b\"");
         assert_eq!(whole.stored(), whole);
     }
 }

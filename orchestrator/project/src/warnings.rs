@@ -51,6 +51,8 @@ pub const SUMMARY: &str = "DeprecationsSummary";
 /// `--state` is the folder that this run writes to.
 pub const STATE_IS_TARGET: &str = "WarnStateTargetEqual";
 
+/// A source is overridden that is not there.
+pub const UNUSED_TABLES: &str = "UnusedTables";
 /// The project file configures what is not there.
 pub const UNUSED_CONFIG_PATH: &str = "UnusedResourceConfigPath";
 
@@ -69,6 +71,7 @@ impl Warning {
     pub fn code(&self) -> &'static str {
         match self.event {
             UNUSED_CONFIG_PATH => "I051",
+            UNUSED_TABLES => "I056",
             NO_NODE_FOR_YAML_KEY => "I058",
             MACRO_NOT_FOUND_FOR_PATCH => "I059",
             NODE_NOT_FOUND => "I060",

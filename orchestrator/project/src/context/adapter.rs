@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use jinja::arguments::Arguments;
 use jinja::list::{dict, list};
-use jinja::macros::INTERNAL_PACKAGE;
 use jinja::{Root, raise};
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::adapter::Transaction;
 use crate::context::query::{self, refused};
-use crate::context::{NodeScope, Shared, column, contract, refs, relation, table};
+use crate::context::{NodeScope, column, contract, dispatch, refs, relation, table};
 use crate::relation::RelationName;
 
 /// Macros with this prefix are preferred to `default__` ones.
-const ADAPTER: &str = "postgres";
+pub(crate) const ADAPTER: &str = "postgres";
 
 #[derive(Debug)]
 pub(crate) struct AdapterValue {
@@ -32,32 +31,15 @@ pub(crate) fn value(scope: &NodeScope, root: &Arc<Root>) -> Value {
     })
 }
 
-fn is_package(shared: &Shared, name: &str) -> bool {
-    shared.packages.contains(name) || matches!(name, INTERNAL_PACKAGE | "dbt_postgres")
-}
-
 impl AdapterValue {
     fn dispatch(&self, arguments: &Arguments<'_>) -> Result<Value, Error> {
         let name = arguments.text(0, "macro_name")?;
-        if name.contains('.') {
-            return Err(raise(format!(
-                "adapter.dispatch takes a macro's name without its package: '{name}'"
-            )));
+        if let Some(message) = dispatch::dotted(&name) {
+            return Err(raise(message));
         }
         let namespace = arguments.get(1, "macro_namespace").filter(|v| !v.is_none());
         let shared = &self.scope.shared;
-        let search: Vec<Option<String>> = match namespace.as_ref().and_then(Value::as_str) {
-            None => vec![None],
-            Some(namespace) => match shared.dispatch.get(namespace) {
-                Some(order) if !order.is_empty() => order.iter().cloned().map(Some).collect(),
-                _ if is_package(shared, namespace) => vec![
-                    Some(shared.project_name.clone()),
-                    Some(namespace.to_owned()),
-                ],
-                // as if none was given
-                _ => vec![None],
-            },
-        };
+        let search = dispatch::searched(shared, namespace.as_ref().and_then(Value::as_str));
         let found = self
             .root
             .macros()
@@ -65,19 +47,8 @@ impl AdapterValue {
         match found {
             Some(found) => Ok(self.root.macro_value(found)),
             None => {
-                let searched: Vec<String> = search
-                    .iter()
-                    .flat_map(|package| {
-                        let package = package.as_deref().unwrap_or(INTERNAL_PACKAGE);
-                        [ADAPTER, "default"].map(|prefix| format!("'{package}.{prefix}__{name}'"))
-                    })
-                    .collect();
-                Err(raise(format!(
-                    "In dispatch: No macro named '{name}' found within namespace: '{}'\n    \
-                     Searched for: {}",
-                    namespace.map_or_else(|| "None".into(), |n| n.to_string()),
-                    searched.join(", ")
-                )))
+                let namespace = namespace.map_or_else(|| "None".into(), |n| n.to_string());
+                Err(raise(dispatch::lost(&name, &namespace, &search)))
             }
         }
     }
@@ -86,18 +57,18 @@ impl AdapterValue {
         let Some(run) = self.scope.run() else {
             return Ok(Value::from(()));
         };
-        let part = |at: usize, name: &str| {
-            arguments
-                .get(at, name)
-                .filter(|v| !v.is_none())
-                .map(|v| jinja::format::text(&v).into_owned())
+        // what is nothing is looked for by the name Python prints of it
+        let part = |at: usize, name: &str, missing: &str| {
+            let given = arguments.get(at, name);
+            let text = |value: Value| jinja::format::text(&value).into_owned();
+            given.map_or_else(|| missing.to_owned(), text)
         };
         let shared = &self.scope.shared;
         // what is not quoted is looked for in small letters; what is found is quoted
         let name = RelationName {
-            database: part(0, "database").unwrap_or_else(|| shared.target.dbname.clone()),
-            schema: part(1, "schema").unwrap_or_default(),
-            identifier: part(2, "identifier").unwrap_or_default(),
+            database: part(0, "database", &shared.target.dbname),
+            schema: part(1, "schema", ""),
+            identifier: part(2, "identifier", ""),
             quoting: shared.quoting,
         }
         .stored();

@@ -21,8 +21,8 @@ pub(crate) fn env_var(env: Arc<BTreeMap<String, String>>, secrets: bool) -> Valu
         }
         match (env.get(&name), arguments.get(1, "default")) {
             (Some(value), _) => Ok(Value::from(value.as_str())),
-            (None, Some(default)) => Ok(Value::from(jinja::format::text(&default).as_ref())),
-            (None, None) => Err(jinja::raise(format!(
+            (None, Some(default)) if !default.is_none() => Ok(default),
+            (None, _) => Err(jinja::raise(format!(
                 "Env var required but not provided: '{name}'"
             ))),
         }

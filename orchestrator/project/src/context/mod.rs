@@ -32,6 +32,7 @@ pub(crate) mod changes;
 pub(crate) mod column;
 pub(crate) mod config;
 pub(crate) mod contract;
+pub(crate) mod dispatch;
 pub(crate) mod environment;
 pub(crate) mod exceptions;
 pub(crate) mod graph;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jinja::Root;
 use jinja::format::text;
 use jinja::functions::function;
 use jinja::list::{dict, list};
@@ -107,8 +108,10 @@ impl NodeScope {
 pub(crate) fn run_query(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("run_query", move |state, arguments| {
-        scope.note_called(state, ["macro.dbt.run_query".to_owned()]);
-        let found = scope.execute(&arguments.text(0, "sql")?, Transaction::Implicit)?;
+        let sql = arguments.text(0, "sql")?;
+        let found = Root::as_macro(state, "macro.dbt.run_query", |_| {
+            scope.execute(&sql, Transaction::Implicit)
+        })?;
         Ok(found.map_or_else(anything, |found| table::value(&found.table, &scope)))
     })
 }
@@ -122,10 +125,11 @@ fn present(value: Option<Value>) -> Option<Value> {
 pub(crate) fn statement(scope: &NodeScope) -> Value {
     let scope = scope.clone();
     function("statement", move |state: &mut State<'_, '_>, arguments| {
-        scope.note_called(state, ["macro.dbt.statement".to_owned()]);
         let name = present(arguments.get(0, "name"));
         let caller = arguments.required(usize::MAX, "caller")?;
-        let sql = caller.call(state, &[])?;
+        let sql = Root::as_macro(state, "macro.dbt.statement", |state| {
+            caller.call(state, &[])
+        })?;
         let sql = text(&sql);
         if let (Some(run), Some(name)) = (scope.run(), &name)
             && name.as_str() == Some("main")

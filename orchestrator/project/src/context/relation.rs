@@ -126,7 +126,7 @@ impl Relation {
             .filter(|&i| self.include[i] && !parts[i].is_empty())
             .map(|i| {
                 if quoted[i] {
-                    format!("\"{}\"", parts[i].replace('"', "\"\""))
+                    format!("\"{}\"", parts[i])
                 } else {
                     parts[i].clone()
                 }

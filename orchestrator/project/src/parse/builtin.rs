@@ -17,7 +17,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 19] = files![
+const FILES: [(&str, &str); 23] = files![
     "naming",
     "generic_tests",
     "materialization",
@@ -36,7 +36,11 @@ const FILES: [(&str, &str); 19] = files![
     "types",
     "strings",
     "dates",
-    "sets"
+    "sets",
+    "seeds",
+    "unit_tests",
+    "catalog",
+    "postgres"
 ];
 
 /// Adds the built-in macros.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
+use crate::config::Raw;
 use crate::context::Shared;
-use crate::error::Error;
+use crate::error::{Error, Location};
 use crate::manifest::{Node, ResourceType};
 use crate::parse::nodes::{draft, references};
 use crate::parse::properties::Patch;
@@ -43,6 +44,47 @@ pub(crate) fn foreign_keys(
     node.line = patch.location().line.max(1);
     node.raw_code = calls.concat();
     references(shared, &node)
+}
+
+/// Refuses a model whose contract is enforced and that is built bit by bit, but may get other columns. dbt looks at the
+/// configuration after every level that says something, with and without the property file
+/// (`NodeConfig.__post_init__` of `dbt/artifacts/resources/v1/config.py`).
+pub(crate) fn check_levels(
+    package: &Package,
+    node: &Node,
+    patch: Option<&Patch>,
+    call: &Raw,
+) -> Result<(), Error> {
+    // whatever is configured is there in the end, if another value of it
+    if !node.config.raw.contains_key("contract") {
+        return Ok(());
+    }
+    let nothing = Map::new();
+    let mut steps = package.steps("models", &node.fqn, &nothing, call);
+    if let Some(patch) = patch {
+        steps.extend(package.steps("models", &node.fqn, &patch.config, call));
+    }
+    for raw in steps {
+        let text = |key: &str| raw.get(key).and_then(Json::as_str);
+        let contract = raw.get("contract");
+        let enforced = contract.and_then(|contract| contract.get("enforced"));
+        let handling = text("on_schema_change").unwrap_or("ignore");
+        if enforced == Some(&Json::Bool(true))
+            && text("materialized") == Some("incremental")
+            && !matches!(handling, "append_new_columns" | "fail")
+        {
+            return Err(Error::Config {
+                location: Some(Location::file(&node.original_file_path)),
+                message: format!(
+                    "Invalid value for on_schema_change: {handling}. Models materialized as \
+                     incremental with contracts enabled must set on_schema_change to \
+                     'append_new_columns' or 'fail'"
+                ),
+                hint: None,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn kind(constraint: &Json) -> Option<&str> {

@@ -46,8 +46,8 @@ const CONFIG_KEYS: [&str; 14] = [
 /// What a test stands on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// A node that `ref` names, and its version.
-    Node(&'a str, Option<&'a Json>),
+    /// A node that `ref` names, its version, and the section of property files that describes it.
+    Node(&'a str, Option<&'a Json>, &'static str),
     /// A source's table.
     Source(&'a str, &'a str),
 }
@@ -55,18 +55,26 @@ pub(crate) enum Target<'a> {
 impl Target<'_> {
     fn relation(self) -> String {
         match self {
-            Self::Node(name, None) => format!("ref('{name}')"),
-            Self::Node(name, Some(version)) => {
+            Self::Node(name, None, _) => format!("ref('{name}')"),
+            Self::Node(name, Some(version), _) => {
                 format!("ref('{name}', version='{}')", version_text(version))
             }
             Self::Source(source, table) => format!("source('{source}', '{table}')"),
         }
     }
 
+    /// Where property files speak of it (`file_key_name` of manifests).
+    fn file_key(self) -> String {
+        match self {
+            Self::Node(name, _, section) => format!("{section}.{name}"),
+            Self::Source(source, _) => format!("sources.{source}"),
+        }
+    }
+
     fn label(self) -> String {
         match self {
-            Self::Node(name, None) => name.to_owned(),
-            Self::Node(name, Some(version)) => format!("{name}_v{}", version_text(version)),
+            Self::Node(name, None, _) => name.to_owned(),
+            Self::Node(name, Some(version), _) => format!("{name}_v{}", version_text(version)),
             Self::Source(source, table) => format!("{source}_{table}"),
         }
     }
@@ -184,6 +192,7 @@ impl Tests<'_> {
         node.fqn.push(full);
         node.raw_code = raw_code(&kind, namespace.as_deref(), &config);
         node.column_name = column.map(str::to_owned);
+        node.file_key_name = Some(target.file_key());
         node.description = description
             .map(|text| python_text(&text))
             .unwrap_or_default();

@@ -24,9 +24,10 @@ pub(crate) fn parse(package: &Package, patches: &Patches) -> Result<Vec<Group>, 
             let mut fqn = vec![package.name().to_owned()];
             fqn.extend(file.folders.iter().cloned());
             fqn.push(name.clone());
-            // a group has no tree of its own: dbt configures it as it does models
+            // a group has no tree of its own: dbt configures it as it does models, but for their hooks
             let own = entry.mapping("config")?;
-            let config = package.configure("models", &fqn, &own, &Raw::new());
+            let mut config = package.configure("models", &fqn, &own, &Raw::new());
+            config.retain(|key, _| !matches!(key.as_str(), "pre-hook" | "post-hook"));
             found.push(Group {
                 unique_id: format!("group.{}.{name}", package.name()),
                 name,

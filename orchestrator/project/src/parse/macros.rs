@@ -4,11 +4,13 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use jinja::blocks::{BlockKind, blocks};
+use jinja::calls::{Call, calls};
+use jinja::macros::INTERNAL_PACKAGE;
 use jinja::{Macro, Macros};
 use regex::Regex;
 use serde_json::{Map, Value as Json};
 
-use crate::context::Shared;
+use crate::context::{Shared, dispatch};
 use crate::error::{Error, Location};
 use crate::files;
 use crate::manifest::{DocBlock, MacroArgument, MacroProperties, UniqueId};
@@ -172,7 +174,48 @@ fn properties(entry: &Entry<'_>, path: &Path) -> Result<MacroProperties, Error> 
     })
 }
 
-/// Parses the root project's macros now, so that their mistakes come up once and early.
+/// Refuses macros that dispatch to where there is nothing, called or not
+/// (`ManifestLoader.macro_depends_on` of dbt-core's `parser/manifest.py`).
+fn check_dispatches(shared: &Shared) -> Result<(), Error> {
+    let macros = shared.engine.macros();
+    let theirs = macros.iter().filter(|found| {
+        !matches!(&*found.package, INTERNAL_PACKAGE | "dbt_postgres")
+            && found.block.text.contains("dispatch")
+    });
+    for found in theirs {
+        for call in calls(&found.block.text) {
+            let Call::Dispatch(name, namespace) = call else {
+                continue;
+            };
+            let search = dispatch::searched(shared, namespace.as_deref());
+            let refused = dispatch::dotted(&name).or_else(|| {
+                let is_there = search.iter().any(|package| {
+                    let names = dispatch::candidates(&name);
+                    names.iter().any(|name| match package {
+                        Some(package) => macros.in_package(package, name).is_some(),
+                        // a macro of any package will do here
+                        None => macros.iter().any(|other| other.name == *name),
+                    })
+                });
+                let namespace = namespace.as_deref().unwrap_or("None");
+                (!is_there).then(|| dispatch::lost(&name, namespace, &search))
+            });
+            if let Some(message) = refused {
+                return Err(Error::Template {
+                    subject: format!("macro {}", found.name),
+                    location: Box::new(Location::line(&*found.path, found.block.line)),
+                    message,
+                    stack: Vec::new(),
+                    hint: None,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Parses the root project's macros now, so that their mistakes come up once and early; and looks where those of every
+/// package dispatch to.
 pub(crate) fn check(shared: &Shared) -> Result<(), Error> {
     let macros = shared.engine.macros();
     let mut own: Vec<_> = macros
@@ -195,5 +238,5 @@ pub(crate) fn check(shared: &Shared) -> Result<(), Error> {
                 hint: None,
             })?;
     }
-    Ok(())
+    check_dispatches(shared)
 }

@@ -25,6 +25,7 @@ pub(crate) mod literal;
 pub(crate) mod macros;
 pub(crate) mod names;
 pub(crate) mod nodes;
+pub(crate) mod overrides;
 pub(crate) mod properties;
 pub(crate) mod resolve;
 pub(crate) mod semantic;
@@ -83,6 +84,33 @@ impl Package {
             crate::config::replace_tree(&mut raw, self.root.tree(tree), fqn);
         }
         raw
+    }
+
+    /// What a node's configuration is after each level that [`Package::configure`] puts on top.
+    pub(crate) fn steps(
+        &self,
+        tree: &str,
+        fqn: &[String],
+        patch: &Map<String, Json>,
+        call: &Raw,
+    ) -> Vec<Raw> {
+        let mut raw = Raw::new();
+        let mut steps = Vec::new();
+        for level in crate::config::levels(self.file.tree(tree), fqn) {
+            crate::config::merge_level(&mut raw, level);
+            steps.push(raw.clone());
+        }
+        crate::config::merge(&mut raw, patch.clone());
+        steps.push(raw.clone());
+        crate::config::merge(&mut raw, call.clone());
+        steps.push(raw.clone());
+        if !self.is_root() {
+            for level in crate::config::levels(self.root.tree(tree), fqn) {
+                crate::config::merge_level(&mut raw, level);
+                steps.push(raw.clone());
+            }
+        }
+        steps
     }
 
     /// Configuration of a node of this package: its own trees, the property file, the node's own

@@ -195,6 +195,9 @@ fn constrained(
         found.sources.extend(foreign.sources);
     }
     finish(package, node, patch, found)?;
+    if is_model {
+        constraints::check_levels(package, node, patch, &found.config)?;
+    }
     if let Some(patch) = patch.filter(|_| is_model && node.config.enabled) {
         constraints::check(node, patch)?;
     }

@@ -296,7 +296,7 @@ pub(crate) fn patch_of_table(
     }
     let mut written = config.clone();
     for (key, value) in entry.mapping("config")? {
-        written.insert(crate::config::canonical(&key).to_owned(), value);
+        written.insert(key, value);
     }
     let mut merged = crate::config::Raw::new();
     crate::config::merge(&mut merged, config);

@@ -9,6 +9,7 @@ use crate::context::Shared;
 use crate::error::Error;
 use crate::manifest::Source;
 use crate::parse::Package;
+use crate::parse::overrides::Overrides;
 use crate::parse::properties::{Patch, Patches, PropertyFile, patch_of_table};
 use crate::relation::RelationName;
 use crate::yaml::{Entry, texts};
@@ -40,6 +41,7 @@ pub(crate) fn parse(
     shared: &Shared,
     package: &Package,
     patches: &Patches,
+    overrides: &mut Overrides,
 ) -> Result<Vec<SourceTable>, Error> {
     let mut found = Vec::new();
     for file in &patches.files {
@@ -49,12 +51,23 @@ pub(crate) fn parse(
         }
         let raw = crate::yaml::parse(&file.text, &file.path)?;
         for (index, entry) in entries.iter().enumerate() {
+            if entry.map.contains_key("overrides") {
+                continue;
+            }
             let place = ["database", "schema"].map(|key| {
                 let text = raw.get("sources")?.get(index)?.get(key)?.as_str()?;
                 Some(text.to_owned())
             });
             for table in entry.entries("tables")? {
-                let mut one = one(shared, package, file, entry, &table)?;
+                let changed = overrides.apply(package.name(), entry, &table)?;
+                let mut one = match &changed {
+                    None => one(shared, package, file, entry, &table)?,
+                    Some(changed) => {
+                        let [source, table] = [(entry, &changed.source), (&table, &changed.table)]
+                            .map(|(entry, map)| Entry { map, ..*entry });
+                        one(shared, package, file, &source, &table)?
+                    }
+                };
                 one.source.unrendered_place.clone_from(&place);
                 found.push(one);
             }

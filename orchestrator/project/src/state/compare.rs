@@ -41,7 +41,7 @@ impl Previous {
                 }
                 key if LABELS.contains(&key) => {}
                 // one of them or a list of one is the same
-                key @ ("pre-hook" | "post-hook" | "packages") => {
+                key @ ("pre-hook" | "pre_hook" | "post-hook" | "post_hook" | "packages") => {
                     let [now, then] = pair.map(listed);
                     differ(&mut found, Aspect::Configs, key, &now, &then);
                 }

@@ -130,7 +130,7 @@ impl Rendered<'_> {
             ResourceType::Test => {
                 if let Some(about) = &node.test_metadata {
                     map.serialize_entry("column_name", &node.column_name)?;
-                    map.serialize_entry("file_key_name", &file_key(project, node))?;
+                    map.serialize_entry("file_key_name", &node.file_key_name)?;
                     map.serialize_entry("attached_node", &node.attached_node)?;
                     map.serialize_entry("test_metadata", about)?;
                 }
@@ -253,33 +253,6 @@ fn notation(constraints: &Json, class: &str) -> String {
         .map(one)
         .collect();
     format!("[{}]", all.join(", "))
-}
-
-/// `models.orders`: where in a property file the test stands.
-fn file_key(project: &Project, node: &Node) -> Option<String> {
-    if let Some(source) = node
-        .source_refs
-        .first()
-        .filter(|_| node.attached_node.is_none())
-    {
-        return Some(format!("sources.{}", source.first()?));
-    }
-    let manifest = &project.manifest;
-    let attached = node.attached_node.as_ref();
-    let attached =
-        attached.and_then(|id| manifest.nodes.get(id).or_else(|| manifest.disabled.get(id)));
-    let Some(attached) = attached else {
-        // what a property file names and what is nowhere
-        let target = node.test_metadata.as_ref()?.kwargs.get("model")?.as_str()?;
-        return Some(format!("models.{}", target.split('\'').nth(1)?));
-    };
-    let section = match attached.resource_type {
-        ResourceType::Seed => "seeds",
-        ResourceType::Snapshot => "snapshots",
-        ResourceType::Analysis => "analyses",
-        _ => "models",
-    };
-    Some(format!("{section}.{}", attached.name))
 }
 
 /// Position among the hooks of its kind, from 0.
