@@ -31,7 +31,7 @@ impl Tests<'_> {
         let is_argument = |key: &String| !TOP.contains(&key.as_str()) && !moved(&key);
         if nested.is_none_or(Map::is_empty) && arguments.keys().any(is_argument) {
             let resource = match target {
-                Target::Node(name, _) => name.to_owned(),
+                Target::Node(name, ..) => name.to_owned(),
                 Target::Source(..) => target.label(),
             };
             let package = self.package.name();
