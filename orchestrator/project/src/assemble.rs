@@ -17,7 +17,7 @@ use crate::parse::properties::{Patch, Patches, read as read_properties};
 use crate::parse::{
     Package, exposures, groups, macros, nodes, resolve, semantic, snapshots, sources, unit_tests,
 };
-use crate::warnings::{NODE_NOT_FOUND, Warning};
+use crate::warnings::Warning;
 
 /// A manifest and what belongs to it.
 #[derive(Debug, Default)]
@@ -94,11 +94,7 @@ pub(crate) fn assemble(
     done.lookup = Lookup::of(&done.manifest);
     let root = &packages[0].file.root;
     let missing = resolve::dependencies(&mut done.manifest, &done.lookup, root)?;
-    done.warnings
-        .extend(missing.into_iter().map(|text| Warning {
-            event: NODE_NOT_FOUND,
-            text,
-        }));
+    done.warnings.extend(missing);
     semantic::resolve(&mut done.manifest)?;
     let doubts = crate::semantic::check::all(&done.manifest, packages)?;
     done.warnings.extend(doubts);
@@ -289,7 +285,7 @@ impl Assembly<'_> {
             let target = Target::Node(&patch.name, version, section);
             (patch, target, &[][..])
         });
-        let tables = tables.iter().filter(|table| table.enabled).map(|table| {
+        let tables = tables.iter().map(|table| {
             let source = &table.source;
             let target = Target::Source(&source.source_name, &source.name);
             (&table.patch, target, table.test_tags.as_slice())

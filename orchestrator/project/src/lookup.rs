@@ -1,6 +1,6 @@
 //! Which node or source a name means.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
 
@@ -12,6 +12,7 @@ pub(crate) struct Lookup {
     refs: HashMap<String, Vec<(String, UniqueId)>>,
     disabled: HashMap<String, Vec<String>>,
     sources: HashMap<(String, String), Vec<(String, UniqueId)>>,
+    disabled_sources: HashSet<(String, String)>,
 }
 
 /// What a `ref` leads to.
@@ -99,7 +100,20 @@ impl Lookup {
             let entries = lookup.sources.entry(key).or_default();
             entries.push((source.package_name.clone(), source.unique_id.clone()));
         }
+        let off = manifest.disabled_sources.values();
+        lookup.disabled_sources = off
+            .map(|source| (source.source_name.clone(), source.name.clone()))
+            .collect();
         lookup
+    }
+
+    /// Whether `[source, table]` is a source that is switched off.
+    pub(crate) fn is_disabled_source(&self, wanted: &[String]) -> bool {
+        let [source, table] = wanted else {
+            return false;
+        };
+        let key = (source.clone(), table.clone());
+        self.disabled_sources.contains(&key)
     }
 
     /// What `ref` with these arguments means in a node of package `own`.

@@ -48,7 +48,7 @@ pub fn source(source: &Source, created: f64) -> Json {
         "loaded_at_field": source.loaded_at_field,
         "loaded_at_query": source.loaded_at_query,
         "freshness": freshness,
-        "external": null,
+        "external": source.external,
         "description": source.description,
         "columns": columns(&source.columns),
         "meta": source.meta,

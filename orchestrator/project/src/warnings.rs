@@ -24,6 +24,8 @@ pub const NO_NODE_FOR_YAML_KEY: &str = "NoNodeForYamlKey";
 pub const MACRO_NOT_FOUND_FOR_PATCH: &str = "MacroNotFoundForPatch";
 /// A test names what is not there, or is disabled.
 pub const NODE_NOT_FOUND: &str = "NodeNotFoundOrDisabled";
+/// A test of what is disabled.
+pub const DISABLED_TARGET: &str = "InvalidDisabledTargetInTestNode";
 /// A selector matches nothing.
 pub const NO_NODES_FOR_CRITERION: &str = "NoNodesForSelectionCriteria";
 /// `exceptions.warn`.
@@ -70,6 +72,7 @@ impl Warning {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self.event {
+            DISABLED_TARGET => "I050",
             UNUSED_CONFIG_PATH => "I051",
             UNUSED_TABLES => "I056",
             NO_NODE_FOR_YAML_KEY => "I058",
@@ -209,7 +212,12 @@ impl Rules {
     /// It is taken for an error.
     pub fn heed<'w>(&self, warning: &'w Warning) -> Result<Option<&'w Warning>, Error> {
         // dbt only ever tells of these
-        let told = [STATE_IS_TARGET, SEMANTIC_VALIDATION, NO_EVENT_TIME_INPUTS];
+        let told = [
+            STATE_IS_TARGET,
+            SEMANTIC_VALIDATION,
+            NO_EVENT_TIME_INPUTS,
+            DISABLED_TARGET,
+        ];
         let is_told = told.contains(&warning.event);
         if self.errors(warning.event) && !is_told {
             return Err(Error::Config {

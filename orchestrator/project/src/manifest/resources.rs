@@ -290,6 +290,9 @@ pub struct Source {
     pub loaded_at_query: Option<String>,
     /// Freshness thresholds as written, null when the check is switched off.
     pub freshness: Option<Json>,
+    /// Where and how the table lies outside the database, for packages that make it.
+    #[serde(default)]
+    pub external: Option<Json>,
     /// `quoting` of the source and the table as written.
     #[serde(default)]
     pub quoting: Map<String, Json>,

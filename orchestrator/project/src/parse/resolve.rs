@@ -12,6 +12,7 @@ use crate::lookup::{Found, Lookup, referable};
 use crate::manifest::{Manifest, Node, RefArgs, ResourceType, UniqueId, version_text};
 use crate::parallel;
 use crate::parse::generic::attached_ref;
+use crate::warnings::{DISABLED_TARGET, NODE_NOT_FOUND, Warning};
 
 /// Who asks, for messages.
 struct Asker<'a> {
@@ -62,14 +63,30 @@ impl Asker<'_> {
         for wanted in sources {
             match lookup.find_source(project, self.package, wanted) {
                 Some(id) => push(id),
+                None if self.kind == ResourceType::Test && lookup.is_disabled_source(wanted) => {
+                    disabled = true;
+                    missing.push(Warning {
+                        event: DISABLED_TARGET,
+                        text: format!(
+                            "{} ({}) depends on a source named '{}' which is disabled",
+                            self.subject(),
+                            self.path.display(),
+                            wanted.join(".")
+                        ),
+                    });
+                }
                 None => {
                     let name = wanted.join(".");
                     let known: Vec<String> = lookup.source_names().collect();
                     let hint = closest(&name, known.iter().map(String::as_str))
                         .map(|found| format!("did you mean '{found}'?"));
                     let table = wanted.last().map_or("", String::as_str);
+                    let off = lookup.is_disabled_source(wanted);
                     let wanted = format!("a source named '{name}'");
-                    return Err(self.unknown(wanted, table, "was not found", hint));
+                    return Err(match off {
+                        true => self.unknown(wanted, table, "is disabled", None),
+                        false => self.unknown(wanted, table, "was not found", hint),
+                    });
                 }
             }
         }
@@ -89,11 +106,14 @@ impl Asker<'_> {
                 Found::Nothing if self.kind == ResourceType::Test => {
                     disabled = true;
                     let package = wanted.package.as_deref().unwrap_or_default();
-                    missing.push(format!(
-                        "{} ({}) depends on a node named '{name}' in package '{package}' which was not found",
-                        self.subject(),
-                        self.path.display()
-                    ));
+                    missing.push(Warning {
+                        event: NODE_NOT_FOUND,
+                        text: format!(
+                            "{} ({}) depends on a node named '{name}' in package '{package}' which was not found",
+                            self.subject(),
+                            self.path.display()
+                        ),
+                    });
                 }
                 Found::Nothing => {
                     let hint = closest(name, lookup.ref_names());
@@ -116,7 +136,7 @@ struct Resolved {
     /// A test names a disabled node, or none: it goes with it.
     disabled: bool,
     /// Warnings of the nodes that there are not.
-    missing: Vec<String>,
+    missing: Vec<Warning>,
 }
 
 /// Refuses names with blanks, unless the project's flags let them pass.
@@ -153,7 +173,7 @@ pub(crate) fn dependencies(
     manifest: &mut Manifest,
     lookup: &Lookup,
     root: &std::path::Path,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Warning>, Error> {
     let project = manifest.project_name.clone();
     let mut gone = Vec::new();
     let mut warnings = Vec::new();

@@ -162,6 +162,7 @@ fn one(
             .text("loader")?
             .or(entry.text("loader")?)
             .unwrap_or_default(),
+        external: external(table)?,
         loaded_at_field: text("loaded_at_field"),
         event_time: text("event_time"),
         loaded_at_query: text("loaded_at_query"),
@@ -217,4 +218,28 @@ fn merged_freshness(of_source: Option<Json>, of_table: Option<Json>) -> Option<J
         (below, None) => below,
         (_, above) => above,
     }
+}
+
+/// `external` of a table: the keys that dbt knows first, whether they are there or not.
+fn external(table: &Entry<'_>) -> Result<Option<Json>, Error> {
+    const KNOWN: [&str; 5] = [
+        "location",
+        "file_format",
+        "row_format",
+        "tbl_properties",
+        "partitions",
+    ];
+    if !table.map.contains_key("external") {
+        return Ok(None);
+    }
+    let written = table.mapping("external")?;
+    let known = KNOWN.iter().map(|key| {
+        let value = written.get(*key).cloned().unwrap_or_default();
+        ((*key).to_owned(), value)
+    });
+    let others = written
+        .iter()
+        .filter(|(key, _)| !KNOWN.contains(&key.as_str()));
+    let others = others.map(|(key, value)| (key.clone(), value.clone()));
+    Ok(Some(Json::Object(known.chain(others).collect())))
 }
