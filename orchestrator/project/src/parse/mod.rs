@@ -21,6 +21,7 @@ pub(crate) mod fixtures;
 pub(crate) mod generic;
 pub(crate) mod groups;
 pub(crate) mod hooks;
+mod late;
 pub(crate) mod literal;
 pub(crate) mod macros;
 pub(crate) mod names;

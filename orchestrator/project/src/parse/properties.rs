@@ -15,6 +15,7 @@ use crate::manifest::ColumnInfo;
 use crate::parallel;
 use crate::parse::Package;
 use crate::parse::cache::Cache;
+use crate::parse::late::late;
 use crate::parse::versions::{self, Version};
 use crate::semantic::{TimeSpine, spine};
 use crate::yaml::{self, Entry, texts};
@@ -80,25 +81,6 @@ pub(crate) struct Patches {
     /// Singular tests.
     pub(crate) tests: IndexMap<String, Patch>,
     pub(crate) files: Vec<Arc<PropertyFile>>,
-}
-
-/// Text that is rendered later, or never.
-fn late(path: &[&str]) -> bool {
-    path.iter().any(|key| {
-        matches!(
-            *key,
-            "tests" | "data_tests" | "loaded_at_query" | "unit_tests" | "constraints"
-        )
-    }) || path.last() == Some(&"description")
-        && !path.iter().any(|key| matches!(*key, "config" | "meta"))
-        || matches!(
-            path,
-            [_, .., "pre_hook" | "post_hook" | "pre-hook" | "post-hook"]
-            // conditions that the semantic layer renders, with names of its own
-            | ["metrics", .., "filter"]
-            | ["metrics", .., "filter", _]
-            | ["saved_queries", "query_params", "where", ..]
-        )
 }
 
 /// Reads the property files of `package`.

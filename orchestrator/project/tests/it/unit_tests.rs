@@ -135,3 +135,29 @@ fn incremental_models_are_told_their_side() {
         .collect();
     assert_snapshot!(told);
 }
+
+#[test]
+fn unit_tests_are_rendered_as_all_of_the_file_is() {
+    let files = Files::new(&[
+        SEED,
+        ("models/m.sql", "select id from {{ ref('raw') }}"),
+        (
+            "models/m.yml",
+            "unit_tests:
+  - name: t
+    model: m
+    config: {tags: [\"{{ 'skip' if target.type == 'redshift' else 'runs' }}\"]}
+    given: [{input: ref('raw'), rows: [{id: \"{{ var('n', 5) }}\", tests: \"{{ 2 ~ '' }}\"}]}]
+    expect: {rows: [{id: 5}]}
+",
+        ),
+    ]);
+    let manifest = files.load().unwrap().manifest;
+    let test = &manifest.unit_tests["unit_test.p.m.t"];
+    assert_eq!(test.tags, ["runs"]);
+    let given = serde_json::to_value(&test.given).unwrap();
+    assert_eq!(
+        given[0]["rows"],
+        serde_json::json!([{ "id": 5, "tests": "2" }])
+    );
+}
