@@ -286,13 +286,10 @@ impl Decimal {
         };
         let (digits, scale) = number.as_bigint_and_exponent();
         let times = u32::try_from(whole.unsigned_abs()).unwrap_or(0);
-        let power = BigDecimal::new(digits.pow(times), scale * i64::from(times));
+        let (digits, scale) = (digits.pow(times), scale * i64::from(times));
         match whole < 0 {
-            true => Self::from(1).divided(&Finite(power)),
-            false => {
-                let (digits, scale) = power.as_bigint_and_exponent();
-                Ok(result(digits, scale))
-            }
+            true => Self::from(1).divided(&Finite(BigDecimal::new(digits, scale))),
+            false => Ok(result(digits, scale)),
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y ~ z`, `x + y`, `x / y`, `x < y` become
 //! `__concat(x, y, z)`, `__add(x, y)`, `__div(x, y)`, `__compare(x, "<", y)`; `+x` is `x`. Numbers that stand alone,
-//! `in`, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line. The grammar is minijinja's own, operator by operator; a tag it does not understand is
-//! left as it is, for minijinja to refuse with its own message.
+//! `in`, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line.
+//! The grammar is minijinja's own, operator by operator; a tag it does not understand is left as it is, for minijinja to
+//! refuse with its own message.
 
 use minijinja::machinery::{Span, Token};
 

@@ -133,6 +133,15 @@ fn write_number(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
     }
 }
 
+/// A number as Rust writes it with an exponent (`1.5e3`) as Python does: `1.5e+03`, with `letter` for the e.
+pub(crate) fn with_exponent(text: &str, letter: char) -> String {
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (sign, exponent) = exponent
+        .strip_prefix('-')
+        .map_or(('+', exponent), |rest| ('-', rest));
+    format!("{digits}{letter}{sign}{exponent:0>2}")
+}
+
 /// `repr` of a float: `1.0`, `1e+16`, `1e-05`, `inf`.
 #[must_use]
 pub fn float(number: f64) -> String {
@@ -148,12 +157,7 @@ pub fn float(number: f64) -> String {
     }
     let magnitude = number.abs();
     if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent
-            .strip_prefix('-')
-            .map_or(('+', exponent), |rest| ('-', rest));
-        return format!("{digits}e{sign}{exponent:0>2}");
+        return with_exponent(&format!("{number:e}"), 'e');
     }
     let text = number.to_string();
     if text.contains('.') {

@@ -261,6 +261,10 @@ mod tests {
             "{% set a -%} {% set b = 1 %}{{ b }} {%- endset %}",
             "{% set a -%}{% with -%} {% set b = 1 %}{{ b }} {%- endwith %}{%- endset %}",
         );
+        check(
+            "{% set a %}{% set b | f(c=1) %}{% endset %}{% endset %}",
+            "{% set a %}{% with %}{% set b | f(c=1) %}{% endset %}{% endwith %}{% endset %}",
+        );
         let plain = "{% set a %}{{ b }}{% endset %}{% set c | upper %}x{% endset %}";
         check(plain, plain);
     }

@@ -11,6 +11,7 @@ use crate::error::Error;
 mod told;
 
 pub use told::MARK;
+pub(crate) use told::counted;
 
 /// Names that options may hold: every event of dbt's, whether anything here causes it or not.
 const EVENTS: &str = include_str!("warnings/events.txt");

@@ -20,7 +20,6 @@ use crate::artifacts::Invocation;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::events::Event;
-use crate::run::invoke::heed;
 use crate::run::request::{Command, Request};
 
 /// Writes compiled SQL to `target/compiled`. Asks the database what exists, changes nothing.
@@ -79,9 +78,7 @@ pub(super) async fn execute(
     // an ephemeral model is part of others; a result by itself it is only to who selects
     let selects = !request.select.is_empty();
     let found = selected(&project, &spec)?;
-    heed(&project.rules, &found.warnings, &mut |event| {
-        teller.tell(event);
-    })?;
+    teller.heed(&project, &found.warnings)?;
     project.note_selected(&found.ids);
     let has_sql = |id: &String| {
         let node = project.manifest.nodes.get(id);
@@ -100,10 +97,7 @@ pub(super) async fn execute(
     chosen.extend(hooks(&project, &request));
     let project = Arc::new(project);
     let warehouse = connect(&project).await?;
-    match chosen.is_empty() {
-        true => teller.tell(Event::NothingToDo { summed_up: false }),
-        false => teller.begin(&project, &request),
-    }
+    teller.begin_unless(chosen.is_empty(), &project, &request);
     // who names a node wants to see its SQL, as with dbt
     let named = named(&project, &chosen, &request.select);
     let mut compiled = compile_nodes(&project, chosen, &warehouse, selects, &mut teller).await?;

@@ -27,8 +27,6 @@ use crate::artifacts::catalog::{self, Relation};
 use crate::artifacts::{self, Invocation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::events::Event;
-use crate::run::invoke::heed;
 use crate::run::request::{Command, Request};
 use crate::web::docs::{Docs, Inlined, file};
 
@@ -129,9 +127,7 @@ async fn generate(
     let project = Arc::new(project);
     let spec = request.spec(compiled_kinds(args.selection.kinds()));
     let found = selected(&project, &spec)?;
-    heed(&project.rules, &found.warnings, &mut |event| {
-        teller.tell(event);
-    })?;
+    teller.heed(&project, &found.warnings)?;
     let selected = found.ids;
     project.note_selected(&selected);
     let warehouse = connect(&project).await?;
@@ -144,10 +140,7 @@ async fn generate(
         };
         let mut chosen: Vec<String> = selected.iter().filter(is_compiled).cloned().collect();
         chosen.extend(hooks(&project, &request));
-        match chosen.is_empty() {
-            true => teller.tell(Event::NothingToDo { summed_up: false }),
-            false => teller.begin(&project, &request),
-        }
+        teller.begin_unless(chosen.is_empty(), &project, &request);
         compile_nodes(&project, chosen, &warehouse, false, &mut teller).await?
     };
     teller.line("Building catalog");

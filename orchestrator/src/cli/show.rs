@@ -19,7 +19,6 @@ use super::{Advice, signals};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
 use crate::run::events::Event;
-use crate::run::invoke::heed;
 use crate::run::request::{Command, Request};
 
 /// Runs the query of a node, or one typed here, and prints its first rows. Changes nothing.
@@ -92,9 +91,7 @@ pub(super) async fn execute(
         Some(_) => vec![None],
         None => chosen(&project, &args.selection, &request, &mut teller)?,
     };
-    if !nodes.is_empty() {
-        teller.begin(&project, &request);
-    }
+    teller.begin_unless(nodes.is_empty(), &project, &request);
     let warehouse = Warehouse::connect(&project.profile.target, 1).await?;
     let cancel = signals::cancel_on_signal()?;
     let adapter = warehouse.adapter().with_cancel(cancel);
@@ -199,14 +196,9 @@ fn chosen(
         })
     };
     let found = selected(project, &spec)?;
-    heed(&project.rules, &found.warnings, &mut |event| {
-        teller.tell(event);
-    })?;
+    teller.heed(project, &found.warnings)?;
     project.note_selected(&found.ids);
     let nodes: Vec<_> = found.ids.into_iter().filter(shown).map(Some).collect();
-    if nodes.is_empty() {
-        teller.tell(Event::NothingToDo { summed_up: false });
-    }
     Ok(nodes)
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use project::warnings::Warning;
 use project::{Project, Said};
 use uuid::Uuid;
 
@@ -49,6 +50,26 @@ impl Teller {
     ) -> Result<Project, invoke::Error> {
         let mut tell = |event| self.tell(event);
         read_aloud(place, request, which, started_at, invocation_id, &mut tell).await
+    }
+
+    /// Tells of `warnings` that came after reading.
+    ///
+    /// # Errors
+    /// The first that is taken for an error.
+    pub(super) fn heed(
+        &mut self,
+        project: &Project,
+        warnings: &[Warning],
+    ) -> Result<(), invoke::Error> {
+        invoke::heed(&project.rules, warnings, &mut |event| self.tell(event))
+    }
+
+    /// Tells where the work is done that begins now, or that there is `nothing` to do.
+    pub(super) fn begin_unless(&mut self, nothing: bool, project: &Project, request: &Request) {
+        match nothing {
+            true => self.tell(Event::NothingToDo { summed_up: false }),
+            false => self.begin(project, request),
+        }
     }
 
     /// Tells where the work is done that begins now.

@@ -74,13 +74,10 @@ pub(crate) fn holds(
         Ok(found) => found,
         // while a project is parsed, much is not known yet
         Err(_) if state.undefined_behavior() == UndefinedBehavior::Chainable => Some(a.cmp(b)),
-        Err(error) => {
-            let unknown = [a, b].into_iter().find(|value| value.is_undefined());
-            return Err(match unknown {
-                Some(_) => Error::from(ErrorKind::UndefinedError),
-                None => error,
-            });
+        Err(_) if a.is_undefined() || b.is_undefined() => {
+            return Err(Error::from(ErrorKind::UndefinedError));
         }
+        Err(error) => return Err(error),
     };
     Ok(found.is_some_and(|found| match operator {
         "<" => found.is_lt(),

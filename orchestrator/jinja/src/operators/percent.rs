@@ -131,13 +131,8 @@ fn scientific(number: f64, precision: usize, capital: bool) -> String {
     if !number.is_finite() {
         return format::float(number);
     }
-    let text = format!("{number:.precision$e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = exponent
-        .strip_prefix('-')
-        .map_or(('+', exponent), |rest| ('-', rest));
     let letter = if capital { 'E' } else { 'e' };
-    format!("{digits}{letter}{sign}{exponent:0>2}")
+    format::with_exponent(&format!("{number:.precision$e}"), letter)
 }
 
 /// `1500`, `1.5e+06`: as many digits as say something, at most `precision`.

@@ -1,6 +1,6 @@
 //! Scopes of block sets.
 
-use minijinja::machinery::{Span, Token};
+use minijinja::machinery::Token;
 
 use super::Tag;
 use crate::expression::Edit;
@@ -17,8 +17,10 @@ impl<'t, 's> Captures<'t, 's> {
                 for (_, sets) in &mut self.0 {
                     *sets = true;
                 }
-                let assigns = |(token, _): &(Token<'_>, Span)| matches!(token, Token::Assign);
-                if !tag.tokens.iter().any(assigns) {
+                // `{% set x | f(a=1) %}` is a block too
+                let names = tag.tokens.iter().map(|(token, _)| token);
+                let mut names = names.take_while(|token| !matches!(token, Token::Pipe));
+                if !names.any(|token| matches!(token, Token::Assign)) {
                     self.0.push((tag, false));
                 }
                 Vec::new()

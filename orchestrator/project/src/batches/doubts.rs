@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::is_microbatch;
 use crate::manifest::{Manifest, Node, UniqueId};
-use crate::warnings::{CONCURRENT_BATCHES, NO_EVENT_TIME_INPUTS, Warning};
+use crate::warnings::{CONCURRENT_BATCHES, NO_EVENT_TIME_INPUTS, Warning, counted};
 
 /// What is to be known of a project's models: batches that are asked to run side by side do not on Postgres, and a model
 /// whose inputs have no event_time reads all of them in each window.
@@ -12,11 +12,7 @@ pub(crate) fn doubts(manifest: &Manifest) -> Vec<Warning> {
     let concurrent =
         |node: &&Node| node.config.raw.get("concurrent_batches") == Some(&Json::Bool(true));
     let count = manifest.nodes.values().filter(concurrent).count();
-    let models = if count == 1 {
-        "1 microbatch model".to_owned()
-    } else {
-        format!("{count} microbatch models")
-    };
+    let models = counted(count, "microbatch model");
     let concurrent = (count > 0).then(|| Warning {
         event: CONCURRENT_BATCHES,
         text: format!(

@@ -28,6 +28,12 @@ impl Asker<'_> {
         format!("{} '{}'", label(self.kind), self.id)
     }
 
+    fn doubt(&self, event: &'static str, what: &str) -> Warning {
+        let (subject, path) = (self.subject(), self.path.display());
+        let text = format!("{subject} ({path}) depends on {what}");
+        Warning { event, text }
+    }
+
     fn unknown(&self, wanted: String, name: &str, reason: &str, hint: Option<String>) -> Error {
         // reading the file again costs nothing: the load has failed
         let text = files::read(&self.root.join(self.path)).unwrap_or_default();
@@ -65,15 +71,8 @@ impl Asker<'_> {
                 Some(id) => push(id),
                 None if self.kind == ResourceType::Test && lookup.is_disabled_source(wanted) => {
                     disabled = true;
-                    missing.push(Warning {
-                        event: DISABLED_TARGET,
-                        text: format!(
-                            "{} ({}) depends on a source named '{}' which is disabled",
-                            self.subject(),
-                            self.path.display(),
-                            wanted.join(".")
-                        ),
-                    });
+                    let what = format!("a source named '{}' which is disabled", wanted.join("."));
+                    missing.push(self.doubt(DISABLED_TARGET, &what));
                 }
                 None => {
                     let name = wanted.join(".");
@@ -106,14 +105,9 @@ impl Asker<'_> {
                 Found::Nothing if self.kind == ResourceType::Test => {
                     disabled = true;
                     let package = wanted.package.as_deref().unwrap_or_default();
-                    missing.push(Warning {
-                        event: NODE_NOT_FOUND,
-                        text: format!(
-                            "{} ({}) depends on a node named '{name}' in package '{package}' which was not found",
-                            self.subject(),
-                            self.path.display()
-                        ),
-                    });
+                    let what =
+                        format!("a node named '{name}' in package '{package}' which was not found");
+                    missing.push(self.doubt(NODE_NOT_FOUND, &what));
                 }
                 Found::Nothing => {
                     let hint = closest(name, lookup.ref_names());

@@ -38,12 +38,7 @@ impl Warning {
     pub fn summary(counts: &IndexMap<&'static str, usize>, hint: bool) -> Self {
         let mut text = "Summary of encountered deprecations:".to_owned();
         for (event, count) in counts {
-            let word = if *count == 1 {
-                "occurrence"
-            } else {
-                "occurrences"
-            };
-            text.push_str(&format!("\n\n- {event}: {count} {word}"));
+            text.push_str(&format!("\n\n- {event}: {}", counted(*count, "occurrence")));
         }
         if hint {
             text.push_str(
@@ -57,6 +52,12 @@ impl Warning {
             text,
         }
     }
+}
+
+/// `1 model`, `2 models`.
+pub(crate) fn counted(count: usize, word: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{end}")
 }
 
 /// Python's `textwrap.fill`: words in lines; one that is longer than a line is broken where the line ends.
