@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Invocation, metadata, time};
 use crate::run::events::{Ending, Report};
 use crate::run::execute::Executed;
+use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 use crate::run::request::Request;
 use crate::run::state::NodeState;
@@ -24,21 +25,37 @@ pub fn render(
     executed: &Executed,
     took: Duration,
 ) -> Json {
-    let ran = executed
-        .reports
-        .iter()
-        .map(|(node, report)| result(project, &nodes[*node as usize], report));
-    let skipped = nodes
-        .iter()
-        .zip(&executed.states)
-        .filter(|(_, state)| **state == NodeState::Skipped)
-        .map(|(node, _)| entry(project, &node.unique_id, "skipped"));
-    let mut document = document(about, request, ran.chain(skipped).collect(), took);
+    let results = of_nodes(project, nodes, executed).collect();
+    let mut document = document(about, request, results, took);
     if let Some(there) = &project.deferral {
         // `retry` reads there again
         document["args"]["state"] = json!(there.folder);
     }
     document
+}
+
+/// An entry for each node: those that ran in the order they ended, then the skipped ones.
+pub fn of_nodes(
+    project: &Project,
+    nodes: &[PlannedNode],
+    executed: &Executed,
+) -> impl Iterator<Item = Json> {
+    let ran = executed.reports.iter().filter_map(|(node, report)| {
+        // an ephemeral model has no result
+        let node = nodes.get(*node as usize)?;
+        Some(result(project, node, report))
+    });
+    let states = (0..).zip(nodes).zip(&executed.states);
+    let skipped = states
+        .filter(|(_, state)| **state == NodeState::Skipped)
+        .map(|((ix, node), _): ((NodeIx, &PlannedNode), _)| {
+            let mut skipped = entry(project, &node.unique_id, "skipped");
+            if let Some(broken) = executed.broken.get(&ix) {
+                skipped["message"] = json!(broken.message(&node.unique_id));
+            }
+            skipped
+        });
+    ran.chain(skipped)
 }
 
 /// The artifact with `results`.

@@ -19,7 +19,7 @@ use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
 
 pub use words::label;
-use words::{built, declared, is_clone, lake_work, plural, relation, skipped, starts};
+use words::{built, declared, is_clone, lake_work, plural, relation, starts};
 
 /// dbt's words when nothing is selected.
 pub(super) const NOTHING_TO_DO: &str =
@@ -46,6 +46,8 @@ pub struct Console {
     problems: Vec<(NodeIx, Report)>,
     /// Models of which some windows failed: those have been told of.
     partial: usize,
+    /// Skipped for an ephemeral model.
+    blamed: usize,
     /// Rows of what was loaded, where that was asked for.
     shown: Vec<(NodeIx, String)>,
     /// Statements around the nodes that ran, and what those that failed said.
@@ -66,6 +68,7 @@ impl Console {
             tally: Tally::default(),
             problems: Vec::new(),
             partial: 0,
+            blamed: 0,
             shown: Vec::new(),
             hooks: 0,
             broken_hooks: Vec::new(),
@@ -366,12 +369,12 @@ impl Renderer for Console {
             } => {
                 self.finished(at, *node, *index, report);
             }
-            Event::NodeSkipped { node, index, .. } => {
-                self.tally.skip += 1;
-                let node = self.node(*node);
-                let words = skipped(node);
-                self.result(at, *index, &words, Some(Color::Yellow), "SKIP", None);
-            }
+            Event::NodeSkipped {
+                node,
+                index,
+                broken,
+                ..
+            } => self.skipped(at, *node, *index, broken.as_deref()),
             Event::Cancelling { .. } => {}
             Event::RunFinished { state, error, took } => {
                 self.summary(at, *state, error.as_deref(), *took);

@@ -249,7 +249,12 @@ impl Renderer for JsonLog {
                     data,
                 )
             }
-            Event::NodeSkipped { node, index, .. } => {
+            Event::NodeSkipped {
+                node,
+                index,
+                broken,
+                ..
+            } => {
                 self.tally.skip += 1;
                 let planned = &self.nodes[*node as usize];
                 let data = json!({
@@ -257,8 +262,23 @@ impl Renderer for JsonLog {
                     "node_name": planned.name, "index": index, "total": total,
                     "node_info": self.info(*node, "skipped"),
                 });
-                let message = format!("{index} of {total} SKIP {}", label(planned));
-                ("Q034", "SkippingDetails", "info", message, data)
+                match broken {
+                    Some(broken) => {
+                        let mut data = data;
+                        data["status"] = json!(broken.status());
+                        data["error"] = json!(broken.error);
+                        let message = format!(
+                            "{index} of {total} SKIP {} due to ephemeral model status '{}'",
+                            label(planned),
+                            broken.status()
+                        );
+                        ("Z034", "LogSkipBecauseError", "error", message, data)
+                    }
+                    None => {
+                        let message = format!("{index} of {total} SKIP {}", label(planned));
+                        ("Q034", "SkippingDetails", "info", message, data)
+                    }
+                }
             }
             Event::Cancelling { nodes } => {
                 let message = format!("cancelling {} statements", nodes.len());

@@ -12,7 +12,7 @@ use project::warnings::Warning;
 use project::{Injected, Said};
 
 use super::invoke::hooks::HookResult;
-use super::plan::{NodeIx, SkipCause};
+use super::plan::NodeIx;
 use super::prepare::PlannedNode;
 use super::state::{NodeState, RunState};
 use crate::retry::FailureKind;
@@ -188,8 +188,10 @@ pub enum Event {
         node: NodeIx,
         /// Position.
         index: usize,
-        /// Why.
-        cause: SkipCause,
+        /// Whom to thank: a node's `unique_id`, or `cancelled`.
+        culprit: UniqueId,
+        /// The ephemeral model that could not be made for it.
+        broken: Option<Arc<BrokenInput>>,
     },
     /// Statements are being cancelled.
     Cancelling {
@@ -205,6 +207,38 @@ pub enum Event {
         /// From [`Event::Invoked`] on.
         took: Duration,
     },
+}
+
+/// An ephemeral model without which a node is not tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenInput {
+    /// The model.
+    pub model: PlannedNode,
+    /// The schema of the node that needs it, in which its relation would be.
+    pub schema: String,
+    /// Why it could not be compiled; `None`: it was skipped itself.
+    pub error: Option<String>,
+}
+
+impl BrokenInput {
+    /// dbt's word for what became of it.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        if self.error.is_some() {
+            "error"
+        } else {
+            "skipped"
+        }
+    }
+
+    /// What the results say of the node that needs it.
+    #[must_use]
+    pub fn message(&self, unique_id: &str) -> String {
+        format!(
+            "Compilation Error in {unique_id}, caused by compilation error in referenced ephemeral model {}",
+            self.model.unique_id
+        )
+    }
 }
 
 /// An event with its time.

@@ -3,18 +3,20 @@
 //! The loop owns the plan; attempts are tasks that report once. A model or seed waits until its `running`
 //! mark is stored before it touches anything (see `store/mod.rs` for what a crash leaves).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::events::{Ending, Event, Happened, Renderer, Report};
+use super::events::{BrokenInput, Ending, Event, Happened, Renderer, Report};
 use super::plan::{Action, NodeIx, Plan, StopCause};
 use super::record::Recorder;
+use super::request::Command;
 use super::state::{IllegalTransition, NodeEvent, NodeState};
 use crate::clock::SharedClock;
 use crate::retry::{FailureKind, RetryLimits, Verdict, policy};
@@ -23,6 +25,7 @@ pub mod archive;
 pub mod attempt;
 mod batches;
 mod build;
+mod ephemeral;
 mod unit_test;
 
 use attempt::{Worker, run_attempt};
@@ -60,6 +63,10 @@ pub struct Execution<'a> {
     pub retries: RetryLimits,
     /// Positions given out so far, in `1 of n`.
     pub index: usize,
+    /// What was asked for.
+    pub command: Command,
+    /// Ephemeral models that could not be compiled, and why.
+    pub broken: BTreeMap<NodeIx, String>,
     /// Whom to name in `CANCEL` lines and how far each node's position is.
     pub positions: Vec<usize>,
 }
@@ -67,10 +74,12 @@ pub struct Execution<'a> {
 /// How the loop ended.
 #[derive(Debug)]
 pub struct Executed {
-    /// Final states by node.
+    /// Final states by node, without those of ephemeral models.
     pub states: Vec<NodeState>,
-    /// Reports of the nodes that ran, in the order they ended.
+    /// Reports of the nodes that ran, in the order they ended; ephemeral models that were compiled are among them.
     pub reports: Vec<(NodeIx, Report)>,
+    /// Skipped nodes and the ephemeral model that could not be made for them.
+    pub broken: BTreeMap<NodeIx, Arc<BrokenInput>>,
     /// What cut it short.
     pub stopped: Option<Stopped>,
 }
@@ -87,6 +96,7 @@ impl Execution<'_> {
     ) -> Result<Executed, IllegalTransition> {
         let mut attempts: JoinSet<(NodeIx, u16, Report)> = JoinSet::new();
         let mut reports = Vec::new();
+        let mut broken = BTreeMap::new();
         let mut stopped = None;
         let statements = CancellationToken::new();
         let deadline = self.timeout.map(|limit| Instant::now() + limit);
@@ -105,16 +115,19 @@ impl Execution<'_> {
                     }
                     Action::Skip { node, cause } => {
                         self.plan.apply(node, NodeEvent::Skipped)?;
-                        let index = self.position(node);
-                        self.tell(Event::NodeSkipped { node, index, cause });
+                        if let Some(because) = self.skip(node, cause) {
+                            broken.insert(node, because);
+                        }
                     }
                     Action::CancelRunning => self.cancel_running(&statements),
                     Action::WaitUntil(at) => wait = Some(at),
                     Action::Finish => {
-                        let states = self.plan.states().to_vec();
+                        let shown = self.worker.prepared.nodes.len();
+                        let states = self.plan.states()[..shown].to_vec();
                         return Ok(Executed {
                             states,
                             reports,
+                            broken,
                             stopped,
                         });
                     }
@@ -167,6 +180,18 @@ impl Execution<'_> {
         attempt: u16,
         statements: &CancellationToken,
     ) {
+        let claimed = self.shows(node).then(|| self.begin(node, attempt));
+        let claimed = claimed.flatten();
+        let worker = Arc::clone(&self.worker);
+        let cancel = statements.child_token();
+        attempts.spawn(async move {
+            let report = run_attempt(&worker, node, claimed, cancel).await;
+            (node, attempt, report)
+        });
+    }
+
+    /// Tells that an attempt starts. What changes data waits for the answer.
+    fn begin(&mut self, node: NodeIx, attempt: u16) -> Option<oneshot::Receiver<()>> {
         let index = self.position(node);
         let happened = Happened {
             at: self.clock.now(),
@@ -178,7 +203,7 @@ impl Execution<'_> {
         };
         self.renderer.render(&happened);
         // a test changes nothing, so nothing has to be known about it beforehand
-        let claimed = match &self.recorder {
+        match &self.recorder {
             Some(recorder) if self.worker.touches_data(node) => {
                 Some(recorder.note_and_tell(happened))
             }
@@ -187,13 +212,7 @@ impl Execution<'_> {
                 None
             }
             None => None,
-        };
-        let worker = Arc::clone(&self.worker);
-        let cancel = statements.child_token();
-        attempts.spawn(async move {
-            let report = run_attempt(&worker, node, claimed, cancel).await;
-            (node, attempt, report)
-        });
+        }
     }
 
     /// Turns a report into an event of the state machine; a report that ends the node comes back.
@@ -208,7 +227,7 @@ impl Execution<'_> {
             (Some(kind), None) => policy(kind, attempt, self.retries, node),
             (_, Some(_)) | (None, _) => Verdict::GiveUp,
         };
-        let index = self.position(node);
+        let shown = self.shows(node);
         let is_lost = report.kind == Some(FailureKind::Lost);
         let event = match (report.ending, verdict) {
             (Ending::Failed | Ending::Partial, Verdict::Retry { after }) => {
@@ -222,13 +241,16 @@ impl Execution<'_> {
                     NodeEvent::RetryAt { attempt, at }
                 };
                 self.plan.apply(node, event)?;
-                self.tell(Event::NodeRetrying {
-                    node,
-                    attempt,
-                    index,
-                    report,
-                    at,
-                });
+                if shown {
+                    let index = self.position(node);
+                    self.tell(Event::NodeRetrying {
+                        node,
+                        attempt,
+                        index,
+                        report,
+                        at,
+                    });
+                }
                 return Ok(None);
             }
             (Ending::Success | Ending::NoOp, _) => NodeEvent::Succeeded { attempt },
@@ -241,6 +263,10 @@ impl Execution<'_> {
             (Ending::Cancelled, _) => NodeEvent::Cancelled { attempt },
         };
         self.plan.apply(node, event)?;
+        if !shown {
+            return Ok(self.compiled(node, report));
+        }
+        let index = self.position(node);
         self.tell(Event::NodeFinished {
             node,
             attempt,
@@ -263,7 +289,8 @@ impl Execution<'_> {
         let running = |(node, state): (NodeIx, &NodeState)| {
             matches!(state, NodeState::Running { .. }).then_some(node)
         };
-        let nodes = (0..).zip(self.plan.states()).filter_map(running).collect();
+        let shown = self.plan.states()[..self.positions.len()].iter();
+        let nodes = (0..).zip(shown).filter_map(running).collect();
         self.tell(Event::Cancelling { nodes });
     }
 

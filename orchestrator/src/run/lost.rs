@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::events::{Event, Happened, Tally};
 use super::execute::attempt::lost;
 use super::execute::in_background;
-use super::plan::{Action, Limits, NodeIx, Plan, StopCause};
+use super::plan::{Action, Limits, NodeIx, Plan, SkipCause, StopCause};
 use super::prepare::PlannedNode;
 use super::record::{Recorder, Recording};
 use super::state::{NodeEvent, NodeState, RunState};
@@ -51,7 +51,6 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
         line: None,
         run_id,
         epoch,
-        nodes: Arc::clone(&nodes),
         attempts: stored
             .iter()
             .map(|row| u16::try_from(row.attempt).unwrap_or_default())
@@ -118,7 +117,13 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
                     tell(Event::NodeSkipped {
                         node,
                         index: 0,
-                        cause,
+                        culprit: match cause {
+                            SkipCause::Upstream(node) | SkipCause::FailFast(node) => {
+                                nodes[node as usize].unique_id.clone()
+                            }
+                            SkipCause::Cancelled => "cancelled".to_owned(),
+                        },
+                        broken: None,
                     });
                 }
             }

@@ -75,7 +75,7 @@ pub struct Plan {
     states: Vec<NodeState>,
     /// Who waits for each node.
     dependants: Vec<Vec<NodeIx>>,
-    /// How many prerequisites have not yet succeeded.
+    /// How many prerequisites have not yet ended.
     waiting_for: Vec<u32>,
     /// Longest path to a leaf: of what stands equally deep, what is on the critical path starts first.
     height: Vec<u32>,
@@ -84,6 +84,7 @@ pub struct Plan {
     depth: Vec<u32>,
     ready: BTreeSet<(u32, Reverse<u32>, NodeIx)>,
     retries: BTreeSet<(DateTime<Utc>, NodeIx)>,
+    /// Nodes that will be skipped. As in dbt a node's turn comes when all it waits for has ended, whatever becomes of it.
     doomed: BTreeMap<NodeIx, SkipCause>,
     running: usize,
     unfinished: usize,
@@ -130,7 +131,7 @@ impl Plan {
             .map(|inputs| {
                 ix(inputs
                     .iter()
-                    .filter(|i| !states[**i as usize].satisfies_dependants())
+                    .filter(|i| !states[**i as usize].is_final())
                     .count())
             })
             .collect();
@@ -188,18 +189,13 @@ impl Plan {
         if self.unfinished == 0 {
             return vec![Action::Finish];
         }
-        let mut actions: Vec<Action> = self
-            .doomed
-            .iter()
-            .map(|(&node, &cause)| Action::Skip { node, cause })
-            .collect();
         if self.stopping.is_some() {
-            if self.running > 0 {
-                actions.push(Action::CancelRunning);
-            }
-            return actions;
+            let skip = |(&node, &cause)| Action::Skip { node, cause };
+            let cancel = (self.running > 0).then_some(Action::CancelRunning);
+            return self.doomed.iter().map(skip).chain(cancel).collect();
         }
-        let free = self.limits.threads.saturating_sub(self.running);
+        let mut free = self.limits.threads.saturating_sub(self.running);
+        let mut actions = Vec::new();
         // a node that has waited out its backoff goes first: it holds up its dependants longest
         let due = self
             .retries
@@ -207,13 +203,21 @@ impl Plan {
             .take_while(|(at, _)| *at <= now)
             .map(|&(_, node)| node);
         let fresh = self.ready.iter().map(|&(_, _, node)| node);
-        actions.extend(due.chain(fresh).take(free).map(|node| Action::Start {
-            node,
-            attempt: match self.states[node as usize] {
+        for node in due.chain(fresh) {
+            if free == 0 {
+                break;
+            }
+            if let Some(&cause) = self.doomed.get(&node) {
+                actions.push(Action::Skip { node, cause });
+                continue;
+            }
+            free -= 1;
+            let attempt = match self.states[node as usize] {
                 NodeState::UpForRetry { attempt, .. } => attempt.saturating_add(1),
                 _ => 1,
-            },
-        }));
+            };
+            actions.push(Action::Start { node, attempt });
+        }
         if let Some(&(at, _)) = self.retries.first()
             && at > now
         {
@@ -262,6 +266,7 @@ impl Plan {
             NodeState::Failed => {
                 self.unfinished -= 1;
                 self.doom_dependants(node, node);
+                self.release_dependants(node);
                 if self.limits.fail_fast && self.stopping.is_none() {
                     self.stop(StopCause::FailFast(node));
                 }
@@ -274,6 +279,7 @@ impl Plan {
                     Some(SkipCause::FailFast(_) | SkipCause::Cancelled) | None => node,
                 };
                 self.doom_dependants(node, culprit);
+                self.release_dependants(node);
             }
             NodeState::Queued => {}
         }
@@ -338,7 +344,6 @@ impl Plan {
         if self.waiting_for[at] == 0
             && self.stopping.is_none()
             && self.states[at] == NodeState::Queued
-            && !self.doomed.contains_key(&node)
         {
             self.ready.insert(self.rank(node));
         }

@@ -55,14 +55,16 @@ fn a_diamond_runs_from_top_to_bottom() {
     start(&mut plan, 2);
     plan.apply(1, NodeEvent::Failed { attempt: 1 })
         .expect("running");
+    // its turn comes when the other side has ended too
+    assert_eq!(plan.next_actions(t(0)), []);
+    plan.apply(2, NodeEvent::Succeeded { attempt: 1 })
+        .expect("running");
     let skip = Action::Skip {
         node: 3,
         cause: SkipCause::Upstream(1),
     };
     assert_eq!(plan.next_actions(t(0)), [skip]);
     plan.apply(3, NodeEvent::Skipped).expect("queued");
-    plan.apply(2, NodeEvent::Succeeded { attempt: 1 })
-        .expect("running");
     assert_eq!(plan.next_actions(t(0)), [Action::Finish]);
 }
 

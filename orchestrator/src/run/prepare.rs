@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
-use project::batches::is_microbatch;
-use project::manifest::{Node, ResourceType, UnitTest};
+use project::manifest::{Node, ResourceType};
 use project::select::{Selected, selected};
 use project::warnings::Warning;
 use project::{Edges, Gates, ParseCache, Project, UniqueId, execution_edges};
@@ -19,8 +18,10 @@ use crate::archive::policies;
 use crate::secrets::Secrets;
 
 mod load;
+mod planned;
 
 pub use load::{load, options};
+use planned::{plan_node, plan_told, plan_unit_test, waits_for};
 
 /// Where this machine keeps the project: what a request leaves out.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +89,10 @@ pub struct Prepared {
     pub project: Arc<Project>,
     /// The nodes in order; a position in this list is the node's number in the run.
     pub nodes: Arc<[PlannedNode]>,
-    /// For each node, the numbers of those it waits for.
+    /// Ephemeral models that were chosen. They are compiled in the run's order, so that what needs a broken one is not
+    /// tried; nobody is told of them, and nothing is recorded. Their numbers follow those of `nodes`.
+    pub ephemeral: Arc<[PlannedNode]>,
+    /// For each node and ephemeral model, the numbers of those it waits for.
     pub prerequisites: Vec<Vec<NodeIx>>,
     /// What a person should know of the selection.
     pub warnings: Vec<Warning>,
@@ -102,7 +106,10 @@ impl Prepared {
     pub fn plan(&self, states: Option<Vec<NodeState>>, limits: Limits) -> Result<Plan, Cycle> {
         let plan = match states {
             None => Plan::new(&self.prerequisites, limits),
-            Some(states) => Plan::resume(&self.prerequisites, states, limits),
+            Some(mut states) => {
+                states.resize(self.prerequisites.len(), NodeState::Queued);
+                Plan::resume(&self.prerequisites, states, limits)
+            }
         };
         let manifest = &self.project.manifest;
         let reads_sources = |node: &PlannedNode| {
@@ -110,8 +117,17 @@ impl Prepared {
             let mut inputs = node.into_iter().flat_map(|node| &node.depends_on.nodes);
             inputs.any(|id| manifest.sources.contains_key(id))
         };
-        let reads_sources: Vec<bool> = self.nodes.iter().map(reads_sources).collect();
+        let all = self.nodes.iter().chain(self.ephemeral.iter());
+        let reads_sources: Vec<bool> = all.map(reads_sources).collect();
         Ok(plan?.behind_sources(&reads_sources))
+    }
+
+    /// A node or an ephemeral model by its number.
+    #[must_use]
+    pub fn node(&self, node: NodeIx) -> &PlannedNode {
+        let at = node as usize;
+        let hidden = || &self.ephemeral[at - self.nodes.len()];
+        self.nodes.get(at).unwrap_or_else(hidden)
     }
 }
 
@@ -180,18 +196,26 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
     if let Some(work) = request.command.of_lake() {
         return prepare_archive(project, &selected, work);
     }
+    let manifest = &project.manifest;
+    // a run that is tried again holds what its results tell of
+    let with_ephemeral =
+        request.nodes.is_none() && matches!(request.command, Command::Build | Command::Run);
+    let ephemeral: Vec<UniqueId> = selected
+        .iter()
+        .filter(|id| with_ephemeral && manifest.nodes.get(*id).is_some_and(is_ephemeral))
+        .cloned()
+        .collect();
     let mut chosen: IndexSet<UniqueId> = selected
         .into_iter()
-        .filter(|id| {
-            let manifest = &project.manifest;
-            match manifest.nodes.get(id) {
-                Some(node) if request.command == Command::Clone => is_cloned(node),
-                Some(node) => is_executed(node),
-                // what is no node is only there to be told of
-                None => true,
-            }
+        .filter(|id| match manifest.nodes.get(id) {
+            Some(node) if request.command == Command::Clone => is_cloned(node),
+            Some(node) => is_executed(node),
+            // what is no node is only there to be told of
+            None => true,
         })
         .collect();
+    let shown = chosen.len();
+    chosen.extend(ephemeral);
     let edges = match request.command {
         // each is there by itself
         Command::Clone => {
@@ -215,26 +239,30 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
                 .collect()
         })
         .collect();
-    let nodes = chosen
-        .iter()
-        .zip(&prerequisites)
-        .filter_map(|(id, inputs)| {
-            let node = project.manifest.nodes.get(id);
-            let node = node.map(|node| match request.command {
-                Command::Clone => PlannedNode {
-                    materialized: Some(CLONE.to_owned()),
-                    ..plan_node(node, inputs)
-                },
-                _ => plan_node(node, inputs),
-            });
-            let unit_test = || Some(plan_unit_test(project.manifest.unit_tests.get(id)?, inputs));
-            let told = || plan_told(&project, id, inputs);
-            node.or_else(unit_test).or_else(told)
+    let waits = waits_for(&prerequisites, shown);
+    let mut nodes = chosen.iter().zip(waits).filter_map(|(id, waits_for)| {
+        let node = project.manifest.nodes.get(id);
+        let node = node.map(|node| match request.command {
+            Command::Clone => PlannedNode {
+                materialized: Some(CLONE.to_owned()),
+                ..plan_node(node)
+            },
+            _ => plan_node(node),
+        });
+        let unit_test = || Some(plan_unit_test(project.manifest.unit_tests.get(id)?));
+        let told = || plan_told(&project, id);
+        let planned = node.or_else(unit_test).or_else(told)?;
+        Some(PlannedNode {
+            waits_for,
+            ..planned
         })
-        .collect();
+    });
+    let shown = nodes.by_ref().take(shown).collect();
+    let ephemeral = nodes.collect();
     Ok(Prepared {
         project,
-        nodes,
+        nodes: shown,
+        ephemeral,
         prerequisites,
         warnings,
     })
@@ -266,16 +294,20 @@ fn prepare_archive(
         project,
         prerequisites: vec![Vec::new(); nodes.len()],
         nodes,
+        ephemeral: Arc::new([]),
         warnings: Vec::new(),
     })
 }
 
-/// Ephemeral models live in the SQL of others, and an empty file has none; nothing executes them.
+/// A model that lives in the SQL of others.
+fn is_ephemeral(node: &Node) -> bool {
+    node.resource_type == ResourceType::Model && node.config.materialized == "ephemeral"
+}
+
+/// Nothing executes an ephemeral model or an empty file.
 fn is_executed(node: &Node) -> bool {
-    let ephemeral =
-        node.resource_type == ResourceType::Model && node.config.materialized == "ephemeral";
     let empty = node.resource_type != ResourceType::Seed && node.raw_code.trim().is_empty();
-    !ephemeral && !empty
+    !is_ephemeral(node) && !empty
 }
 
 /// What `clone` makes a view of: everything that has a relation, however it is filled there.
@@ -285,86 +317,4 @@ fn is_cloned(node: &Node) -> bool {
         kind,
         ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
     ) && node.config.materialized != "ephemeral"
-}
-
-/// How a node is built, in the word lines about it use.
-fn how(node: &Node) -> String {
-    if is_microbatch(node) {
-        "microbatch".to_owned()
-    } else {
-        node.config.materialized.clone()
-    }
-}
-
-fn plan_node(node: &Node, inputs: &[NodeIx]) -> PlannedNode {
-    let is_test = node.resource_type == ResourceType::Test;
-    PlannedNode {
-        unique_id: node.unique_id.clone(),
-        name: node.name.clone(),
-        resource_type: kind_word(node.resource_type),
-        materialized: (!is_test).then(|| how(node)),
-        relation: node
-            .relation_name
-            .as_ref()
-            .map(project::relation::RelationName::display),
-        schema: node
-            .relation_name
-            .as_ref()
-            .map(|relation| relation.stored().schema),
-        path: node.original_file_path.display().to_string(),
-        package: node.package_name.clone(),
-        waits_for: waits_for(inputs),
-    }
-}
-
-fn plan_unit_test(test: &UnitTest, inputs: &[NodeIx]) -> PlannedNode {
-    PlannedNode {
-        unique_id: test.unique_id.clone(),
-        name: test.shown(),
-        resource_type: kind_word(ResourceType::UnitTest),
-        materialized: None,
-        relation: None,
-        schema: None,
-        path: test.original_file_path.display().to_string(),
-        package: test.package_name.clone(),
-        waits_for: waits_for(inputs),
-    }
-}
-
-/// Exposures and saved queries: nothing is done about them.
-fn plan_told(project: &Project, id: &str, inputs: &[NodeIx]) -> Option<PlannedNode> {
-    let manifest = &project.manifest;
-    let exposure = manifest.exposures.get(id).map(|found| {
-        let path = &found.original_file_path;
-        (
-            ResourceType::Exposure,
-            &found.name,
-            path,
-            &found.package_name,
-        )
-    });
-    let query = || {
-        let found = manifest.saved_queries.get(id)?;
-        let path = &found.original_file_path;
-        Some((found.resource_type, &found.name, path, &found.package_name))
-    };
-    let (kind, name, path, package) = exposure.or_else(query)?;
-    Some(PlannedNode {
-        unique_id: id.to_owned(),
-        name: name.clone(),
-        resource_type: kind_word(kind),
-        materialized: None,
-        relation: None,
-        schema: None,
-        path: path.display().to_string(),
-        package: package.clone(),
-        waits_for: waits_for(inputs),
-    })
-}
-
-fn waits_for(inputs: &[NodeIx]) -> Vec<i32> {
-    inputs
-        .iter()
-        .map(|&n| i32::try_from(n).unwrap_or(i32::MAX))
-        .collect()
 }

@@ -8,7 +8,6 @@
 //! over: [`Recorder::fenced`] fires and the executor stops. When the store doesn't answer for as long as the
 //! lease lives, the same happens: someone else may believe us dead by then, and would be right to go on.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,7 +17,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Event, Happened, Tally};
-use super::prepare::PlannedNode;
 use crate::clock::SharedClock;
 use crate::secrets::Secrets;
 use crate::store::journal::{self, Entry, RunEnd};
@@ -55,8 +53,6 @@ pub struct Recording {
     pub run_id: i64,
     /// Number of its lease.
     pub epoch: i64,
-    /// The run's nodes: a skipped one is told with the name of its culprit.
-    pub nodes: Arc<[PlannedNode]>,
     /// Attempts so far, by node, as stored.
     pub attempts: Vec<u16>,
     /// Last event stored.
@@ -118,7 +114,6 @@ async fn keep(
         line,
         run_id,
         epoch,
-        nodes,
         attempts,
         last_seq,
         tally,
@@ -126,7 +121,7 @@ async fn keep(
         clock,
         cancel,
     } = recording;
-    let mut ledger = Ledger::new(nodes, attempts, last_seq, tally);
+    let mut ledger = Ledger::new(attempts, last_seq, tally);
     let mut to = match line {
         Some(line) => To::Own(pool, Some(line)),
         None => To::Shared(pool),

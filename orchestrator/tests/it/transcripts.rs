@@ -57,6 +57,64 @@ fn a_failing_model_skips_what_needs_it() {
 }
 
 #[test]
+fn a_broken_ephemeral_model_is_blamed_for_what_needs_it() {
+    let bed = Bed::new();
+    bed.write(
+        "models/broken.sql",
+        "{{ config(materialized='table') }} select 1 / 0 as x",
+    );
+    bed.write(
+        "models/behind.sql",
+        "{{ config(materialized='ephemeral') }} select * from {{ ref('broken') }}",
+    );
+    bed.write("models/on_behind.sql", "select * from {{ ref('behind') }}");
+    bed.write(
+        "models/luckless.sql",
+        "{{ config(materialized='ephemeral') }}
+{% if execute %}{{ exceptions.raise_compiler_error('no luck') }}{% endif %}",
+    );
+    bed.write(
+        "models/on_luckless.sql",
+        "select * from {{ ref('luckless') }}",
+    );
+    bed.write("models/last.sql", "select * from {{ ref('on_luckless') }}");
+    let chosen = ["--threads", "1", "-s", "broken+", "luckless+"];
+    assert_snapshot!(
+        "broken_ephemeral_build",
+        bed.run(&[&["build"], &chosen[..]].concat())
+    );
+    assert_snapshot!(
+        "broken_ephemeral_run",
+        bed.run(&[&["run"], &chosen[..]].concat())
+    );
+    let results: serde_json::Value =
+        serde_json::from_str(&bed.read("target/run_results.json")).expect("an artifact");
+    let messages: Vec<_> = results["results"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|result| result["status"] == "skipped")
+        .map(|result| (&result["unique_id"], &result["message"]))
+        .collect();
+    assert_snapshot!("broken_ephemeral_results", format!("{messages:#?}"));
+}
+
+#[test]
+fn a_template_around_the_run_that_fails_is_an_error_of_the_project() {
+    let bed = Bed::new();
+    let broken = "{% if execute %}{% do run_query('select * from no_such_table') %}{% endif %}";
+    let project = bed.read("dbt_project.yml");
+    for place in ["on-run-start", "on-run-end"] {
+        bed.write(
+            "dbt_project.yml",
+            &format!("{project}\n{place}: \"{broken}\"\n"),
+        );
+        let run = bed.run(&["seed"]);
+        assert_snapshot!(format!("broken_{place}"), run);
+    }
+}
+
+#[test]
 fn a_failing_test_skips_what_needs_its_model() {
     let bed = Bed::new();
     bed.write(

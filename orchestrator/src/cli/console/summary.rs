@@ -44,7 +44,7 @@ impl Console {
             return;
         }
         self.rows(at);
-        let errors = self.tally.error - self.partial;
+        let errors = self.tally.error - self.partial + self.blamed;
         let partial = match self.partial {
             1 => "1 partial success".to_owned(),
             n => format!("{n} partial successes"),
@@ -53,6 +53,7 @@ impl Console {
         let line = match (state, error) {
             (RunState::Cancelled, Some(error)) => format!("Cancelled: the run {error}"),
             (RunState::Cancelled, None) => "Exited because of keyboard interrupt".to_owned(),
+            (RunState::Failed, Some(error)) => format!("Failed: {error}"),
             _ if errors > 0 => {
                 let errors = plural(errors, "error");
                 format!("Completed with {errors}, {partial}, and {warnings}:")
@@ -61,7 +62,11 @@ impl Console {
             _ if self.tally.warn > 0 => format!("Completed with {warnings}:"),
             _ => "Completed successfully".to_owned(),
         };
-        let color = match (errors, self.tally.warn + self.partial, state) {
+        let color = match (
+            errors + usize::from(error.is_some()),
+            self.tally.warn + self.partial,
+            state,
+        ) {
             (_, _, RunState::Cancelled) => Color::Yellow,
             (0, 0, _) => Color::Green,
             (0, _, _) => Color::Yellow,

@@ -7,9 +7,9 @@ use project::Said;
 use project::warnings::{MARK, NO_NODES_FOR_CRITERION, STATE_IS_TARGET, Warning};
 
 use super::Console;
-use super::words::relation;
+use super::words::{self, relation};
 use crate::cli::printer::Color;
-use crate::run::events::{BatchEnd, Ending, Report};
+use crate::run::events::{BatchEnd, BrokenInput, Ending, Report};
 use crate::run::invoke::hooks::{HookEnd, HookResult};
 use crate::run::plan::NodeIx;
 
@@ -99,6 +99,37 @@ impl Console {
             self.always(at, "");
             self.always(at, &format!("  {text}"));
         }
+    }
+
+    /// A node that is not tried. Behind an ephemeral model that cannot be made it counts as an error.
+    pub(super) fn skipped(
+        &mut self,
+        at: DateTime<Utc>,
+        node: NodeIx,
+        index: usize,
+        broken: Option<&BrokenInput>,
+    ) {
+        self.tally.skip += 1;
+        let node = self.node(node);
+        let Some(broken) = broken else {
+            let words = words::skipped(node);
+            self.result(at, index, &words, Some(Color::Yellow), "SKIP", None);
+            return;
+        };
+        let words = format!(
+            "SKIP relation {}.{} due to ephemeral model status '{}'",
+            broken.schema,
+            node.name,
+            broken.status()
+        );
+        self.result(at, index, &words, Some(Color::Red), "ERROR SKIP", None);
+        if let Some(error) = &broken.error {
+            let model = &broken.model;
+            let heading = format!("Failure in model {} ({})", model.name, model.path);
+            self.always(at, &self.printer.paint(Color::Red, &heading));
+            self.always(at, &format!("  {error}"));
+        }
+        self.blamed += 1;
     }
 
     pub(super) fn problem(

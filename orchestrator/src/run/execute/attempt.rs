@@ -106,7 +106,7 @@ impl Worker {
     /// A node's names.
     #[must_use]
     pub fn node(&self, node: NodeIx) -> &PlannedNode {
-        &self.prepared.nodes[node as usize]
+        self.prepared.node(node)
     }
 
     pub(super) fn manifest_node(&self, planned: &PlannedNode) -> Option<&Node> {

@@ -79,6 +79,12 @@ impl Build<'_> {
             .await??;
         self.said.add(compiled.messages.iter().cloned());
         let compile_ended = worker.clock.now();
+        if planned.materialized.as_deref() == Some("ephemeral") {
+            // what it says is heard again where it is used
+            let mut report = blank(Ending::Success, String::new());
+            self.keep_compiled(&mut report, compiled);
+            return Ok(report);
+        }
         let result = match template {
             Some(template) => {
                 let done = self.templated(node, template, &compiled, &options, None);
@@ -107,16 +113,20 @@ impl Build<'_> {
             report.stored = node.relation_name.as_ref().map(ToString::to_string);
         }
         if planned.resource_type != "seed" {
-            report.compiled_path = Some(worker.file("compiled", &compiled.path).1);
-            report.compiled_sql = Some(Arc::from(compiled.sql));
-            report.injected = Some(Arc::new(compiled.injected));
-            report.macros = compiled.macros;
+            self.keep_compiled(&mut report, compiled);
             if planned.resource_type == "test" {
                 let project = &worker.prepared.project;
                 report.macros.extend(project.called_by_run_of(node));
             }
         }
         Ok(report)
+    }
+
+    fn keep_compiled(&self, report: &mut Report, compiled: Compiled) {
+        report.compiled_path = Some(self.worker.file("compiled", &compiled.path).1);
+        report.compiled_sql = Some(Arc::from(compiled.sql));
+        report.injected = Some(Arc::new(compiled.injected));
+        report.macros = compiled.macros;
     }
 
     /// Ten rows of what was loaded, chosen at random. Nothing fails because of them.

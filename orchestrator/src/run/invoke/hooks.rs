@@ -13,14 +13,14 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use warehouse::{RunOptions, Warehouse};
 
-use crate::artifacts::manifest::Things;
+use super::Error;
+use crate::artifacts::manifest::{Made, Things};
 use crate::artifacts::{run_results, time};
 use crate::clock::SharedClock;
 use crate::run::events::{Ending, Event, Happened, Renderer, Report};
-use crate::run::execute::Executed;
+use crate::run::execute::{Executed, attempt};
 use crate::run::plan::NodeIx;
 use crate::run::prepare::PlannedNode;
-use crate::run::state::NodeState;
 use crate::secrets::Secrets;
 
 /// How a hook ended.
@@ -99,6 +99,40 @@ impl HookResult {
     }
 }
 
+impl HookResult {
+    /// What was made of it, for the manifest; its file is written. Nothing is written of a hook that renders to nothing.
+    pub(super) fn made(&self, project: &Project) -> Option<(String, Made)> {
+        let sql = self.compiled.as_ref()?;
+        let node = project.manifest.nodes.get(&self.unique_id)?;
+        let below = format!("dbt_project.yml/{}", node.path.display());
+        let compiled = project
+            .target_path
+            .join("compiled")
+            .join(&node.package_name);
+        let compiled_path = (!sql.is_empty()).then(|| {
+            attempt::write(&compiled.join(&below), sql);
+            let shown = compiled.strip_prefix(&project.root).unwrap_or(&compiled);
+            // the path as dbt tells it: the file has no folder
+            format!("{}/./{below}", shown.display())
+        });
+        let made = Made {
+            compiled_code: Some(sql.clone()),
+            compiled_path,
+            ..Made::default()
+        };
+        Some((self.unique_id.clone(), made))
+    }
+}
+
+/// What hooks did, and what stopped them.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Those that were run, or skipped for one that failed.
+    pub(super) results: Vec<HookResult>,
+    /// A template that could not be rendered: that is an error of the project, and the end of the run.
+    pub(super) error: Option<Box<project::Error>>,
+}
+
 /// Who runs hooks, and where.
 pub(super) struct Hooks<'a> {
     pub(super) project: &'a Arc<Project>,
@@ -116,7 +150,7 @@ impl Hooks<'_> {
         ids: &[String],
         names: &Map<String, Json>,
         renderer: &mut dyn Renderer,
-    ) -> Vec<HookResult> {
+    ) -> Result<Done, Error> {
         let mut results: Vec<HookResult> = Vec::new();
         let total = ids.len();
         let mut tell = |event| {
@@ -137,8 +171,15 @@ impl Hooks<'_> {
                 let session = self.warehouse.session(&options);
                 let adapter = self.warehouse.adapter().with_cancel(self.cancel.clone());
                 let adapter: Arc<dyn Adapter> = Arc::new(adapter.within(session.clone()));
-                let compiled = self.compile(id, names, &adapter).await;
-                for said in compiled.iter().flat_map(|compiled| &compiled.messages) {
+                let compiled = match self.compile(id, names, &adapter).await? {
+                    Ok(compiled) => compiled,
+                    Err(error) => {
+                        session.end().await;
+                        let error = Some(Box::new(error));
+                        return Ok(Done { results, error });
+                    }
+                };
+                for said in &compiled.messages {
                     tell(Event::Said(said.clone()));
                 }
                 tell(Event::HookStarted {
@@ -146,10 +187,7 @@ impl Hooks<'_> {
                     index,
                     total,
                 });
-                end = match compiled {
-                    Ok(compiled) => execute(sql.insert(compiled.sql).clone(), adapter).await,
-                    Err(error) => HookEnd::Failed(error),
-                };
+                end = execute(sql.insert(compiled.sql).clone(), adapter).await;
                 session.end().await;
             }
             if let HookEnd::Passed(text) | HookEnd::Failed(text) = &mut end {
@@ -170,7 +208,10 @@ impl Hooks<'_> {
             });
             results.push(result);
         }
-        results
+        Ok(Done {
+            results,
+            error: None,
+        })
     }
 
     async fn compile(
@@ -178,14 +219,13 @@ impl Hooks<'_> {
         id: &str,
         names: &Map<String, Json>,
         adapter: &Arc<dyn Adapter>,
-    ) -> Result<Compiled, String> {
+    ) -> Result<Result<Compiled, project::Error>, Error> {
         let (project, adapter) = (Arc::clone(self.project), Arc::clone(adapter));
         let (id, names) = (id.to_owned(), names.clone());
         let compiled = spawn_blocking(move || project.compile_hook(&id, &names, adapter));
-        match compiled.await {
-            Ok(compiled) => compiled.map_err(|error| error.to_string()),
-            Err(panic) => Err(format!("a bug: {panic}")),
-        }
+        compiled
+            .await
+            .map_err(|panic| Error::Bug(panic.to_string()))
     }
 }
 
@@ -230,23 +270,15 @@ pub(super) fn names(
     executed: &Executed,
     before: &[HookResult],
 ) -> Map<String, Json> {
-    let ran = executed.reports.iter().map(|(ix, report)| {
-        let node = &nodes[*ix as usize];
-        run_results::result(project, node, report)
-    });
-    let skipped = nodes
-        .iter()
-        .zip(&executed.states)
-        .filter(|(_, state)| **state == NodeState::Skipped)
-        .map(|(node, _)| run_results::entry(project, &node.unique_id, "skipped"));
+    let ended = run_results::of_nodes(project, nodes, executed);
     let failed = before.iter().filter(|hook| hook.end.error().is_some());
-    let results = failed.map(HookResult::artifact).chain(ran).chain(skipped);
+    let results = failed.map(HookResult::artifact).chain(ended);
     let things = Things::of(project);
     let database = project.profile.target.dbname.as_str();
-    // schemas in which something was built
+    // schemas in which something was built; a test has one where its rows are kept
     let built = |(ix, report): &(NodeIx, Report)| {
-        let node = &nodes[*ix as usize];
-        let has_relation = matches!(node.resource_type, "model" | "seed" | "snapshot");
+        let node = nodes.get(*ix as usize)?;
+        let has_relation = matches!(node.resource_type, "model" | "seed" | "snapshot" | "test");
         let is_built = matches!(
             report.ending,
             Ending::Success | Ending::Warned | Ending::Partial

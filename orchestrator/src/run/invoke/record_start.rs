@@ -13,7 +13,7 @@ use crate::artifacts::lineage;
 use crate::run::events::{Report, Tally};
 use crate::run::execute::attempt::lost;
 use crate::run::plan::{Limits, NodeIx, Plan};
-use crate::run::prepare::{PlannedNode, Prepared};
+use crate::run::prepare::Prepared;
 use crate::run::record::{Recorder, Recording};
 use crate::run::request::{Request, Trigger};
 use crate::run::state::{NodeState, RunEvent, RunState};
@@ -95,7 +95,6 @@ pub(super) async fn open_new(
     let start = Start {
         run_id,
         epoch,
-        nodes: Arc::clone(&prepared.nodes),
         attempts,
         last_seq: 0,
         tally: Tally::default(),
@@ -227,7 +226,6 @@ pub(super) async fn adopt(
     let start = Start {
         run_id,
         epoch,
-        nodes: Arc::clone(&prepared.nodes),
         attempts,
         last_seq,
         tally,
@@ -246,7 +244,6 @@ pub(super) async fn adopt(
 struct Start {
     run_id: i64,
     epoch: i64,
-    nodes: Arc<[PlannedNode]>,
     attempts: Vec<u16>,
     last_seq: i64,
     tally: Tally,
@@ -266,7 +263,6 @@ fn with_recorder(
         line: start.line,
         run_id: start.run_id,
         epoch: start.epoch,
-        nodes: start.nodes,
         attempts: start.attempts,
         last_seq: start.last_seq,
         tally: start.tally,

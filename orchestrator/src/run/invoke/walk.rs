@@ -1,6 +1,6 @@
 //! The walk itself: connect, execute, tell, write the artifacts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warehouse::Warehouse;
 
-use super::hooks::{self, HookResult, Hooks};
+use super::hooks::{self, Done, HookResult, Hooks};
 use super::{Context, Error, Finished};
 use crate::artifacts;
 use crate::artifacts::manifest::Made;
 use crate::retry::RetryLimits;
 use crate::run::events::{Event, Happened, Renderer, Report};
 use crate::run::execute::archive::Archiver;
-use crate::run::execute::attempt::{self, Engine, Worker};
+use crate::run::execute::attempt::{Engine, Worker};
 use crate::run::execute::{Executed, Execution, Stopped};
 use crate::run::plan::{NodeIx, Plan};
 use crate::run::prepare::{PlannedNode, Prepared};
@@ -86,11 +86,12 @@ impl Walk<'_> {
                 },
             );
         }
-        let mut hooks = Vec::new();
+        let mut hooks = Done::default();
         let executed = if nothing_to_do {
             Executed {
                 states: Vec::new(),
                 reports: Vec::new(),
+                broken: BTreeMap::new(),
                 stopped: None,
             }
         } else {
@@ -98,16 +99,25 @@ impl Walk<'_> {
             hooks = done;
             executed
         };
-        let hook_failed = hooks.iter().any(|hook| hook.end.error().is_some());
+        let Done {
+            results: hooks,
+            error: broken,
+        } = hooks;
+        let hook_failed = broken.is_some() || hooks.iter().any(|hook| hook.end.error().is_some());
         let state = ending(&executed, hook_failed)?;
         let took = (clock.now() - self.began).to_std().unwrap_or_default();
         if !nothing_to_do {
+            let unrendered = || Some("on-run-end could not be rendered".to_owned());
             let error = executed.stopped.and_then(why);
+            let error = error.or_else(|| broken.as_ref().and_then(|_| unrendered()));
             tell(renderer, Event::RunFinished { state, error, took });
         }
         if let Some(macros) = macros {
             self.write_artifacts(&project, &nodes, &executed, &hooks, took, macros)
                 .await;
+        }
+        if let Some(error) = broken {
+            return Err(Error::Project(error));
         }
         let Executed { stopped, .. } = executed;
         Ok(Finished {
@@ -122,7 +132,7 @@ impl Walk<'_> {
         &self,
         connected: Option<Connected>,
         renderer: &mut dyn Renderer,
-    ) -> Result<(Executed, Vec<HookResult>), Error> {
+    ) -> Result<(Executed, Done), Error> {
         let project = &self.prepared.project;
         let engine = match self.request.command {
             Command::Archive | Command::Maintain => Engine::Lake(Box::new(self.archiver().await?)),
@@ -140,10 +150,14 @@ impl Walk<'_> {
                 let hooks = self.hooks(warehouse);
                 hooks
                     .run(&project.on_run_start, &Map::new(), renderer)
-                    .await
+                    .await?
             }
-            Engine::Warehouse { .. } | Engine::Lake(_) => Vec::new(),
+            Engine::Warehouse { .. } | Engine::Lake(_) => Done::default(),
         };
+        if let Some(error) = done.error {
+            engine.close().await;
+            return Err(Error::Project(error));
+        }
         let (news, happening) = mpsc::unbounded_channel();
         let execution = Execution {
             plan: self.plan.clone(),
@@ -151,7 +165,8 @@ impl Walk<'_> {
                 prepared: Prepared {
                     project: Arc::clone(project),
                     nodes: Arc::clone(&self.prepared.nodes),
-                    prerequisites: Vec::new(),
+                    ephemeral: Arc::clone(&self.prepared.ephemeral),
+                    prerequisites: self.prepared.prerequisites.clone(),
                     warnings: Vec::new(),
                 },
                 engine: engine.clone(),
@@ -177,6 +192,8 @@ impl Walk<'_> {
                 retries: self.request.retries,
             },
             index: 0,
+            broken: BTreeMap::new(),
+            command: self.request.command,
             positions: vec![0; self.prepared.nodes.len()],
         };
         let executed = execution
@@ -187,9 +204,11 @@ impl Walk<'_> {
             && with_hooks
             && !project.on_run_end.is_empty()
         {
-            let names = hooks::names(project, &self.prepared.nodes, &executed, &done);
+            let names = hooks::names(project, &self.prepared.nodes, &executed, &done.results);
             let hooks = self.hooks(warehouse);
-            done.extend(hooks.run(&project.on_run_end, &names, renderer).await);
+            let at_end = hooks.run(&project.on_run_end, &names, renderer).await?;
+            done.results.extend(at_end.results);
+            done.error = at_end.error;
         }
         engine.close().await;
         Ok((executed, done))
@@ -271,31 +290,8 @@ impl Walk<'_> {
         if let Some(list) = results.get_mut("results").and_then(|r| r.as_array_mut()) {
             list.extend(hooks.iter().map(HookResult::artifact));
         }
-        let mut made = made(project, nodes, executed);
-        for hook in hooks {
-            if let (Some(sql), Some(node)) =
-                (&hook.compiled, project.manifest.nodes.get(&hook.unique_id))
-            {
-                let below = format!("dbt_project.yml/{}", node.path.display());
-                let compiled = project
-                    .target_path
-                    .join("compiled")
-                    .join(&node.package_name);
-                // nothing is written of a hook that renders to nothing
-                let compiled_path = (!sql.is_empty()).then(|| {
-                    attempt::write(&compiled.join(&below), sql);
-                    let shown = compiled.strip_prefix(&project.root).unwrap_or(&compiled);
-                    // the path as dbt tells it: the file has no folder
-                    format!("{}/./{below}", shown.display())
-                });
-                let of_hook = Made {
-                    compiled_code: Some(sql.clone()),
-                    compiled_path,
-                    ..Made::default()
-                };
-                made.insert(hook.unique_id.clone(), of_hook);
-            }
-        }
+        let mut made = made(project, &self.prepared, executed);
+        made.extend(hooks.iter().filter_map(|hook| hook.made(project)));
         let project = Arc::clone(project);
         let macros = macros.await.unwrap_or_default();
         let written = spawn_blocking(move || {
@@ -311,9 +307,9 @@ impl Walk<'_> {
 }
 
 /// What became of the nodes' SQL, for the manifest.
-fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMap<String, Made> {
+fn made(project: &Project, prepared: &Prepared, executed: &Executed) -> HashMap<String, Made> {
     let of = |(node, report): &(NodeIx, Report)| {
-        let id = nodes[*node as usize].unique_id.clone();
+        let id = prepared.node(*node).unique_id.clone();
         let build_path = report.build_path.clone();
         let Some(sql) = report.compiled_sql.as_ref() else {
             return build_path.is_some().then(|| {
@@ -353,16 +349,16 @@ fn made(project: &Project, nodes: &[PlannedNode], executed: &Executed) -> HashMa
     made
 }
 
-/// The run's state by those of its nodes.
+/// The run's state by those of its nodes. Where nothing stopped it, what was skipped has a reason, though it be an
+/// ephemeral model that nobody counts.
 fn ending(executed: &Executed, hook_failed: bool) -> Result<RunState, Error> {
     let bad = |state: &NodeState| match state {
-        NodeState::Failed | NodeState::Cancelled => true,
+        NodeState::Failed | NodeState::Cancelled | NodeState::Skipped => true,
         NodeState::Queued
         | NodeState::Running { .. }
         | NodeState::UpForRetry { .. }
         | NodeState::Success
-        | NodeState::Warned
-        | NodeState::Skipped => false,
+        | NodeState::Warned => false,
     };
     let failed = hook_failed || executed.states.iter().any(bad);
     let state = match executed.stopped {

@@ -7,14 +7,12 @@ use serde_json::{Value as Json, json};
 
 use crate::run::events::{BatchEnd, Ending, Event, Happened, Report, Tally};
 use crate::run::invoke::hooks::HookEnd;
-use crate::run::plan::{NodeIx, SkipCause};
-use crate::run::prepare::PlannedNode;
+use crate::run::plan::NodeIx;
 use crate::store::journal::{Counts, Entry, EventWrite, NodeWrite, RunEnd};
 
 /// Rows in memory, and which of them the store has not seen.
 pub(super) struct Ledger {
     rows: Vec<NodeWrite>,
-    nodes: std::sync::Arc<[PlannedNode]>,
     dirty: BTreeSet<NodeIx>,
     events: Vec<EventWrite>,
     seq: i64,
@@ -24,12 +22,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger over nodes whose stored attempts are `attempts`, after event `seq`; `tally` counts those
     /// that had ended before.
-    pub(super) fn new(
-        nodes: std::sync::Arc<[PlannedNode]>,
-        attempts: Vec<u16>,
-        seq: i64,
-        tally: Tally,
-    ) -> Self {
+    pub(super) fn new(attempts: Vec<u16>, seq: i64, tally: Tally) -> Self {
         let row = |(node, attempt): (i32, u16)| {
             let attempt = small(attempt);
             NodeWrite {
@@ -41,7 +34,6 @@ impl Ledger {
         };
         Self {
             rows: (0..).zip(attempts).map(row).collect(),
-            nodes,
             dirty: BTreeSet::new(),
             events: Vec::new(),
             seq,
@@ -152,9 +144,8 @@ impl Ledger {
                 fill(row, report);
                 ("node_finished", Some(*node), Some(*attempt), told(report))
             }
-            Event::NodeSkipped { node, cause, .. } => {
+            Event::NodeSkipped { node, culprit, .. } => {
                 self.tally.skip += 1;
-                let culprit = self.culprit(*cause);
                 let row = self.row(*node);
                 row.state = "skipped";
                 row.finished_at = Some(at);
@@ -232,16 +223,6 @@ impl Ledger {
 
     fn row(&mut self, node: NodeIx) -> &mut NodeWrite {
         &mut self.rows[node as usize]
-    }
-
-    fn culprit(&self, cause: SkipCause) -> String {
-        match cause {
-            SkipCause::Upstream(node) | SkipCause::FailFast(node) => self
-                .nodes
-                .get(node as usize)
-                .map_or_else(|| node.to_string(), |node| node.unique_id.clone()),
-            SkipCause::Cancelled => "cancelled".to_owned(),
-        }
     }
 }
 

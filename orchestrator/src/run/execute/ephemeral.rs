@@ -1,0 +1,78 @@
+//! Ephemeral models in a run: they are compiled in its order and nobody is told, but of what they hold back.
+
+use std::sync::Arc;
+
+use super::Execution;
+use crate::run::events::{BrokenInput, Event, Report};
+use crate::run::plan::{NodeIx, SkipCause};
+use crate::run::request::Command;
+use crate::run::state::NodeState;
+
+impl Execution<'_> {
+    /// Whether anybody hears of it.
+    pub(super) fn shows(&self, node: NodeIx) -> bool {
+        (node as usize) < self.positions.len()
+    }
+
+    /// An ephemeral model is compiled: what the manifest needs comes back.
+    pub(super) fn compiled(&mut self, node: NodeIx, report: Report) -> Option<Report> {
+        match report.error {
+            Some(error) => {
+                self.broken.insert(node, error);
+                None
+            }
+            None => self.worker.keeps_sql().then_some(report),
+        }
+    }
+
+    /// Tells of a node that was skipped. The ephemeral model that is to blame, if one is, comes back.
+    pub(super) fn skip(&mut self, node: NodeIx, cause: SkipCause) -> Option<Arc<BrokenInput>> {
+        if !self.shows(node) {
+            return None;
+        }
+        let prepared = &self.worker.prepared;
+        let culprit = match cause {
+            SkipCause::Upstream(culprit) | SkipCause::FailFast(culprit) => {
+                prepared.node(culprit).unique_id.clone()
+            }
+            SkipCause::Cancelled => "cancelled".to_owned(),
+        };
+        let broken = self.to_blame(node, cause).map(|model| {
+            let node = self.worker.manifest_node(prepared.node(node));
+            Arc::new(BrokenInput {
+                model: prepared.node(model).clone(),
+                schema: node.map(|node| node.schema.clone()).unwrap_or_default(),
+                error: self.broken.get(&model).cloned(),
+            })
+        });
+        let index = self.position(node);
+        self.tell(Event::NodeSkipped {
+            node,
+            index,
+            culprit,
+            broken: broken.clone(),
+        });
+        broken
+    }
+
+    /// As in dbt: a `build` blames whoever stands last before the node, and a skip is blamed as a failure is; a `run`
+    /// blames what failed, wherever.
+    fn to_blame(&self, node: NodeIx, cause: SkipCause) -> Option<NodeIx> {
+        let SkipCause::Upstream(culprit) = cause else {
+            return None;
+        };
+        if self.command != Command::Build {
+            return Some(culprit).filter(|culprit| !self.shows(*culprit));
+        }
+        let inputs = self.worker.prepared.prerequisites.get(node as usize)?;
+        let is_bad = |input: &&NodeIx| {
+            matches!(
+                self.plan.state(**input),
+                NodeState::Failed | NodeState::Skipped
+            )
+        };
+        let bad: Vec<NodeIx> = inputs.iter().filter(is_bad).copied().collect();
+        let seen = bad.iter().any(|input| self.shows(*input));
+        bad.last().copied().filter(|_| !seen)
+    }
+}
