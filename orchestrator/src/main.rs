@@ -8,7 +8,9 @@ use orchestrator::config::with_variables;
 use orchestrator::telemetry;
 
 fn main() -> ExitCode {
-    let matches = with_variables(cli::grouped(Cli::command())).get_matches();
+    let command = with_variables(cli::grouped(Cli::command()));
+    let arguments = cli::before_verb::moved(&command, std::env::args_os().collect());
+    let matches = command.get_matches_from(arguments);
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

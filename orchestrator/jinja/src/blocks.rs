@@ -2,6 +2,7 @@
 
 use minijinja::machinery::{Span, Token};
 
+use crate::blanks::with_spaces;
 use crate::error::{Error, Kind};
 use crate::rewrite::{Tag, tags};
 
@@ -70,7 +71,8 @@ pub struct Block {
 /// # Errors
 /// A file that cannot be split into tags, or a definition without end.
 pub fn blocks(source: &str, name: &str) -> Result<Vec<Block>, Error> {
-    let tags = tags(source, name)?;
+    let spaced = with_spaces(source);
+    let tags = tags(&spaced, name)?;
     let mut found = Vec::new();
     let mut at = 0;
     let mut taken = 0;

@@ -3,6 +3,7 @@
 
 use minijinja::machinery::{Span, Token};
 
+use crate::blanks::with_spaces;
 use crate::rewrite::tags;
 
 /// A call in a text.
@@ -20,7 +21,8 @@ pub enum Call {
 /// quotes. A text that cannot be split calls nothing.
 #[must_use]
 pub fn calls(text: &str) -> Vec<Call> {
-    let Ok(tags) = tags(text, "") else {
+    let spaced = with_spaces(text);
+    let Ok(tags) = tags(&spaced, "") else {
         return Vec::new();
     };
     let mut found = Vec::new();

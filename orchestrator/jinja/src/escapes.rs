@@ -6,14 +6,22 @@ use std::borrow::Cow;
 
 use minijinja::machinery::Token;
 
+use crate::blanks::with_spaces;
 use crate::error::Error;
 use crate::rewrite::tags;
 
-/// `source` with such escapes as minijinja reads them. `name` is for errors.
+/// `source` with such escapes, and with blanks, as minijinja reads them. `name` is for errors.
 ///
 /// # Errors
 /// A template that cannot be split into tags.
 pub(crate) fn with_escapes<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
+    match with_spaces(source) {
+        Cow::Borrowed(source) => escaped(source, name),
+        Cow::Owned(spaced) => Ok(Cow::Owned(escaped(&spaced, name)?.into_owned())),
+    }
+}
+
+fn escaped<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
     if !["\\/", "\\a", "\\v", "\\U"]
         .iter()
         .any(|escape| source.contains(escape))

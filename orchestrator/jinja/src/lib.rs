@@ -8,6 +8,7 @@
 pub mod arguments;
 pub mod blocks;
 pub mod calls;
+mod blanks;
 mod constant;
 pub mod decimal;
 pub mod engine;

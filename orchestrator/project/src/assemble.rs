@@ -120,10 +120,7 @@ impl Assembly<'_> {
     fn keep(&mut self, node: Node) -> Result<(), Error> {
         let nodes = &mut self.done.manifest.nodes;
         if !node.config.enabled {
-            self.done
-                .manifest
-                .disabled
-                .insert(node.unique_id.clone(), node);
+            self.done.manifest.set_aside(node);
             return Ok(());
         }
         if let Some(first) = nodes.get(&node.unique_id) {
@@ -320,12 +317,11 @@ impl Assembly<'_> {
                 node.path = format!("hooks/{name}.sql").into();
                 node.original_file_path = "./dbt_project.yml".into();
                 node.fqn = vec![package.name().to_owned(), "hooks".into(), name];
-                node.database.clone_from(&self.shared.target.dbname);
-                node.schema.clone_from(&self.shared.target.schema);
                 node.raw_code.clone_from(sql);
                 let found = nodes::references(self.shared, &node)?;
                 node.tags = vec![label.to_owned()];
                 nodes::finish(package, &mut node, None, &found)?;
+                self.names.settle(&mut node)?;
                 let list = match label {
                     "on-run-start" => &mut self.done.on_run_start,
                     _ => &mut self.done.on_run_end,

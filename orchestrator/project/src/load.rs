@@ -1,6 +1,6 @@
 //! Files to [`Project`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use jinja::{Engine, Macros};
 use serde_json::{Value as Json, json};
 
+use crate::roots::Roots;
 use crate::assemble::assemble;
 use crate::context::graph::Shown;
 use crate::context::yaml_scope::YamlScope;
@@ -18,7 +19,7 @@ use crate::error::{Error, Location};
 use crate::files;
 use crate::graph::Graph;
 use crate::lookup::Lookup;
-use crate::manifest::{Manifest, Node, UniqueId};
+use crate::manifest::{Manifest, UniqueId};
 use crate::packages::packages;
 use crate::parallel;
 use crate::parse::cache::{self, Cache};
@@ -133,27 +134,11 @@ pub struct Project {
     pub(crate) selected: Arc<OnceLock<IndexSet<UniqueId>>>,
     /// `graph` of templates.
     pub(crate) shown: Arc<Shown>,
-    /// The folder of each package.
-    pub(crate) package_roots: HashMap<String, PathBuf>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) lookup: Arc<Lookup>,
 }
 
 impl Project {
-    /// The folder of the package that `node` belongs to.
-    #[must_use]
-    pub fn root_of(&self, node: &Node) -> &Path {
-        self.package_roots
-            .get(&node.package_name)
-            .unwrap_or(&self.root)
-    }
-
-    /// The file that `node` is read from.
-    #[must_use]
-    pub fn file_of(&self, node: &Node) -> PathBuf {
-        self.root_of(node).join(&node.original_file_path)
-    }
-
     /// Tells templates which nodes are `selected`; the first word counts.
     pub fn note_selected(&self, selected: &IndexSet<UniqueId>) {
         // a second selection of one invocation is a part of the first
@@ -202,7 +187,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
     let vars = root_vars(&root, options, &packages);
     yaml.vars = vars.clone().into_iter().collect();
     yaml.invocation
-        .insert("flags", context::flags(options, &root.flags));
+        .insert("flags", context::flags::flags(options, &root.flags));
     let package_vars: BTreeMap<String, _> = packages
         .iter()
         .map(|package| (package.name().to_owned(), package.file.vars.clone()))
@@ -247,6 +232,12 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         quoting: Quoting::ALL.with(&root.quoting),
         cli_vars: options.vars.clone(),
         package_vars,
+        roots: Roots::new(
+            &root.root,
+            packages
+                .iter()
+                .map(|package| (package.name().to_owned(), package.file.root.clone())),
+        ),
         empty: options.flags.get("EMPTY") == Some(&Json::Bool(true)),
         sample: options.sample,
         rules: Rules::of(
@@ -254,7 +245,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
             options.warn_error_options.as_ref(),
             &root.flags,
         )?,
-        flags: context::flags(options, &root.flags),
+        flags: context::flags::flags(options, &root.flags),
         run_started_at: jinja::modules::timestamp(options.started_at),
         created: options.started_at.timestamp_micros() as f64 / 1e6,
         invocation_id: options.invocation_id.clone(),
@@ -306,10 +297,6 @@ pub fn load(options: &LoadOptions) -> Result<Project, Error> {
         deferral: None,
         selected: Arc::default(),
         shown: Arc::default(),
-        package_roots: packages
-            .iter()
-            .map(|package| (package.name().to_owned(), package.file.root.clone()))
-            .collect(),
         shared,
         lookup: Arc::new(done.lookup),
     })

@@ -49,10 +49,24 @@ pub struct Manifest {
     pub docs: IndexMap<UniqueId, DocBlock>,
     /// Nodes that `enabled: false` takes out of the graph.
     pub disabled: IndexMap<UniqueId, Node>,
+    /// Further ones of an id that is in it.
+    pub disabled_again: Vec<Node>,
     /// Of those the tests whose target is not there: dbt keeps them among the nodes, as disabled ones.
     pub untargeted: IndexSet<UniqueId>,
     /// Sources that it takes out.
     pub disabled_sources: IndexMap<UniqueId, Source>,
+}
+
+impl Manifest {
+    /// Keeps a node that is switched off. The first of an id stands for the others.
+    pub(crate) fn set_aside(&mut self, node: Node) {
+        match self.disabled.entry(node.unique_id.clone()) {
+            indexmap::map::Entry::Vacant(place) => {
+                place.insert(node);
+            }
+            indexmap::map::Entry::Occupied(_) => self.disabled_again.push(node),
+        }
+    }
 }
 
 /// What a node is.

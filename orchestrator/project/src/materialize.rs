@@ -7,7 +7,9 @@ use jinja::Macro;
 use jinja::list::{dict, list};
 use jinja::macros::INTERNAL_PACKAGE;
 use minijinja::value::Value;
+use serde_json::Value as Json;
 
+use crate::roots::Roots;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::compile::{Compiled, Rendering};
@@ -48,6 +50,8 @@ pub struct Materialized {
     pub message: String,
     /// Rows it wrote; `None` where the server counts none.
     pub rows: Option<u64>,
+    /// What was answered, by dbt's names.
+    pub response: Option<Json>,
     /// The main statement.
     pub run_sql: String,
     /// What templates said.
@@ -77,7 +81,12 @@ pub struct Step {
 }
 
 impl Step {
-    fn names(&self, node: &Node, sql: Option<&str>) -> Vec<(&'static str, Value)> {
+    fn names(
+        &self,
+        node: &Node,
+        roots: &Roots,
+        sql: Option<&str>,
+    ) -> Vec<(&'static str, Value)> {
         let batch = dict(
             [
                 ("id", Value::from(self.batch.id.as_str())),
@@ -90,7 +99,7 @@ impl Step {
             .map(|(key, value)| (Value::from(key), value)),
         );
         vec![
-            ("model", node_value::of_batch(node, sql, batch)),
+            ("model", node_value::of_batch(node, roots, sql, batch)),
             ("__continues", self.continues.into()),
         ]
     }
@@ -108,7 +117,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<Compiled, Error> {
         let node = self.node(id)?;
-        let extra = step.names(node, None);
+        let extra = step.names(node, &self.shared.roots, None);
         Rendering::of_batch(self, node, adapter, extra, Some(step.batch.clone())).compiled()
     }
 
@@ -240,10 +249,10 @@ impl Project {
         batch: Option<&Step>,
     ) -> Result<Materialized, Broken> {
         let node = self.node(id)?;
-        let mut extra = names(node, &compiled.sql, batch);
+        let mut extra = names(node, &self.shared.roots, &compiled.sql, batch);
         if let Some(step) = batch {
             extra.retain(|(name, _)| *name != "model");
-            extra.extend(step.names(node, Some(&compiled.sql)));
+            extra.extend(step.names(node, &self.shared.roots, Some(&compiled.sql)));
         }
         let batch = batch.map(|step| step.batch.clone());
         let rendering = Rendering::of_batch(self, node, Arc::clone(&adapter), extra, batch);
@@ -292,6 +301,7 @@ impl Project {
         };
         Ok(Materialized {
             verdict,
+            response: Some(main.response.artifact()),
             message: main.response.message,
             rows: u64::try_from(main.response.rows.as_i64().unwrap_or(-1)).ok(),
             run_sql: lock(&rendering.run.written).take().unwrap_or_default(),
@@ -301,7 +311,7 @@ impl Project {
 }
 
 /// What a materialization and its hooks see beside what the node itself does.
-fn names(node: &Node, sql: &str, step: Option<&Step>) -> Vec<(&'static str, Value)> {
+fn names(node: &Node, roots: &Roots, sql: &str, step: Option<&Step>) -> Vec<(&'static str, Value)> {
     // the hooks are the model's, not each window's
     let (first, last) = step.map_or((true, true), |step| (step.first, step.last));
     let hooks = |hooks: &[Hook], due: bool| {
@@ -317,7 +327,7 @@ fn names(node: &Node, sql: &str, step: Option<&Step>) -> Vec<(&'static str, Valu
     vec![
         ("sql", sql.into()),
         ("compiled_code", sql.into()),
-        ("model", node_value::compiled(node, sql)),
+        ("model", node_value::compiled(node, roots, sql)),
         ("pre_hooks", hooks(&node.config.pre_hook, first)),
         ("post_hooks", hooks(&node.config.post_hook, last)),
     ]

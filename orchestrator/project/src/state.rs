@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::load::Project;
 use crate::manifest::UniqueId;
 
-mod checksum;
 mod compare;
 
 use compare::{change, differ, of_semantic, of_source};

@@ -14,7 +14,8 @@ pub(crate) fn warning(
     trees: &BTreeMap<&'static str, Tree>,
     manifest: &Manifest,
 ) -> Option<Warning> {
-    let nodes = manifest.disabled.values().map(|node| &*node.fqn);
+    let nodes = manifest.disabled.values().chain(&manifest.disabled_again);
+    let nodes = nodes.map(|node| &*node.fqn);
     let semantics = manifest.disabled_semantics.values().map(|one| &*one.fqn);
     let disabled: Vec<&[String]> = nodes.chain(semantics).collect();
     let mut unused = Vec::new();

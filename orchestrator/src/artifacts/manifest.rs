@@ -128,7 +128,11 @@ pub fn write(
             "disabled",
             &nodes.chain(sources).chain(semantics).collect(),
             |gone| match gone {
-                Gone::Node(node) => Disabled::Node([render(node)]),
+                Gone::Node(node) => {
+                    let again = manifest.disabled_again.iter();
+                    let again = again.filter(|other| other.unique_id == node.unique_id);
+                    Disabled::Nodes([*node].into_iter().chain(again).map(render).collect())
+                }
                 Gone::Source(source) => {
                     let mut source = rendered::source(source, created);
                     source["config"]["enabled"] = Json::Bool(false);
@@ -193,7 +197,7 @@ enum Gone<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Disabled<'a> {
-    Node([Rendered<'a>; 1]),
+    Nodes(Vec<Rendered<'a>>),
     Other([Json; 1]),
 }
 
@@ -212,6 +216,12 @@ impl<'a> Things<'a> {
             project,
             keys: keys::primary(&project.manifest),
         }
+    }
+
+    /// The unit test of that id.
+    #[must_use]
+    pub fn unit_test(&self, id: &str) -> Option<&UnitTest> {
+        self.project.manifest.unit_tests.get(id)
     }
 
     /// A node, source, exposure, unit test, … as manifest.json has it.

@@ -233,6 +233,9 @@ fn response(node: &PlannedNode, report: &Report) -> Json {
     if report.ending != Ending::Success || report.message == "No-op" {
         return json!({});
     }
+    if let Some(response) = &report.response {
+        return response.clone();
+    }
     let words = report.message.split(' ');
     let code: Vec<&str> = words.filter(|word| word.parse::<u64>().is_err()).collect();
     // what counts no rows says so as the driver of dbt does

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Invocation, metadata, time};
+use crate::run::events::Report;
 
 /// What became of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,19 +118,20 @@ pub fn query(source: &Source, own: Option<&str>) -> Option<String> {
                 .and_then(|freshness| freshness.get("filter"));
             let filter = filter
                 .and_then(Json::as_str)
-                .map(|filter| format!("\nwhere {filter}"));
+                .map(|filter| format!("\n    where {filter}"));
             let relation = &source.relation_name;
+            // lines as dbt's question has them: the server's errors name them
             format!(
-                "select max({field}) as max_loaded_at from {relation}{}",
+                "    select\n      max({field}) as max_loaded_at,\n      current_timestamp as snapshotted_at\n    \
+                 from {relation}{}",
                 filter.unwrap_or_default()
             )
         }
         (None, None) => return None,
     };
     Some(format!(
-        "select json_build_object('kind', pg_typeof(max_loaded_at), 'max_loaded_at', max_loaded_at::text,
-    'snapshotted_at', current_timestamp)::text as freshness
-from (\n{asked}\n) asked"
+        "select json_build_object('kind', pg_typeof(max_loaded_at), 'max_loaded_at', max_loaded_at::text, \
+         'snapshotted_at', current_timestamp)::text as freshness from (\n{asked}\n) asked"
     ))
 }
 
@@ -204,6 +206,31 @@ pub fn result(
         "thread_id": "Thread-1 (worker)",
         "execution_time": (ended - began).as_seconds_f64(),
     })
+}
+
+/// What `on-run-end` sees of a source: its entry, or that it could not be looked at.
+#[must_use]
+pub fn seen(source: &Source, report: &Report, result: Option<&Json>) -> Json {
+    let mut seen = match result {
+        Some(result) => result.clone(),
+        None => json!({
+            "unique_id": source.unique_id,
+            "status": "runtime error",
+            "timing": [],
+            "thread_id": "Thread-1 (worker)",
+            "execution_time": report.took.as_secs_f64(),
+            "adapter_response": {},
+        }),
+    };
+    if let Some(map) = seen.as_object_mut() {
+        map.shift_remove("criteria");
+        if let Some(age) = map.shift_remove("max_loaded_at_time_ago_in_s") {
+            map.insert("age".to_owned(), age);
+        }
+    }
+    seen["message"] = json!(report.error);
+    seen["failures"] = Json::Null;
+    seen
 }
 
 /// The artifact.

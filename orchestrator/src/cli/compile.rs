@@ -100,15 +100,10 @@ pub(super) async fn execute(
     teller.begin_unless(chosen.is_empty(), &project, &request);
     // who names a node wants to see its SQL, as with dbt
     let named = named(&project, &chosen, &request.select);
-    let mut compiled = compile_nodes(&project, chosen, &warehouse, selects, &mut teller).await?;
+    let compiled = compile_nodes(&project, chosen, &warehouse, selects, &mut teller).await?;
     warehouse.close().await;
-    let written = compiled.made.len();
-    let single = compiled.last.take().filter(|_| written == 1);
     let sql_of = |id: &String| Some((id.clone(), compiled.made.get(id)?.compiled_code.clone()?));
-    let mut shown: Vec<(String, String)> = named.iter().filter_map(sql_of).collect();
-    if shown.is_empty() {
-        shown.extend(single);
-    }
+    let shown: Vec<(String, String)> = named.iter().filter_map(sql_of).collect();
     if log.writes_json() {
         let about = Invocation {
             invocation_id,
@@ -126,15 +121,13 @@ pub(super) async fn execute(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Those of `chosen` that `select` calls by their names.
+/// Those of `chosen` whose names stand in the first word of `select`, as dbt looks for them: also `+name` and
+/// `path:models/name.sql` call one.
 fn named(project: &Project, chosen: &[String], select: &[String]) -> Vec<String> {
-    let words: Vec<&str> = select
-        .iter()
-        .flat_map(|words| words.split_whitespace())
-        .collect();
+    let first = select.first().map_or("", String::as_str);
     let is_named = |id: &&String| {
         let node = project.manifest.nodes.get(*id);
-        node.is_some_and(|node| words.contains(&node.name.as_str()))
+        node.is_some_and(|node| first.contains(&node.name))
     };
     chosen.iter().filter(is_named).cloned().collect()
 }

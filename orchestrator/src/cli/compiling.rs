@@ -28,8 +28,6 @@ pub(super) struct CompiledNodes {
     pub(super) made: HashMap<String, Made>,
     /// What `run_results.json` says of each.
     results: Vec<Json>,
-    /// The last one, for who compiled only one.
-    pub(super) last: Option<(String, String)>,
 }
 
 /// The kinds asked for; when none is, everything that has SQL, analyses too.
@@ -127,8 +125,7 @@ pub(super) async fn compile_nodes(
                 done.results.push(result);
             }
             let made = Made::of(&project, &compiled);
-            done.made.insert(id.clone(), made);
-            done.last = Some((id, compiled.sql));
+            done.made.insert(id, made);
         }
         Ok(done)
     });

@@ -318,9 +318,6 @@ impl Renderer for Console {
                 self.line(at, "");
             }
             Event::HookStarted { name, index, total } => {
-                if *index == 1 && name.contains(".on-run-end.") {
-                    self.line(at, "");
-                }
                 let words = format!("{index} of {total} START hook: {name}");
                 self.dotted(at, &words, None, "RUN", None);
             }

@@ -206,11 +206,9 @@ fn of_other(project: &Project, id: &str) -> Option<Listed> {
 fn pick(value: &Json, keys: &[String]) -> String {
     let mut kept = Map::new();
     if keys.is_empty() {
-        for key in KEYS {
-            if let Some(found) = value.get(*key) {
-                kept.insert((*key).to_owned(), found.clone());
-            }
-        }
+        let known = value.as_object().into_iter().flatten();
+        let known = known.filter(|(key, _)| KEYS.contains(&key.as_str()));
+        kept.extend(known.map(|(key, value)| (key.clone(), value.clone())));
     }
     for key in keys {
         let found = key.split('.').try_fold(value, |at, part| at.get(part));
@@ -219,5 +217,5 @@ fn pick(value: &Json, keys: &[String]) -> String {
             kept.insert(key.clone(), found.clone());
         }
     }
-    Json::Object(kept).to_string()
+    project::json_text(&Json::Object(kept), false)
 }

@@ -2,6 +2,7 @@
 //! and returns an exit code: 0 all well, 1 a handled failure (a node failed), 2 anything unhandled or misused.
 
 mod archive;
+pub mod before_verb;
 mod build;
 mod clean;
 mod clone;

@@ -6,28 +6,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use project::adapter::Adapter;
 use project::manifest::{Manifest, Node, ResourceType, Source};
 use project::select::select;
 use project::{Project, Said, UniqueId};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use warehouse::BlockingAdapter;
 
 use super::compiling::connect;
 use super::printer::Printer;
+use super::signals;
 use super::walk::renderer;
 use crate::artifacts::{self, Invocation, sources};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::events::{Ending, Event, Happened, Report};
+use crate::run::events::{Ending, Event, Happened, Renderer, Report};
 use crate::run::execute::attempt::blank;
-use crate::run::invoke::{counts, read};
+use crate::run::invoke::hooks::{HookResult, Hooks, names_of_freshness};
+use crate::run::invoke::read_aloud;
 use crate::run::prepare::PlannedNode;
 use crate::run::request::{Command, Request};
 use crate::run::state::RunState;
+use crate::secrets::Secrets;
 
 /// Look after tables that something else fills.
 #[derive(Debug, Args)]
@@ -81,15 +85,22 @@ pub(super) async fn execute(
             event,
         });
     };
-    tell(Event::Invoked);
-    let mut project = read(&place, &request, "freshness", began, invocation_id).await?;
+    let read = read_aloud(
+        &place,
+        &request,
+        "freshness",
+        began,
+        invocation_id,
+        &mut tell,
+    );
+    let mut project = read.await?;
     let chosen = chosen(&project, &request)?;
-    tell(Event::Found {
-        counts: counts(&project),
-    });
-    if chosen.is_empty() {
+    add_queries(&mut project, &chosen);
+    let project = Arc::new(project);
+    let done = if chosen.is_empty() {
         tell(Event::NothingToDo { summed_up: false });
         tell(Event::Said(Said::Log("Done.".to_owned())));
+        Done::default()
     } else {
         let nodes: Arc<[PlannedNode]> = chosen.iter().map(planned).collect();
         tell(Event::Began {
@@ -98,48 +109,9 @@ pub(super) async fn execute(
             threads: 1,
             target: project.profile.target_name.clone(),
         });
-    }
-    add_queries(&mut project, &chosen);
-    let project = Arc::new(project);
-    let mut results = Vec::new();
-    let mut failed = false;
-    if !chosen.is_empty() {
-        let warehouse = connect(&project).await?;
-        // one after the other: each is a question of milliseconds
-        for ((node, index), source) in (0..).zip(1..).zip(&chosen) {
-            tell(Event::NodeStarted {
-                node,
-                index,
-                attempt: 1,
-            });
-            let (project, source, adapter) =
-                (Arc::clone(&project), source.clone(), warehouse.adapter());
-            let Checked { report, result } =
-                spawn_blocking(move || check(&project, &source, &adapter)).await?;
-            failed |= report.ending == Ending::Failed;
-            results.extend(result);
-            tell(Event::NodeFinished {
-                node,
-                index,
-                report,
-                attempt: 1,
-            });
-        }
-        warehouse.close().await;
-    }
+        look_at_all(&project, &chosen, place.secrets(), renderer.as_mut(), began).await?
+    };
     let took = (SystemClock.now() - began).to_std().unwrap_or_default();
-    if !chosen.is_empty() {
-        let state = if failed {
-            RunState::Failed
-        } else {
-            RunState::Success
-        };
-        tell(Event::RunFinished {
-            state,
-            error: None,
-            took,
-        });
-    }
     let about = Invocation {
         invocation_id,
         started_at: began,
@@ -149,9 +121,109 @@ pub(super) async fn execute(
     write(
         &project,
         args.output.as_deref(),
-        &sources::document(&about, &results, took),
+        &sources::document(&about, &done.results, took),
     )?;
-    Ok(ExitCode::from(u8::from(failed)))
+    Ok(ExitCode::from(u8::from(done.failed)))
+}
+
+/// What became of all of them.
+#[derive(Debug, Default)]
+struct Done {
+    results: Vec<Json>,
+    failed: bool,
+}
+
+/// Asks about each source, between the statements around a run.
+async fn look_at_all(
+    project: &Arc<Project>,
+    chosen: &[Source],
+    secrets: Secrets,
+    renderer: &mut dyn Renderer,
+    began: DateTime<Utc>,
+) -> anyhow::Result<Done> {
+    let warehouse = connect(project).await?;
+    let cancel = signals::cancel_on_signal()?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let with_hooks =
+        project.flags.get("source_freshness_run_project_hooks") != Some(&Json::Bool(false));
+    let hooks = Hooks {
+        project,
+        warehouse: &warehouse,
+        clock: &clock,
+        cancel: &cancel,
+        secrets,
+    };
+    let mut around = Vec::new();
+    if with_hooks {
+        let none = Map::new();
+        let started = hooks.run(&project.on_run_start, &none, renderer).await?;
+        around.extend(started.results);
+        if let Some(error) = started.error {
+            return Err(error.into());
+        }
+    }
+    let tell = |renderer: &mut dyn Renderer, event| {
+        renderer.render(&Happened {
+            at: SystemClock.now(),
+            event,
+        });
+    };
+    let mut done = Done::default();
+    let mut seen = Vec::new();
+    // one after the other: each is a question of milliseconds
+    for ((node, index), source) in (0..).zip(1..).zip(chosen) {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let started = Event::NodeStarted {
+            node,
+            index,
+            attempt: 1,
+        };
+        tell(renderer, started);
+        let adapter = warehouse.adapter().with_cancel(cancel.clone());
+        let checked = spawn_blocking({
+            let (project, source) = (Arc::clone(project), source.clone());
+            move || check(&project, &source, &adapter)
+        });
+        let Checked { report, result } = checked.await?;
+        done.failed |= report.ending == Ending::Failed;
+        seen.push(sources::seen(source, &report, result.as_ref()));
+        done.results.extend(result);
+        let finished = Event::NodeFinished {
+            node,
+            index,
+            report,
+            attempt: 1,
+        };
+        tell(renderer, finished);
+    }
+    let mut broken = None;
+    if with_hooks {
+        let failed = around.iter().filter(|hook| hook.end.error().is_some());
+        let failed = failed.map(HookResult::artifact);
+        let names = names_of_freshness(project, failed.chain(seen));
+        let ended = hooks.run(&project.on_run_end, &names, renderer).await?;
+        around.extend(ended.results);
+        broken = ended.error;
+    }
+    warehouse.close().await;
+    done.failed |= around.iter().any(|hook| hook.end.error().is_some());
+    let state = match (cancel.is_cancelled(), done.failed) {
+        (true, _) => RunState::Cancelled,
+        (false, true) => RunState::Failed,
+        (false, false) => RunState::Success,
+    };
+    let ended = Event::RunFinished {
+        state,
+        error: None,
+        took: (SystemClock.now() - began).to_std().unwrap_or_default(),
+    };
+    tell(renderer, ended);
+    match broken {
+        Some(error) => Err(error.into()),
+        None => Ok(done),
+    }
 }
 
 /// The sources of the selection that ask to be checked.
@@ -160,10 +232,13 @@ fn chosen(project: &Project, request: &Request) -> Result<Vec<Source>, project::
     let selected = select(project, &spec)?;
     let sources = &project.manifest.sources;
     let found = selected.iter().filter_map(|id| sources.get(id));
-    Ok(found
+    let mut found: Vec<Source> = found
         .filter(|source| sources::is_checked(source))
         .cloned()
-        .collect())
+        .collect();
+    // dbt's order
+    found.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+    Ok(found)
 }
 
 fn planned(source: &Source) -> PlannedNode {

@@ -71,6 +71,8 @@ pub struct Report {
     pub compile: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// When executing began and ended.
     pub execute: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// What a template says the database answered, by dbt's names.
+    pub response: Option<serde_json::Value>,
     /// What became of the windows of a microbatch model.
     pub windows: Option<Windows>,
     /// Whole duration.

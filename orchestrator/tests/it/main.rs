@@ -8,6 +8,7 @@ mod compat;
 mod docs;
 mod flags;
 mod flags_of_verbs;
+mod freshness;
 mod microbatch;
 mod packages;
 mod partitions;

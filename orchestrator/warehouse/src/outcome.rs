@@ -105,6 +105,8 @@ pub struct Outcome {
     pub explanation: Option<String>,
     /// The statement that did the work, as dbt writes it to `target/run`.
     pub run_sql: String,
+    /// What a template says the database answered, by dbt's names; `None` where the message tells it.
+    pub response: Option<serde_json::Value>,
 }
 
 impl Outcome {
@@ -116,6 +118,7 @@ impl Outcome {
             failures: None,
             explanation: None,
             run_sql,
+            response: None,
         }
     }
 

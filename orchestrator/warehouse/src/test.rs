@@ -166,6 +166,7 @@ pub fn judge(
         failures: Some(failures),
         explanation,
         run_sql,
+        response: None,
     }
 }
 

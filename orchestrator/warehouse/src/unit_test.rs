@@ -55,6 +55,7 @@ pub fn unit_test(
         failures: Some(i64::from(failed)),
         explanation: found.map(|table| format!("\n\nactual differs from expected:\n\n{table}\n")),
         run_sql: sql,
+        response: None,
     })
 }
 

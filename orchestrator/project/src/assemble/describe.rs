@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::Assembly;
 use crate::error::{Error, Location};
-use crate::manifest::{ResourceType, UniqueId};
+use crate::manifest::{Node, ResourceType, UniqueId};
 use crate::parse::properties::{Patch, Patches};
 use crate::parse::{Package, nodes};
 use crate::warnings::{NO_NODE_FOR_YAML_KEY, Warning};
@@ -48,17 +48,16 @@ impl Assembly<'_> {
         owner: &Package,
         patches: &'p Patches,
     ) -> Vec<(ResourceType, &'p str, &'p Patch)> {
+        type Key<'n> = (&'n str, Option<&'n Json>, &'n PathBuf);
+        fn key(node: &Node) -> Option<Key<'_>> {
+            let path = node.patch_path.as_ref()?;
+            Some((node.name.as_str(), node.version.as_ref(), path))
+        }
         let manifest = &self.done.manifest;
-        let described: HashSet<(&str, Option<&Json>, &PathBuf)> = manifest
-            .nodes
-            .values()
-            .chain(manifest.disabled.values())
-            .filter(|node| node.package_name == owner.name())
-            .filter_map(|node| {
-                let path = node.patch_path.as_ref()?;
-                Some((node.name.as_str(), node.version.as_ref(), path))
-            })
-            .collect();
+        let own = |node: &&Node| node.package_name == owner.name();
+        let described: HashSet<Key<'_>> = manifest.nodes.values().filter(own).filter_map(key).collect();
+        let off = manifest.disabled.values().filter(own);
+        let off: HashSet<Key<'_>> = off.filter_map(key).collect();
         [
             (ResourceType::Model, &patches.models),
             (ResourceType::Model, &patches.versions),
@@ -71,9 +70,12 @@ impl Assembly<'_> {
             let entries = entries.iter();
             entries.map(move |(file, patch)| (kind, file.as_str(), patch))
         })
-        .filter(|(_, _, patch)| {
+        .filter(|(kind, _, patch)| {
             let version = patch.version.as_ref().map(|version| &version.v);
-            !described.contains(&(patch.name.as_str(), version, &patch.file.path))
+            let key = (patch.name.as_str(), version, &patch.file.path);
+            // what stands in for a node that is switched off is described in its place
+            let stands_in = || version.is_none() && self.elsewhere(owner, *kind, &patch.name).is_some();
+            !described.contains(&key) && (!off.contains(&key) || stands_in())
         })
         .collect()
     }
@@ -123,7 +125,7 @@ impl Assembly<'_> {
             *node = fresh;
         } else {
             manifest.nodes.shift_remove(id);
-            manifest.disabled.insert(id.clone(), fresh);
+            manifest.set_aside(fresh);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use jinja::list::dict;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
+use crate::roots::Roots;
 use crate::context::{Run, node_value};
 use crate::manifest::UniqueId;
 use crate::rendered;
@@ -28,20 +29,20 @@ const KEYS: [&str; 8] = [
 pub(crate) struct Shown(Mutex<Option<Value>>);
 
 /// The graph; empty while parsing.
-pub(crate) fn value(run: Option<&Run>) -> Value {
+pub(crate) fn value(run: Option<&Run>, roots: &Roots) -> Value {
     let Some(run) = run else {
         return dict(KEYS.map(|key| (Value::from(key), dict([]))));
     };
     let mut shown = run.graph.0.lock().unwrap_or_else(PoisonError::into_inner);
-    shown.get_or_insert_with(|| whole(run)).clone()
+    shown.get_or_insert_with(|| whole(run, roots)).clone()
 }
 
-fn whole(run: &Run) -> Value {
+fn whole(run: &Run, roots: &Roots) -> Value {
     let manifest = &run.manifest;
     let nodes = manifest.nodes.values().map(|node| {
         (
             Value::from(node.unique_id.as_str()),
-            node_value::value(node),
+            node_value::value(node, roots),
         )
     });
     let created = run.created;

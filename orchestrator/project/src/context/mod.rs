@@ -6,19 +6,19 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use jinja::functions::function;
-use jinja::{Engine, Root, Scope, json};
+use jinja::{Engine, Root, Scope};
 use minijinja::State;
 use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
+use crate::roots::Roots;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::config::Raw;
 use crate::context::query::Kept;
 use crate::deferral::Deferral;
-use crate::load::LoadOptions;
 use crate::lookup::Lookup;
 use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
 use crate::parse::cache::{Cache, VOLATILE};
@@ -35,6 +35,7 @@ pub(crate) mod contract;
 pub(crate) mod dispatch;
 pub(crate) mod environment;
 pub(crate) mod exceptions;
+pub(crate) mod flags;
 pub(crate) mod graph;
 pub(crate) mod node_value;
 pub(crate) mod query;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) cli_vars: Map<String, Json>,
     /// `vars:` by package, the root project's under its own name.
     pub(crate) package_vars: BTreeMap<String, Map<String, Json>>,
+    /// Where packages lie.
+    pub(crate) roots: Roots,
     pub(crate) flags: Value,
     /// `--empty`: models are built of no rows.
     pub(crate) empty: bool,
@@ -265,13 +268,13 @@ impl NodeScope {
             "source" => Some(refs::source_function(self)),
             "config" => Some(config::value(self)),
             "this" => Some(self.this()),
-            "model" | "node" => Some(node_value::value(&self.node)),
+            "model" | "node" => Some(node_value::value(&self.node, &shared.roots)),
             "var" => Some(vars::function(self)),
             "env_var" => Some(environment::env_var(Arc::clone(&shared.env), false)),
             "target" => Some(shared.target_value.clone()),
             "execute" => Some(Value::from(self.run().is_some())),
             "flags" => Some(shared.flags.clone()),
-            "invocation_args_dict" => Some(arguments_of(&shared.flags)),
+            "invocation_args_dict" => Some(flags::arguments_of(&shared.flags)),
             "try_or_compiler_error" => Some(exceptions::attempt()),
             "schema" => text(
                 self.node
@@ -285,8 +288,10 @@ impl NodeScope {
             "invocation_id" => text(&shared.invocation_id),
             "run_started_at" => Some(shared.run_started_at.clone()),
             "thread_id" => text("Thread-1"),
+            // what is made of the node is known to who executes it
+            "sql" | "compiled_code" => Some(Value::from(())),
             "exceptions" => Some(exceptions::value(self)),
-            "graph" => Some(graph::value(self.run().map(AsRef::as_ref))),
+            "graph" => Some(graph::value(self.run().map(AsRef::as_ref), &shared.roots)),
             "api" => Some(relation::api(self.shared.quoting)),
             "selected_resources" => Some(refs::selected(self)),
             "defer_relation" => Some(refs::defer_relation(self)),
@@ -359,40 +364,4 @@ impl Scope for NodeScope {
     fn is_macro(&self, name: &str) -> bool {
         matches!(name, "run_query" | "statement")
     }
-}
-
-/// `invocation_args_dict`: the same as `flags`, names in small letters.
-fn arguments_of(flags: &Value) -> Value {
-    let names = flags.try_iter().into_iter().flatten();
-    jinja::list::dict(names.map(|name| {
-        let value = flags.get_item(&name).unwrap_or_default();
-        let name = name.as_str().unwrap_or_default().to_lowercase();
-        (Value::from(name), value)
-    }))
-}
-
-/// `flags` of templates: dbt's names in capitals.
-pub(crate) fn flags(options: &LoadOptions, project: &IndexMap<String, Json>) -> Value {
-    let mut flags: IndexMap<String, Value> = IndexMap::new();
-    for (name, value) in [
-        ("WHICH", Value::from(options.which.as_str())),
-        ("FULL_REFRESH", Value::from(options.full_refresh)),
-        ("STORE_FAILURES", Value::from(options.store_failures)),
-        ("DEBUG", Value::from(false)),
-        ("FAIL_FAST", Value::from(false)),
-        ("WARN_ERROR", Value::from(false)),
-        ("USE_COLORS", Value::from(true)),
-        ("INTROSPECT", Value::from(true)),
-        ("EMPTY", Value::from(false)),
-    ] {
-        flags.insert(name.to_owned(), value);
-    }
-    for (name, value) in project.iter().chain(&options.flags) {
-        flags.insert(name.to_uppercase(), json::to_value(value));
-    }
-    jinja::list::dict(
-        flags
-            .into_iter()
-            .map(|(name, value)| (Value::from(name), value)),
-    )
 }

@@ -4,36 +4,41 @@ use jinja::json::to_value;
 use jinja::list::{dict, list};
 use minijinja::value::Value;
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::manifest::{Node, ResourceType};
+use crate::manifest::Node;
 use crate::parse::nodes::kind_name;
 use crate::rendered;
+use crate::roots::Roots;
 
 /// `node` as a dict with dbt's keys.
-pub(crate) fn value(node: &Node) -> Value {
-    dict(pairs(node))
+pub(crate) fn value(node: &Node, roots: &Roots) -> Value {
+    dict(pairs(node, roots))
 }
 
 /// The same once its SQL is known.
-pub(crate) fn compiled(node: &Node, sql: &str) -> Value {
+pub(crate) fn compiled(node: &Node, roots: &Roots, sql: &str) -> Value {
     let more = [
         ("compiled_code", Value::from(sql)),
         ("compiled", true.into()),
     ];
     let more = more.map(|(key, value)| (Value::from(key), value));
-    dict(pairs(node).chain(more))
+    dict(pairs(node, roots).chain(more))
 }
 
 /// The same, for one window of a microbatch model.
-pub(crate) fn of_batch(node: &Node, sql: Option<&str>, batch: Value) -> Value {
+pub(crate) fn of_batch(
+    node: &Node,
+    roots: &Roots,
+    sql: Option<&str>,
+    batch: Value,
+) -> Value {
     let code = sql.map(|sql| ("compiled_code", Value::from(sql)));
     let more = [("batch", batch)].into_iter().chain(code);
-    dict(pairs(node).chain(more.map(|(key, value)| (Value::from(key), value))))
+    dict(pairs(node, roots).chain(more.map(|(key, value)| (Value::from(key), value))))
 }
 
-fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
+fn pairs(node: &Node, roots: &Roots) -> impl Iterator<Item = (Value, Value)> {
     let texts = |items: &[String]| list(items.iter().map(|item| Value::from(item.as_str())));
     let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
     let relation = node.relation_name.as_ref();
@@ -97,7 +102,7 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ("columns", to_value(&columns)),
         ("docs", docs),
         ("contract", contract),
-        ("checksum", checksum(node)),
+        ("checksum", to_value(&roots.checksum(node))),
         ("patch_path", Value::from(node.patch_uri())),
         ("build_path", ().into()),
         ("compiled_path", ().into()),
@@ -126,9 +131,15 @@ fn pairs(node: &Node) -> impl Iterator<Item = (Value, Value)> {
         ),
         ("column_name", Value::from(node.column_name.as_deref())),
         ("attached_node", Value::from(node.attached_node.as_deref())),
+        ("file_key_name", Value::from(node.file_key_name.as_deref())),
     ];
     // only a generic test is of something
-    let of_generic = ["test_metadata", "column_name", "attached_node"];
+    let of_generic = [
+        "test_metadata",
+        "column_name",
+        "attached_node",
+        "file_key_name",
+    ];
     let is_generic = node.test_metadata.is_some();
     pairs
         .into_iter()
@@ -144,18 +155,6 @@ fn over(defaults: &[(&str, Value)], written: Option<&Json>) -> Value {
         .iter()
         .map(|(key, value)| (Value::from(*key), value.clone()));
     dict(defaults.chain(written))
-}
-
-/// That of the text; of files that are not templates the manifest alone has one.
-fn checksum(node: &Node) -> Value {
-    let (name, text) = match node.resource_type {
-        ResourceType::Seed => ("none", String::new()),
-        _ => {
-            let digest = Sha256::digest(node.raw_code.trim().as_bytes());
-            ("sha256", jinja::functions::hex(&digest))
-        }
-    };
-    over(&[("name", name.into()), ("checksum", text.into())], None)
 }
 
 /// The node's configuration with dbt's defaults filled in.

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jinja::Root;
+
+use jinja::{Root, json};
 use jinja::format::text;
 use jinja::functions::function;
 use jinja::list::{dict, list};
 use jinja::scope::anything;
 use minijinja::State;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
+use serde_json::Value as Json;
 
 use crate::adapter::{AdapterError, Answer, Table, Transaction};
 use crate::context::{NodeScope, lock, table};
@@ -38,6 +40,19 @@ impl From<&Answer> for Response {
             code: answer.code.as_str().into(),
             rows: answer.rows_affected.map_or(Value::from(-1), Value::from),
         }
+    }
+}
+
+impl Response {
+    /// As results keep it: without what nobody said.
+    pub(crate) fn artifact(&self) -> Json {
+        let parts = [
+            ("_message", Json::from(self.message.as_str())),
+            ("code", json::from_value(&self.code).unwrap_or_default()),
+            ("rows_affected", json::from_value(&self.rows).unwrap_or_default()),
+        ];
+        let said = parts.into_iter().filter(|(_, value)| !value.is_null());
+        said.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
@@ -127,6 +142,13 @@ pub(crate) fn statement(scope: &NodeScope) -> Value {
     function("statement", move |state: &mut State<'_, '_>, arguments| {
         let name = present(arguments.get(0, "name"));
         let caller = arguments.required(usize::MAX, "caller")?;
+        if scope.run().is_none() {
+            // what is not sent is not rendered either
+            Root::as_macro(state, "macro.dbt.statement", |_| {
+                Ok::<_, minijinja::Error>(())
+            })?;
+            return Ok(Value::from(""));
+        }
         let sql = Root::as_macro(state, "macro.dbt.statement", |state| {
             caller.call(state, &[])
         })?;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::batches;
 use crate::context::query::refused;
 use crate::context::relation::Part;
-use crate::context::{Mode, NodeScope, Run, Shared, lock, relation};
+use crate::context::{Mode, NodeScope, Run, Shared, lock, relation, results};
 use crate::lookup::Found;
 use crate::manifest::{Node, RefArgs, ResourceType, version_text};
 use crate::parse::literal;
@@ -99,9 +99,9 @@ fn runtime(shared: &Shared) -> Value {
         ("project_name", shared.project_name.as_str().into()),
         ("version", Value::from(version.map(String::as_str))),
         ("dependencies", dict(dependencies)),
-        ("args", super::arguments_of(&shared.flags)),
+        ("args", super::flags::arguments_of(&shared.flags)),
         ("cli_vars", pairs(&shared.cli_vars)),
-        ("vars", vars.map_or_else(|| dict([]), pairs)),
+        ("vars", results::var_provider(vars.unwrap_or(&Map::new()))),
         ("profile_name", target("profile_name")),
         ("target_name", target("target_name")),
         ("threads", target("threads")),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use jinja::json::to_value;
 use jinja::list::list;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 /// Something with named parts.
 #[derive(Debug)]
@@ -81,6 +81,13 @@ impl Object for Record {
     }
 }
 
+/// The variables of a project as dbt's configuration holds them: `to_dict()` gives them.
+pub(crate) fn var_provider(vars: &Map<String, Json>) -> Value {
+    let mut provider = Record::new(&json!({ "vars": vars }), |_, _| None);
+    provider.plain = Json::Object(vars.clone());
+    Value::from_object(provider)
+}
+
 /// How a node ended, from its entry in run_results.json with the `node` itself beside it. The entry's `unique_id` can be
 /// asked for; dbt's dict has only the node's.
 fn result(entry: &Json) -> Value {
@@ -90,6 +97,7 @@ fn result(entry: &Json) -> Value {
     }
     let mut record = Record::new(entry, |key, value| match key {
         "node" if value.is_object() => Some(node(value)),
+        "max_loaded_at" | "snapshotted_at" => Some(jinja::modules::timestamp(instant(value)?)),
         "timing" => Some(list(value.as_array().into_iter().flatten().map(span))),
         _ => None,
     });
@@ -114,9 +122,13 @@ fn configuration(given: &Json) -> Value {
 /// A part of the time it took; its ends are moments without a zone, as dbt's are.
 fn span(given: &Json) -> Value {
     Record::of(given, |_, value| {
-        let at = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
-        Some(jinja::modules::naive_timestamp(at.to_utc()))
+        Some(jinja::modules::naive_timestamp(instant(value)?))
     })
+}
+
+fn instant(written: &Json) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(written.as_str()?).ok()?;
+    Some(at.to_utc())
 }
 
 /// What `on-run-end` sees besides what every template sees.

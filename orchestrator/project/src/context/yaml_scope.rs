@@ -38,7 +38,7 @@ impl YamlScope {
             target: None,
             secrets: true,
             invocation: BTreeMap::from([
-                ("flags", flags(options, &IndexMap::new())),
+                ("flags", flags::flags(options, &IndexMap::new())),
                 ("run_started_at", timestamp(options.started_at)),
                 ("invocation_id", options.invocation_id.as_str().into()),
             ]),

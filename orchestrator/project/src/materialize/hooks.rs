@@ -44,7 +44,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<String, Error> {
         let node = self.node(id)?;
-        let mut more = names(node, "", None);
+        let mut more = names(node, &self.shared.roots, "", None);
         more.push(("connection_name", id.into()));
         Rendering::with(self, node, adapter, more).render(template)
     }
@@ -61,7 +61,7 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<RenderedHook, Error> {
         let node = self.node(id)?;
-        let rendering = Rendering::with(self, node, adapter, names(node, sql, None));
+        let rendering = Rendering::with(self, node, adapter, names(node, &self.shared.roots, sql, None));
         Ok(RenderedHook {
             text: rendering.render(hook)?,
             messages: std::mem::take(&mut lock(&rendering.run.messages)),

@@ -8,6 +8,7 @@ use jinja::{Request, Scope};
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
+use crate::roots::Roots;
 use crate::context::{Capture, Mode, NodeScope, Shared, node_value};
 use crate::error::Error;
 use crate::manifest::{Node, ResourceType, version_text};
@@ -24,12 +25,13 @@ pub(crate) struct Names {
 /// A node as the naming macros see it: one value for all of them, made when the first asks.
 struct Seen<'n> {
     node: &'n Node,
+    roots: &'n Roots,
     value: OnceCell<Value>,
 }
 
 impl Seen<'_> {
     fn value(&self) -> Value {
-        let made = self.value.get_or_init(|| node_value::value(self.node));
+        let made = self.value.get_or_init(|| node_value::value(self.node, self.roots));
         made.clone()
     }
 }
@@ -93,6 +95,7 @@ impl Names {
     fn assign(&self, node: &mut Node) -> Result<(), Error> {
         let seen = Seen {
             node,
+            roots: &self.shared.roots,
             value: OnceCell::new(),
         };
         let custom = |key: &str| {

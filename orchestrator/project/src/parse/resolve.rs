@@ -267,11 +267,14 @@ fn attached(
     off: &HashMap<String, UniqueId>,
     project: &str,
 ) -> Option<UniqueId> {
-    let wanted = attached_ref(node)?;
+    // as in dbt the package of the property file has it, or nobody
+    let wanted = RefArgs {
+        package: Some(node.package_name.clone()),
+        ..attached_ref(node)?
+    };
     match lookup.find_ref(project, &node.package_name, &wanted) {
         Found::Node(id) => Some(id),
-        Found::Disabled => off.get(&wanted.name).cloned(),
-        Found::Nothing => None,
+        Found::Disabled | Found::Nothing => off.get(&wanted.name).cloned(),
     }
 }
 

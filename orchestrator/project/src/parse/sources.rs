@@ -130,6 +130,13 @@ fn one(
     unrendered.insert("meta".to_owned(), Json::Object(Map::new()));
     unrendered.insert("tags".to_owned(), Json::Array(Vec::new()));
     unrendered.extend(level.clone());
+    // those of the source and its table are sorted, before the project's come in front
+    let mut tags = texts(level.get("tags"));
+    if !tags.is_empty() {
+        tags.sort();
+        tags.dedup();
+        level.insert("tags".to_owned(), tags.into());
+    }
     let raw = package.configure("sources", &fqn, &level.into_iter().collect(), &Raw::new());
 
     let text = |key: &str| raw.get(key).and_then(Json::as_str).map(str::to_owned);

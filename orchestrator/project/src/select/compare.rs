@@ -80,6 +80,9 @@ fn state<'a>(project: &'a Project, previous: &'a Previous, value: &str) -> Optio
             ]
             .into_iter()
             .find(|aspect| value.strip_prefix("modified.") == Some(aspect.word()))?;
+            if aspect == Aspect::Macros {
+                return Some(Box::new(|id| previous.calls_changed_macro(project, id)));
+            }
             // what is new differs in every way
             Box::new(move |id| {
                 let changes = previous.why(project, id);

@@ -79,6 +79,13 @@ impl Previous {
         found
     }
 
+    /// Whether the node of that id calls a macro whose text is another, or was not there. The node may be new itself.
+    #[must_use]
+    pub(crate) fn calls_changed_macro(&self, project: &Project, id: &str) -> bool {
+        let node = project.manifest.nodes.get(id);
+        node.is_some_and(|node| !self.macros_of(project, node).is_empty())
+    }
+
     /// Macros that `node` calls, directly or not, whose text is another. What comes with an engine is left out:
     /// another engine's texts differ and mean the same.
     fn macros_of(&self, project: &Project, node: &Node) -> Vec<Change> {

@@ -35,9 +35,10 @@ impl Console {
             |node: &PlannedNode| node.resource_type == "source" && lake_work(node).is_none();
         if self.nodes.iter().all(is_freshness) {
             // dbt counts nothing here, it only repeats what went wrong
+            self.tell_broken_hooks(at);
             for (node, report) in &self.problems {
                 if report.ending == Ending::Failed {
-                    self.problem(at, "Failure", Color::Red, *node, report);
+                    self.stale(at, *node, report);
                 }
             }
             self.line(at, "Done.");

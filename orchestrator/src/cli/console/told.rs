@@ -132,6 +132,20 @@ impl Console {
         self.blamed += 1;
     }
 
+    /// A source that is stale, or that could not be looked at.
+    pub(super) fn stale(&self, at: DateTime<Utc>, node: NodeIx, report: &Report) {
+        let node = self.node(node);
+        self.always(at, "");
+        if let Some(error) = &report.error {
+            self.always(at, &format!("  {error}"));
+            return;
+        }
+        let name = node.name.rsplit('.').next().unwrap_or_default();
+        let heading = format!("Failure in source {name} ({})", node.path);
+        self.always(at, &self.printer.paint(Color::Red, &heading));
+        self.always(at, "  Status: error");
+    }
+
     pub(super) fn problem(
         &self,
         at: DateTime<Utc>,

@@ -317,6 +317,7 @@ pub(crate) fn blank(ending: Ending, message: String) -> Report {
         compile: None,
         execute: None,
         windows: None,
+        response: None,
         took: Duration::ZERO,
     }
 }

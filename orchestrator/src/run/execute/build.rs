@@ -228,6 +228,7 @@ impl Build<'_> {
                     failures: None,
                     explanation: None,
                     run_sql: done.run_sql,
+                    response: done.response,
                 })
             }
             Err(Broken { error, run_sql }) => Err(warehouse::Error::Template { error, run_sql }),
@@ -255,6 +256,7 @@ impl Build<'_> {
                     error: outcome.explanation,
                     kind,
                     build_path,
+                    response: outcome.response,
                     ..blank(ending, outcome.message)
                 }
             }

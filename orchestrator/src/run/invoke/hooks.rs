@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use project::adapter::{Adapter, AdapterError, Transaction};
-use project::{Compiled, Project};
+use project::{Compiled, Project, Said};
 use serde_json::{Map, Value as Json, json};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -126,26 +126,26 @@ impl HookResult {
 
 /// What hooks did, and what stopped them.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(crate) struct Done {
     /// Those that were run, or skipped for one that failed.
-    pub(super) results: Vec<HookResult>,
+    pub(crate) results: Vec<HookResult>,
     /// A template that could not be rendered: that is an error of the project, and the end of the run.
-    pub(super) error: Option<Box<project::Error>>,
+    pub(crate) error: Option<Box<project::Error>>,
 }
 
 /// Who runs hooks, and where.
-pub(super) struct Hooks<'a> {
-    pub(super) project: &'a Arc<Project>,
-    pub(super) warehouse: &'a Warehouse,
-    pub(super) clock: &'a SharedClock,
-    pub(super) cancel: &'a CancellationToken,
+pub(crate) struct Hooks<'a> {
+    pub(crate) project: &'a Arc<Project>,
+    pub(crate) warehouse: &'a Warehouse,
+    pub(crate) clock: &'a SharedClock,
+    pub(crate) cancel: &'a CancellationToken,
     /// What results must not tell.
-    pub(super) secrets: Secrets,
+    pub(crate) secrets: Secrets,
 }
 
 impl Hooks<'_> {
     /// Runs the hooks `ids`, whose templates see `names` too.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         ids: &[String],
         names: &Map<String, Json>,
@@ -157,6 +157,10 @@ impl Hooks<'_> {
             let at = self.clock.now();
             renderer.render(&Happened { at, event });
         };
+        if ids.first().is_some_and(|id| id.contains("-on-run-end-")) {
+            // the nodes have a place of their own
+            tell(Event::Said(Said::Log(String::new())));
+        }
         for (index, id) in (1..).zip(ids) {
             if self.cancel.is_cancelled() {
                 break;
@@ -264,7 +268,7 @@ fn shown(id: &str) -> String {
 
 /// What `on-run-end` sees: `results`, `schemas` and `database_schemas`. `before` is what ran at the start: of that it
 /// sees what failed.
-pub(super) fn names(
+pub(crate) fn names(
     project: &Project,
     nodes: &[PlannedNode],
     executed: &Executed,
@@ -273,8 +277,6 @@ pub(super) fn names(
     let ended = run_results::of_nodes(project, nodes, executed);
     let failed = before.iter().filter(|hook| hook.end.error().is_some());
     let results = failed.map(HookResult::artifact).chain(ended);
-    let things = Things::of(project);
-    let database = project.profile.target.dbname.as_str();
     // schemas in which something was built; a test has one where its rows are kept
     let built = |(ix, report): &(NodeIx, Report)| {
         let node = nodes.get(*ix as usize)?;
@@ -285,7 +287,25 @@ pub(super) fn names(
         );
         node.schema.as_deref().filter(|_| has_relation && is_built)
     };
-    let schemas: BTreeSet<&str> = executed.reports.iter().filter_map(built).collect();
+    let schemas = executed.reports.iter().filter_map(built).collect();
+    named(project, results, &schemas)
+}
+
+/// The same after sources were looked at: `checked`, as [`crate::artifacts::sources::seen`] has them. Nothing was built.
+pub(crate) fn names_of_freshness(
+    project: &Project,
+    checked: impl IntoIterator<Item = Json>,
+) -> Map<String, Json> {
+    named(project, checked.into_iter(), &BTreeSet::new())
+}
+
+fn named(
+    project: &Project,
+    results: impl Iterator<Item = Json>,
+    schemas: &BTreeSet<&str>,
+) -> Map<String, Json> {
+    let things = Things::of(project);
+    let database = project.profile.target.dbname.as_str();
     let pairs = schemas.iter().map(|schema| json!([database, schema]));
     Map::from_iter([
         (
@@ -299,8 +319,8 @@ pub(super) fn names(
 
 /// An entry of run_results.json as templates see it: the node is with it, and says what it was compiled to.
 fn seen(things: &Things<'_>, mut entry: Json) -> Json {
-    let id = entry["unique_id"].as_str().unwrap_or_default();
-    let mut node = things.get(id).unwrap_or_default();
+    let id = entry["unique_id"].as_str().unwrap_or_default().to_owned();
+    let mut node = things.get(&id).unwrap_or_default();
     if let (Some(node), Some(entry)) = (node.as_object_mut(), entry.as_object_mut()) {
         for key in ["compiled", "compiled_code"] {
             if let Some(value) = entry.shift_remove(key).filter(|value| !value.is_null()) {
@@ -308,8 +328,41 @@ fn seen(things: &Things<'_>, mut entry: Json) -> Json {
             }
         }
         entry.shift_remove("relation_name");
-        entry.insert("agate_table".to_owned(), Json::Null);
+        if !id.starts_with("source.") {
+            entry.insert("agate_table".to_owned(), Json::Null);
+        }
+    }
+    if let Some(test) = things.unit_test(&id) {
+        let model = test.depends_on.nodes.first();
+        let model = model
+            .and_then(|model| things.get(model))
+            .unwrap_or_default();
+        as_unit_test(&mut node, &model);
     }
     entry["node"] = node;
     entry
+}
+
+/// dbt executes a unit test as a node of its own, made of the tested `model`.
+fn as_unit_test(node: &mut Json, model: &Json) {
+    for key in ["database", "schema", "raw_code"] {
+        node[key] = model[key].clone();
+    }
+    node["alias"] = node["name"].clone();
+    node["tested_node_unique_id"] = model["unique_id"].clone();
+    node["fqn"] = model["unique_id"]
+        .as_str()
+        .into_iter()
+        .flat_map(|id| id.split('.'))
+        .collect();
+    node["checksum"] = json!({ "name": "none", "checksum": "" });
+    node["config"]["materialized"] = json!("unit");
+    for (key, value) in [
+        ("tags", json!([])),
+        ("refs", json!([])),
+        ("sources", json!([])),
+        ("relation_name", Json::Null),
+    ] {
+        node[key] = value;
+    }
 }

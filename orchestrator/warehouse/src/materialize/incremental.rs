@@ -132,7 +132,8 @@ pub(crate) async fn stage(work: &mut Work<'_>, target: &RelationName) -> Result<
     let suffix = format!("{}{}", names::INTERMEDIATE, &unique[..12]);
     let name = names::with_suffix(&target.identifier, &suffix);
     let sql = create_temporary(&name, &work.compiled.sql, &work.node.config);
-    work.main(&sql).await?;
+    // not the statement that a person looks for: dbt keeps it nowhere
+    work.lease.run(&sql).await?;
     Ok(name)
 }
 

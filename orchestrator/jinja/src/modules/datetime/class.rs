@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::format::{Parsed, StrftimeItems, parse};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc, Weekday};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
@@ -14,13 +14,6 @@ use super::{Moment, part, wrong, zone_of};
 use crate::arguments::Arguments;
 use crate::functions::{function, method};
 use crate::list::dict;
-
-fn now(state: &State<'_, '_>) -> Result<Moment, Error> {
-    state
-        .lookup("run_started_at")
-        .and_then(|value| value.downcast_object_ref::<Moment>().cloned())
-        .ok_or_else(|| wrong("the time of this run is not known here"))
-}
 
 fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
     let part = |at: usize, name: &str, default: Option<u32>| match arguments.get(at, name) {
@@ -155,18 +148,20 @@ impl Object for Class {
         let date_only = self.date_only;
         let moment = match method {
             "now" | "utcnow" | "today" => {
-                let now = now(state)?;
-                match Zone::given(arguments.get(0, "tz")) {
-                    Some(zone) => Moment {
-                        local: zone.from_utc_datetime(&now.instant()).naive_local(),
-                        zone: Some(zone),
-                        date_only,
-                    },
-                    None => Moment {
-                        zone: None,
-                        date_only,
-                        ..now
-                    },
+                // whoever keeps what this text renders to hears that it goes by the time
+                let _ = state.lookup("run_started_at");
+                // a name made of it must differ from one made a moment ago
+                let now = Utc::now();
+                let zone = Zone::given(arguments.get(0, "tz"));
+                let local = match zone {
+                    Some(zone) => zone.from_utc_datetime(&now.naive_utc()).naive_local(),
+                    None if method == "utcnow" => now.naive_utc(),
+                    None => now.with_timezone(&Local).naive_local(),
+                };
+                Moment {
+                    local,
+                    zone,
+                    date_only,
                 }
             }
             "fromisoformat" => Moment {
