@@ -16,6 +16,7 @@ use crate::views::group as group_of;
 
 mod markup;
 mod numbers;
+mod order;
 
 /// Adds them to `env`.
 pub(crate) fn install(env: &mut Environment<'static>) {
@@ -115,21 +116,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             Ok(list(groups.collect::<Result<Vec<_>, Error>>()?))
         },
     );
-    env.add_filter(
-        "sort",
-        |state: &mut State<'_, '_>, value: Value, keywords: Kwargs| {
-            if !keywords.has("attribute")
-                && let Ok(items) = value.try_iter()
-            {
-                let items: Vec<Value> = items.collect();
-                for pair in items.windows(2) {
-                    // what Python has no order of is refused
-                    operators::holds(state, "<", &pair[1], &pair[0])?;
-                }
-            }
-            minijinja::filters::sort(state, value, keywords)
-        },
-    );
+    order::install(env);
     env.add_filter("pprint", |value: Value| format::repr(&value));
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(

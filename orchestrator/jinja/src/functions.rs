@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use md5::{Digest, Md5};
 use minijinja::value::{Object, Rest, Tuple, Value};
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 
 use crate::arguments::Arguments;
 use crate::error::raise;
@@ -17,8 +17,10 @@ use crate::macros::caller;
 use crate::methods;
 use crate::modules;
 use crate::operators;
+use crate::range;
 use crate::return_value;
 use crate::set;
+use crate::slice::slice;
 use crate::yaml;
 
 type Call =
@@ -135,6 +137,12 @@ fn install_rewritten(env: &mut Environment<'static>) {
     env.add_function("__compare", |state: &State<'_, '_>, parts: Rest<Value>| {
         operators::chain(state, &parts)
     });
+    env.add_function("__slice", |value: Value, bounds: Rest<Value>| {
+        slice(&value, &bounds)
+    });
+    env.add_function("__iter", |state: &State<'_, '_>, of: Rest<Value>| {
+        iterated(state, &of)
+    });
     env.add_function(
         "__caller",
         |state: &State<'_, '_>, signature: &str, body: &str| caller(state, signature, body),
@@ -160,17 +168,12 @@ fn globals() -> Vec<(&'static str, Value)> {
     };
     vec![
         ("modules", modules::modules()),
+        given("range", range::range),
+        ("namespace", function("namespace", namespace)),
         given("return", |a| {
             Err(return_value::signal(a.positional(0).unwrap_or_default()))
         }),
-        given("dict", |a| {
-            let mut pairs = match a.positional(0) {
-                Some(from) => list::pairs_of(&from)?,
-                None => Vec::new(),
-            };
-            pairs.extend(a.keywords().map(|(k, v)| (Value::from(k), v)));
-            Ok(dict(pairs))
-        }),
+        given("dict", dict_of),
         given("zip", |a| zip(a, false)),
         given("zip_strict", |a| zip(a, true)),
         given("set", |a| set_of(a, false)),
@@ -212,6 +215,38 @@ fn globals() -> Vec<(&'static str, Value)> {
             diff_of_two_dicts(&a.required(0, "dict_a")?, &a.required(1, "dict_b")?)
         }),
     ]
+}
+
+/// What a loop goes through: a text by its characters, several values as a tuple.
+fn iterated(state: &State<'_, '_>, of: &[Value]) -> Result<Value, Error> {
+    let [one] = of else {
+        return Ok(Tuple::new(of.to_vec()).into());
+    };
+    if let Some(text) = one.as_str() {
+        return Ok(list(text.chars().map(Value::from)));
+    }
+    let strict = state.undefined_behavior() != UndefinedBehavior::Chainable;
+    match one.is_none() && strict {
+        true => Err(raise("'NoneType' object is not iterable")),
+        false => Ok(one.clone()),
+    }
+}
+
+/// A `namespace`, of pairs and keywords.
+fn namespace(state: &mut State<'_, '_>, arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let pairs = dict_of(arguments)?;
+    Value::from_function(minijinja::functions::namespace).call(state, &[pairs])
+}
+
+/// `dict(pairs, name=value)`.
+fn dict_of(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let mut pairs = match arguments.positional(0) {
+        Some(from) => list::pairs_of(&from)?,
+        None => Vec::new(),
+    };
+    let keywords = arguments.keywords();
+    pairs.extend(keywords.map(|(key, value)| (Value::from(key), value)));
+    Ok(dict(pairs))
 }
 
 /// What a conversion gives that cannot be had.

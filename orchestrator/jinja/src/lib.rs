@@ -28,10 +28,12 @@ pub mod modules;
 mod operators;
 #[cfg(test)]
 mod probes;
+mod range;
 mod return_value;
 pub mod rewrite;
 pub mod scope;
 mod set;
+mod slice;
 mod views;
 pub mod yaml;
 

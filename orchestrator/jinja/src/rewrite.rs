@@ -204,15 +204,26 @@ mod tests {
         check("{{ [1, [2]] }}", "{{ __list([1, __list([2])]) }}");
         check("{{ {'a': [1]} }}", "{{ __dict({'a': __list([1])}) }}");
         check("{{ f([1], k={}) }}", "{{ f(__list([1]), k=__dict({})) }}");
-        check("{{ x[1] }} {{ x[1:] }}", "{{ x[1] }} {{ x[1:] }}");
+        check(
+            "{{ x[1] }} {{ x[1:] }}",
+            "{{ x[1] }} {{ __slice(x,1,none) }}",
+        );
+        check(
+            "{{ x[[1][0]:][::2] }}",
+            "{{ __slice(__slice(x,__list([1])[0],none),none,none,2) }}",
+        );
         check("{{ x[['a'][0]] }}", "{{ x[__list(['a'])[0]] }}");
         check(
             "{% for a, b in [(1, 2)] %}{% endfor %}",
-            "{% for a, b in __list([(1, 2)]) %}{% endfor %}",
+            "{% for a, b in __iter(__list([(1, 2)])) %}{% endfor %}",
+        );
+        check(
+            "{% for a in b if a in c %}{% endfor %}",
+            "{% for a in __iter(b) if __compare(a ,\"in\", c) %}{% endfor %}",
         );
         check(
             "{{ 1 if x in ['a'] else [] }}",
-            "{{ 1 if x in __list(['a']) else __list([]) }}",
+            "{{ 1 if __compare(x ,\"in\", __list(['a'])) else __list([]) }}",
         );
         check("{{ x is in [1] }}", "{{ x is in __list([1]) }}");
         check(
@@ -234,12 +245,8 @@ mod tests {
         );
         check("{{ -a + 1 }}", "{{ __add(__neg( a) , 1) }}");
         check("{{ a<b<=-1 }}", "{{ __compare(a,\"<\",b,\"<=\",-1) }}");
-        for native in [
-            "{{ a == 'x' }}",
-            "{{ none != a }}",
-            "{{ a not in b }}",
-            "{{ -1.5 }}",
-        ] {
+        check("{{ a not in b }}", "{{ __compare(a  ,\"not in\", b) }}");
+        for native in ["{{ a == 'x' }}", "{{ none != a }}", "{{ -1.5 }}"] {
             check(native, native);
         }
     }

@@ -5,6 +5,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
 use crate::list::{dict, list, pairs_of};
+use crate::operators::equal;
 use crate::views::{View, view};
 
 mod classes;
@@ -115,10 +116,12 @@ fn of_sequence(value: &Value, method: &str, args: &[Value]) -> Option<Result<Val
         let wanted = Arguments::of(args).required(0, "value")?;
         let mut items = value.try_iter()?;
         if method == "count" {
-            return Ok(Value::from(items.filter(|item| *item == wanted).count()));
+            return Ok(Value::from(
+                items.filter(|item| equal(item, &wanted)).count(),
+            ));
         }
         items
-            .position(|item| item == wanted)
+            .position(|item| equal(&item, &wanted))
             .map(Value::from)
             .ok_or_else(|| {
                 let of = match value.downcast_object_ref::<Tuple>() {

@@ -8,11 +8,12 @@ use crate::decimal::Decimal;
 use crate::error::raise;
 use crate::list::list;
 use crate::modules::{self, arithmetic};
+use crate::range::is_range;
 
 mod compare;
 mod percent;
 
-pub(crate) use compare::{chain, equal, holds};
+pub(crate) use compare::{chain, equal, holds, sorted};
 
 /// Python's name of the type of `value`.
 pub(crate) fn type_name(value: &Value) -> &'static str {
@@ -25,6 +26,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         ValueKind::String => "str",
         ValueKind::Bytes => "bytes",
         ValueKind::Seq if value.is_tuple() => "tuple",
+        ValueKind::Seq if is_range(value) => "range",
         ValueKind::Seq => "list",
         ValueKind::Map => "dict",
         _ if crate::decimal::is_decimal(value) => "decimal.Decimal",
@@ -49,7 +51,8 @@ pub(crate) fn decimal_of(value: &Value) -> Option<Decimal> {
     Decimal::of(value).or_else(|| integer(value).map(Decimal::from))
 }
 
-fn integer(value: &Value) -> Option<i128> {
+/// `value` as a whole number, if it is one.
+pub(crate) fn integer(value: &Value) -> Option<i128> {
     match value.kind() {
         ValueKind::Bool => Some(i128::from(value.is_true())),
         ValueKind::Number if value.is_integer() => i128::try_from(value.clone()).ok(),
@@ -80,7 +83,7 @@ fn numbers(a: &Value, b: &Value) -> Option<Numbers> {
 }
 
 fn sequence(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) && !is_range(value)
 }
 
 /// Items as a tuple where `like` is one, as a list otherwise.
