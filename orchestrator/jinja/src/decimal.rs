@@ -192,7 +192,7 @@ impl Decimal {
         self.number().is_some_and(|number| number.is_zero())
     }
 
-    fn is_negative(&self) -> bool {
+    pub(crate) fn is_negative(&self) -> bool {
         match self {
             Finite(number) => number.is_negative(),
             Infinite { negative } => *negative,

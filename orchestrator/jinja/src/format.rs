@@ -1,7 +1,7 @@
 //! Values as Python's `str` and `repr` print them.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::LazyLock;
 
 use minijinja::value::{DynObject, ObjectRepr, Value, ValueKind};
@@ -182,6 +182,26 @@ pub fn float(number: f64) -> String {
     }
 }
 
+/// `ascii(value)`: as `repr`, with escapes for what is not ASCII.
+pub(crate) fn ascii(value: &Value) -> String {
+    let mut out = String::new();
+    for c in repr(value).chars() {
+        let _ = match c.is_ascii() {
+            true => out.write_char(c),
+            false => write_escape(&mut out, c),
+        };
+    }
+    out
+}
+
+fn write_escape(out: &mut impl fmt::Write, c: char) -> fmt::Result {
+    match u32::from(c) {
+        code @ ..0x100 => write!(out, "\\x{code:02x}"),
+        code @ ..0x10000 => write!(out, "\\u{code:04x}"),
+        code => write!(out, "\\U{code:08x}"),
+    }
+}
+
 static UNPRINTABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[\p{Other}\p{Separator}]$").expect("a constant pattern"));
 
@@ -209,11 +229,7 @@ pub fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
             '\t' => out.write_str("\\t")?,
             c if c == quote => write!(out, "\\{c}")?,
             c if is_printable(c) => out.write_char(c)?,
-            c => match u32::from(c) {
-                code @ ..0x100 => write!(out, "\\x{code:02x}")?,
-                code @ ..0x10000 => write!(out, "\\u{code:04x}")?,
-                code => write!(out, "\\U{code:08x}")?,
-            },
+            c => write_escape(out, c)?,
         }
     }
     out.write_char(quote)

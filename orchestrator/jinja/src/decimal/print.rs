@@ -2,7 +2,23 @@
 
 use std::fmt;
 
+use bigdecimal::BigDecimal;
+
 use super::{Decimal, Infinite};
+
+impl Decimal {
+    /// The digits of a finite number without their sign, and the power of ten they are multiplied by.
+    pub(crate) fn digits(&self) -> Option<(String, i64)> {
+        let (digits, scale) = self.number()?.as_bigint_and_exponent();
+        Some((digits.magnitude().to_string(), -scale))
+    }
+
+    /// What [`Self::digits`] came of.
+    pub(crate) fn of_digits(digits: &str, exponent: i64) -> Self {
+        let digits = digits.parse().unwrap_or_default();
+        Self::Finite(BigDecimal::new(digits, -exponent))
+    }
+}
 
 /// As Python prints it: plain digits while they say all, `1E+20` and `1E-7` beyond.
 impl fmt::Display for Decimal {
@@ -10,15 +26,13 @@ impl fmt::Display for Decimal {
         if self.is_negative() {
             f.write_str("-")?;
         }
-        let Some(number) = self.number() else {
+        let Some((digits, exponent)) = self.digits() else {
             let infinite = matches!(self, Infinite { .. });
             return f.write_str(if infinite { "Infinity" } else { "NaN" });
         };
-        let (digits, scale) = number.as_bigint_and_exponent();
-        let digits = digits.magnitude().to_string();
         let length = i64::try_from(digits.len()).unwrap_or(i64::MAX / 4);
-        let left = length - scale;
-        let plain = scale >= 0 && left > -6;
+        let left = length + exponent;
+        let plain = exponent <= 0 && left > -6;
         let point = if plain { left } else { 1 };
         match usize::try_from(point) {
             Ok(0) | Err(_) => {

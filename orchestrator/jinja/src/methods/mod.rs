@@ -9,6 +9,7 @@ use crate::operators::equal;
 use crate::views::{View, view};
 
 mod classes;
+mod format;
 mod numbers;
 mod split;
 mod table;
@@ -54,19 +55,6 @@ pub(crate) fn call(
     };
     if let Some(found) = found {
         return found;
-    }
-    if value.kind() == ValueKind::String && method == "format_map" {
-        let keywords = Arguments::of(args).required(0, "mapping")?;
-        let keywords: minijinja::value::Kwargs = pairs_of(&keywords)?
-            .into_iter()
-            .map(|(key, value)| (crate::format::text(&key).into_owned(), value))
-            .collect();
-        return by_minijinja(state, value, "format", &[keywords.into()]);
-    }
-    if method == "format"
-        && let Some(args) = numbers::formattable(value.as_str().unwrap_or_default(), args)
-    {
-        return by_minijinja(state, value, method, &args);
     }
     by_minijinja(state, value, method, args)
 }

@@ -1,14 +1,15 @@
 //! The methods of a `str`.
 
-use minijinja::value::{Tuple, Value, ValueKind};
+use minijinja::value::{Kwargs, Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
 use super::classes;
+use super::format::formatted;
 use super::split::{lines, words};
 use super::table::{maketrans, translated};
 use crate::arguments::Arguments;
 use crate::format;
-use crate::list::list;
+use crate::list::{list, pairs_of};
 
 fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
@@ -90,6 +91,14 @@ fn changed(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result
                     .collect(),
             };
             Ok(parts.join(text))
+        }),
+        "format" => formatted(text, arguments),
+        "format_map" => arguments.required(0, "mapping").and_then(|mapping| {
+            let keywords: Kwargs = pairs_of(&mapping)?
+                .into_iter()
+                .map(|(key, value)| (format::text(&key).into_owned(), value))
+                .collect();
+            formatted(text, &Arguments::of(&[keywords.into()]))
         }),
         "translate" => arguments
             .required(0, "table")

@@ -21,7 +21,7 @@ mod time;
 mod zone;
 
 pub(crate) use class::module;
-pub(crate) use parts::{repr, type_name};
+pub(crate) use parts::{formatted, repr, type_name};
 use span::Span;
 pub(crate) use span::{divided, scaled};
 pub(crate) use zone::pytz;

@@ -14,6 +14,7 @@ mod compare;
 mod percent;
 
 pub(crate) use compare::{chain, equal, holds, sorted};
+pub(crate) use percent::{scientific, shortest};
 
 /// Python's name of the type of `value`.
 pub(crate) fn type_name(value: &Value) -> &'static str {

@@ -127,7 +127,7 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
 }
 
 /// `1.500000e+03`.
-fn scientific(number: f64, precision: usize, capital: bool) -> String {
+pub(crate) fn scientific(number: f64, precision: usize, capital: bool) -> String {
     if !number.is_finite() {
         return format::float(number);
     }
@@ -136,7 +136,7 @@ fn scientific(number: f64, precision: usize, capital: bool) -> String {
 }
 
 /// `1500`, `1.5e+06`: as many digits as say something, at most `precision`.
-fn shortest(number: f64, precision: usize, capital: bool) -> String {
+pub(crate) fn shortest(number: f64, precision: usize, capital: bool) -> String {
     if !number.is_finite() {
         return format::float(number);
     }

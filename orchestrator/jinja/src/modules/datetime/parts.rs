@@ -56,6 +56,14 @@ pub(crate) fn repr(value: &Value) -> Option<String> {
     Some(value.downcast_object_ref::<Span>()?.repr())
 }
 
+/// A date, a moment or a time by a `strftime` pattern; `None` of what is none.
+pub(crate) fn formatted(value: &Value, pattern: &str) -> Option<Result<String, Error>> {
+    if let Some(moment) = value.downcast_object_ref::<Moment>() {
+        return Some(moment.formatted(pattern));
+    }
+    Some(value.downcast_object_ref::<Clock>()?.formatted(pattern))
+}
+
 /// Python's name of the type of a date, a moment, a time or a span.
 pub(crate) fn type_name(value: &Value) -> Option<&'static str> {
     if let Some(moment) = value.downcast_object_ref::<Moment>() {

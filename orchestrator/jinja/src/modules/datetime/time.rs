@@ -44,6 +44,16 @@ impl Clock {
         }
     }
 
+    pub(super) fn formatted(self, pattern: &str) -> Result<String, Error> {
+        use fmt::Write as _;
+        let pattern = pattern.replace("%f", "%6f");
+        let mut out = String::new();
+        let day = chrono::NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
+        write!(out, "{}", day.and_time(self.time).format(&pattern))
+            .map_err(|_| wrong(format!("cannot format a time as '{pattern}'")))?;
+        Ok(out)
+    }
+
     /// `datetime.time(1, 2)`.
     pub(super) fn repr(self) -> String {
         format!("datetime.time({})", clock(self.time))
@@ -81,13 +91,8 @@ impl Object for Clock {
         match method {
             "isoformat" => Ok(self.iso().into()),
             "strftime" => {
-                let pattern = Arguments::of(args).text(0, "format")?.replace("%f", "%6f");
-                let mut out = String::new();
-                use fmt::Write as _;
-                let day = chrono::NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
-                write!(out, "{}", day.and_time(self.time).format(&pattern))
-                    .map_err(|_| wrong(format!("cannot format a time as '{pattern}'")))?;
-                Ok(out.into())
+                let pattern = Arguments::of(args).text(0, "format")?;
+                self.formatted(&pattern).map(Value::from)
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
