@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 
-use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind};
+use minijinja::value::{DynObject, Kwargs, Rest, Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, State};
 
 use crate::arguments::Arguments;
+use crate::decimal::is_decimal;
 use crate::format;
 use crate::json;
 use crate::list::{self, list};
 use crate::methods;
+use crate::modules;
 use crate::operators;
 use crate::views::group as group_of;
 
@@ -67,7 +69,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     );
     numbers::install(env);
     env.add_filter("urlencode", |value: Value| url_encoded(&value));
-    env.add_test("callable", |value: Value| value.kind() == ValueKind::Plain);
+    env.add_test("callable", |value: &Value| is_callable(value));
     env.add_test("sequence", |value: Value| {
         // what has a length and places: texts and mappings too
         matches!(
@@ -128,6 +130,16 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_filter("format", |value: Value, args: Rest<Value>| {
         operators::modulo(&value, &Tuple::new(args.to_vec()).into())
     });
+}
+
+/// Functions, macros, methods and classes, and what is not defined.
+fn is_callable(value: &Value) -> bool {
+    let is_macro = |object: &DynObject| object.type_name().ends_with("::Macro");
+    match value.kind() {
+        ValueKind::Undefined => true,
+        ValueKind::Plain => !is_decimal(value) && modules::datetime_type(value).is_none(),
+        _ => value.as_object().is_some_and(is_macro),
+    }
 }
 
 /// Arguments as a host call gets them.

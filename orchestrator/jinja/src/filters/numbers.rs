@@ -11,6 +11,7 @@ use super::given;
 use crate::arguments::Arguments;
 use crate::decimal::{Decimal, is_decimal};
 use crate::error::raise;
+use crate::modules;
 use crate::operators::{self, equal, holds};
 
 /// Adds them to `env`.
@@ -18,7 +19,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("abs", |value: Value| match Decimal::of(&value) {
         Some(number) => Ok(Value::from_object(number.absolute())),
         None if value.kind() == ValueKind::Bool => Ok(i64::from(value.is_true()).into()),
-        None => native::abs(value),
+        None => modules::absolute(&value).map_or_else(|| native::abs(value), Ok),
     });
     env.add_filter("round", round);
     env.add_filter(

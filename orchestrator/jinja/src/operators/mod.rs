@@ -228,7 +228,7 @@ pub(crate) fn modulo(a: &Value, b: &Value) -> Result<Value, Error> {
         Some(Numbers::Decimals(x, y)) => x
             .divided_whole(&y)
             .map(|(_, rest)| Value::from_object(rest)),
-        None => Err(impossible("%", a, b)),
+        None => modules::remainder(a, b).unwrap_or_else(|| Err(impossible("%", a, b))),
     }
 }
 

@@ -1,16 +1,17 @@
 //! `datetime.datetime`, `datetime.date`, `datetime.timedelta`: how values are made.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::format::{Parsed, StrftimeItems, parse};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use super::span::Span;
 use super::time::Clock;
 use super::zone::Zone;
-use super::{Moment, part, wrong, zone_of};
+use super::{Moment, part, wrong};
 use crate::arguments::Arguments;
 use crate::functions::{function, method};
 use crate::list::dict;
@@ -41,7 +42,7 @@ fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
         )
         .ok_or_else(|| wrong("no such time"))?
     };
-    let zone = Zone::given(arguments.keyword("tzinfo"));
+    let zone = Zone::given(arguments.get(7, "tzinfo")).filter(|_| !date_only);
     Ok(Value::from_object(Moment {
         local: date.and_time(time),
         zone,
@@ -50,11 +51,9 @@ fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
 }
 
 fn parse_iso(text: &str) -> Result<Moment, Error> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text)
-        && let Some(zone) = zone_of(at.offset().local_minus_utc())
-    {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(Moment {
-            zone: Some(zone),
+            zone: Some(Zone::plain(at.offset().local_minus_utc())),
             ..Moment::naive(at.naive_local())
         });
     }
@@ -106,7 +105,7 @@ fn strptime(text: &str, pattern: &str) -> Result<Moment, chrono::ParseError> {
         found.set_minute(0)?;
     }
     Ok(Moment {
-        zone: found.offset().and_then(zone_of),
+        zone: found.offset().map(Zone::plain),
         ..Moment::naive(found.to_naive_date()?.and_time(found.to_naive_time()?))
     })
 }
@@ -137,7 +136,24 @@ impl Object for Class {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let name = key.as_str().filter(|name| METHODS.contains(name))?;
+        let name = key.as_str()?;
+        let bound = |date: (i32, u32, u32), time| {
+            let date = NaiveDate::from_ymd_opt(date.0, date.1, date.2)?;
+            let local = date.and_time(if self.date_only { NaiveTime::MIN } else { time });
+            Some(Value::from_object(Moment {
+                date_only: self.date_only,
+                ..Moment::naive(local)
+            }))
+        };
+        match name {
+            "min" => return bound((1, 1, 1), NaiveTime::MIN),
+            "max" => {
+                let last = NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999);
+                return bound((9999, 12, 31), last?);
+            }
+            _ if !METHODS.contains(&name) => return None,
+            _ => {}
+        }
         Some(method(Value::from_dyn_object(Arc::clone(self)), name))
     }
 
@@ -157,11 +173,7 @@ impl Object for Class {
             "now" | "utcnow" | "today" => {
                 let now = now(state)?;
                 match Zone::given(arguments.get(0, "tz")) {
-                    Some(zone) => Moment {
-                        local: zone.from_utc_datetime(&now.instant()).naive_local(),
-                        zone: Some(zone),
-                        date_only,
-                    },
+                    Some(zone) => now.moved_to(&zone),
                     None => Moment {
                         zone: None,
                         date_only,
@@ -196,7 +208,7 @@ impl Object for Class {
                     .ok_or_else(|| wrong("not a time"))?;
                 let zone = Zone::given(arguments.get(2, "tzinfo"));
                 Moment {
-                    zone: zone.or(clock.zone),
+                    zone: zone.or(clock.zone.clone()),
                     ..Moment::naive(date.local.date().and_time(clock.time))
                 }
             }
@@ -206,10 +218,7 @@ impl Object for Class {
                 let at = DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
                     .ok_or_else(|| wrong("timestamp out of range"))?;
                 match Zone::given(arguments.get(1, "tz")) {
-                    Some(zone) => Moment {
-                        zone: Some(zone),
-                        ..Moment::naive(zone.from_utc_datetime(&at.naive_utc()).naive_local())
-                    },
+                    Some(zone) => Moment::naive(at.naive_utc()).moved_to(&zone),
                     None => Moment::naive(at.naive_utc()),
                 }
             }
@@ -244,6 +253,11 @@ impl Object for Class {
             moment.local
         };
         Ok(Value::from_object(Moment { local, ..moment }))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.date_only { "date" } else { "datetime" };
+        write!(f, "<class 'datetime.{name}'>")
     }
 }
 
