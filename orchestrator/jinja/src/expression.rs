@@ -1,12 +1,14 @@
 //! Rewrites one tag's expressions: where Jinja means Python values, a host call takes its place.
 //!
 //! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y ~ z`, `x + y`, `x / y`, `x < y` become
-//! `__concat(x, y, z)`, `__add(x, y)`, `__div(x, y)`, `__compare(x, "<", y)`; `x[a:b]` becomes `__slice(x, a, b)`; `+x`
-//! is `x`. Numbers that stand alone, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line.
+//! `__concat(x, y, z)`, `__add(x, y)`, `__div(x, y)`, `__compare(x, "<", y)`; `x[a:b]` becomes `__slice(x, a, b)`, and
+//! `x.items` that is not called `__member(x, "items")`; `+x` is `x`. Numbers that stand alone, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line.
 //! The grammar is minijinja's own, operator by operator; a tag it does not understand is left as it is, for minijinja to
 //! refuse with its own message.
 
 use minijinja::machinery::{Span, Token};
+
+use crate::methods::is_method;
 
 mod binary;
 mod cursor;
@@ -30,6 +32,31 @@ pub(crate) struct Odd;
 
 type Parsed = Result<(usize, usize), Odd>;
 
+/// Whether something is to be done where this token stands.
+fn is_rewritten(token: &Token<'_>) -> bool {
+    matches!(
+        token,
+        Token::BracketOpen
+            | Token::BraceOpen
+            | Token::Tilde
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::FloorDiv
+            | Token::Mod
+            | Token::Pow
+            | Token::Eq
+            | Token::Ne
+            | Token::Lt
+            | Token::Lte
+            | Token::Gt
+            | Token::Gte
+            | Token::Dot
+            | Token::Ident("in")
+    )
+}
+
 /// Tokens of one tag with a cursor and the edits found so far.
 pub(crate) struct Expressions<'t, 's> {
     tokens: &'t [(Token<'s>, Span)],
@@ -42,30 +69,11 @@ pub(crate) struct Expressions<'t, 's> {
 impl<'t, 's> Expressions<'t, 's> {
     /// Edits for the expressions among `tokens` (a tag's content, keywords included).
     pub(crate) fn edits(tokens: &'t [(Token<'s>, Span)], block: bool) -> Vec<Edit> {
-        let is_loop = block && matches!(tokens.first(), Some((Token::Ident("for"), _)));
-        let needed = is_loop
-            || tokens.iter().any(|(token, _)| {
-                matches!(
-                    token,
-                    Token::BracketOpen
-                        | Token::BraceOpen
-                        | Token::Tilde
-                        | Token::Plus
-                        | Token::Minus
-                        | Token::Mul
-                        | Token::Div
-                        | Token::FloorDiv
-                        | Token::Mod
-                        | Token::Pow
-                        | Token::Eq
-                        | Token::Ne
-                        | Token::Lt
-                        | Token::Lte
-                        | Token::Gt
-                        | Token::Gte
-                        | Token::Ident("in")
-                )
-            });
+        let starts = |word| match tokens.first() {
+            Some((Token::Ident(first), _)) => block && *first == word,
+            _ => false,
+        };
+        let needed = starts("for") || tokens.iter().any(|(token, _)| is_rewritten(token));
         if !needed {
             return Vec::new();
         }
@@ -75,7 +83,13 @@ impl<'t, 's> Expressions<'t, 's> {
             edits: Vec::new(),
             block,
         };
-        if is_loop && this.looped().is_err() {
+        if starts("set") {
+            // what is set is no expression
+            let ends =
+                |(token, _): &(Token<'_>, Span)| matches!(token, Token::Assign | Token::Pipe);
+            this.next = tokens.iter().position(ends).unwrap_or(tokens.len());
+        }
+        if starts("for") && this.looped().is_err() {
             return Vec::new();
         }
         while this.next < tokens.len() {
@@ -157,8 +171,17 @@ impl<'t, 's> Expressions<'t, 's> {
         loop {
             match self.peek() {
                 Some(Token::Dot) => {
-                    self.next += 1;
-                    whole.1 = self.take()?.1.end_offset as usize;
+                    let (_, dot) = self.take()?;
+                    let (name, span) = self.take()?;
+                    whole.1 = span.end_offset as usize;
+                    let called = matches!(self.peek(), Some(Token::ParenOpen));
+                    if let Token::Ident(name) = name
+                        && !called
+                        && is_method(name)
+                    {
+                        self.replace(dot, ",\"");
+                        self.wrap(whole, "__member(", "\")");
+                    }
                 }
                 Some(Token::BracketOpen) => whole.1 = self.subscript(whole.0)?,
                 Some(Token::ParenOpen) => whole.1 = self.arguments()?,

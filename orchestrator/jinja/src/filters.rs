@@ -28,6 +28,10 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_filter("is_list", |value: Value| {
         value.kind() == ValueKind::Seq && !value.is_tuple()
     });
+    env.add_filter(
+        "attr",
+        |state: &State<'_, '_>, value: &Value, name: &str| methods::attribute(state, value, name),
+    );
     env.add_filter("random", |value: Value| {
         let items: Vec<Value> = match value.as_str() {
             Some(text) => text.chars().map(Value::from).collect(),

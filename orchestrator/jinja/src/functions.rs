@@ -76,6 +76,11 @@ impl Object for Method {
     ) -> Result<Value, Error> {
         self.of.call_method(state, &self.name, args)
     }
+
+    fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = operators::type_name(&self.of);
+        write!(f, "<built-in method {} of {of} object>", self.name)
+    }
 }
 
 /// The method `name` of `of` as a value.
@@ -140,6 +145,10 @@ fn install_rewritten(env: &mut Environment<'static>) {
     env.add_function("__slice", |value: Value, bounds: Rest<Value>| {
         slice(&value, &bounds)
     });
+    env.add_function(
+        "__member",
+        |state: &State<'_, '_>, value: &Value, name: &str| methods::member(state, value, name),
+    );
     env.add_function("__iter", |state: &State<'_, '_>, of: Rest<Value>| {
         iterated(state, &of)
     });

@@ -252,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn methods_that_are_not_called_become_host_calls() {
+        check(
+            "{{ a.b.items is defined }}",
+            "{{ __member(a.b,\"items\") is defined }}",
+        );
+        check(
+            "{{ a.items() }}{{ a.name }}{{ a.keys().count }}",
+            "{{ a.items() }}{{ a.name }}{{ __member(a.keys(),\"count\") }}",
+        );
+        check(
+            "{% set a.items = b.items %}",
+            "{% set a.items = __member(b,\"items\") %}",
+        );
+        check(
+            "{% set a.items | f(b.items) %}x{% endset %}",
+            "{% set a.items | f(__member(b,\"items\")) %}x{% endset %}",
+        );
+    }
+
+    #[test]
     fn text_and_comments_stay() {
         for source in [
             "select [1] ~ {a: b} % 2",

@@ -8,12 +8,15 @@ use crate::list::{dict, list, pairs_of};
 use crate::operators::equal;
 use crate::views::{View, view};
 
+mod bound;
 mod classes;
 mod format;
 mod numbers;
 mod split;
 mod table;
 mod text;
+
+pub(crate) use bound::{attribute, is_method, member};
 
 /// The same while a node is only parsed: whatever is asked of a name that is not there has some answer.
 pub(crate) fn forgiving(
