@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use minijinja::machinery::Token;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::rewrite::tags;
 
 /// `source` with such escapes as minijinja reads them. `name` is for errors.
@@ -14,7 +14,7 @@ use crate::rewrite::tags;
 /// # Errors
 /// A template that cannot be split into tags.
 pub(crate) fn with_escapes<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
-    if !["\\/", "\\a", "\\v", "\\U"]
+    if !["\\/", "\\a", "\\v", "\\U", "\\N"]
         .iter()
         .any(|escape| source.contains(escape))
     {
@@ -27,7 +27,16 @@ pub(crate) fn with_escapes<'s>(source: &'s str, name: &str) -> Result<Cow<'s, st
             let (start, end) = (span.start_offset as usize, span.end_offset as usize);
             if matches!(token, Token::Str(_) | Token::String(_)) {
                 done.push_str(&source[from..start]);
-                in_quotes(&source[start..end], &mut done);
+                if !in_quotes(&source[start..end], &mut done) {
+                    return Err(Error {
+                        message: NAMED.to_owned(),
+                        template: name.to_owned(),
+                        line: Some(span.start_line as usize),
+                        kind: Kind::Syntax,
+                        stack: Vec::new(),
+                        cause: None,
+                    });
+                }
                 from = end;
             }
         }
@@ -36,7 +45,10 @@ pub(crate) fn with_escapes<'s>(source: &'s str, name: &str) -> Result<Cow<'s, st
     Ok(Cow::Owned(done))
 }
 
-fn in_quotes(text: &str, done: &mut String) {
+const NAMED: &str = "names of characters are not known here: write the character itself instead of \\N{its name}, or \\u and its number";
+
+/// Puts `text` to `done`; false when it names a character.
+fn in_quotes(text: &str, done: &mut String) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         done.push_str(&rest[..at]);
@@ -48,6 +60,7 @@ fn in_quotes(text: &str, done: &mut String) {
         let mut length = c.len_utf8();
         match c {
             '/' => done.push_str("\\\\/"),
+            'N' => return false,
             'a' => done.push_str("\\x07"),
             'v' => done.push_str("\\x0b"),
             'U' => {
@@ -70,6 +83,7 @@ fn in_quotes(text: &str, done: &mut String) {
         rest = &escape[length..];
     }
     done.push_str(rest);
+    true
 }
 
 #[cfg(test)]
@@ -85,5 +99,8 @@ mod tests {
             "{% set x = \"\\x07\\x0b🚕\\Ux\" %}"
         );
         assert_eq!(of(r"{# '\/' #}{{ x }}"), r"{# '\/' #}{{ x }}");
+        let error = with_escapes("a\n{{ '\\N{BULLET}' }}", "x").unwrap_err();
+        assert!(error.message.contains("names of characters"), "{error}");
+        assert_eq!(error.line, Some(2));
     }
 }

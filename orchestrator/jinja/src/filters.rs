@@ -1,21 +1,23 @@
 //! Filters that Jinja has and minijinja lacks, or takes otherwise.
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, RandomState};
 
 use minijinja::value::{DynObject, Kwargs, Rest, Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, State};
 
 use crate::arguments::Arguments;
 use crate::decimal::is_decimal;
+use crate::error::raise;
 use crate::format;
 use crate::json;
+use crate::lipsum::Chance;
 use crate::list::{self, list};
 use crate::methods;
 use crate::modules;
 use crate::operators;
 use crate::views::group as group_of;
 
+mod links;
 mod markup;
 mod numbers;
 mod order;
@@ -37,9 +39,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             Some(text) => text.chars().map(Value::from).collect(),
             None => value.try_iter()?.collect(),
         };
-        // every `RandomState` has keys of its own
-        let chance = RandomState::new().hash_one(items.len());
-        let at = usize::try_from(chance).unwrap_or_default() % items.len().max(1);
+        let at = Chance::new().within(0, items.len());
         Ok::<_, Error>(items.get(at).cloned().unwrap_or_default())
     });
     env.add_filter("string", |value: Value| format::text(&value).into_owned());
@@ -78,8 +78,12 @@ pub(crate) fn install(env: &mut Environment<'static>) {
         // what has a length and places: texts and mappings too
         matches!(
             value.kind(),
-            ValueKind::String | ValueKind::Seq | ValueKind::Map
+            ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined
         )
+    });
+    env.add_test("iterable", |value: Value| {
+        let is_plain = matches!(value.kind(), ValueKind::None | ValueKind::Plain);
+        value.is_undefined() || (!is_plain && value.try_iter().is_ok())
     });
     env.add_filter("striptags", minijinja_contrib::filters::striptags);
     env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
@@ -123,6 +127,12 @@ pub(crate) fn install(env: &mut Environment<'static>) {
         },
     );
     order::install(env);
+    env.add_filter(
+        "urlize",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            links::urlized(&value, &Arguments::of(&given(args, keywords)))
+        },
+    );
     env.add_filter("pprint", |value: Value| format::repr(&value));
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(
@@ -131,9 +141,38 @@ pub(crate) fn install(env: &mut Environment<'static>) {
                 .map(|(k, v)| Tuple::from([k, v]).into()),
         ))
     });
-    env.add_filter("format", |value: Value, args: Rest<Value>| {
-        operators::modulo(&value, &Tuple::new(args.to_vec()).into())
-    });
+    env.add_filter(
+        "format",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            let given = given(args, keywords);
+            let arguments = Arguments::of(&given);
+            let named = arguments.keywords().map(|(k, v)| (Value::from(k), v));
+            let named: Vec<_> = named.collect();
+            let text = Value::from(format::text(&value));
+            match (named.is_empty(), arguments.count()) {
+                (true, _) => operators::modulo(&text, &Tuple::from(arguments.all()).into()),
+                (false, 0) => operators::modulo(&text, &list::dict(named)),
+                (false, _) => Err(raise(
+                    "can't handle positional and keyword arguments at the same time",
+                )),
+            }
+        },
+    );
+    for name in ["escape", "e"] {
+        env.add_filter(name, |value: Value| match value.is_safe() {
+            true => value,
+            false => Value::from_safe_string(markup::escaped(&format::text(&value))),
+        });
+    }
+    env.add_filter(
+        "indent",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            indented(
+                &format::text(&value),
+                &Arguments::of(&given(args, keywords)),
+            )
+        },
+    );
 }
 
 /// Functions, macros, methods and classes, and what is not defined.
@@ -151,6 +190,27 @@ fn given(mut args: Rest<Value>, keywords: Kwargs) -> Vec<Value> {
     let mut all = std::mem::take(&mut args.0);
     all.push(keywords.into());
     all
+}
+
+/// `indent(width=4, first=False, blank=False)`; a text as width stands before the lines itself.
+fn indented(text: &str, arguments: &Arguments<'_>) -> String {
+    let width = arguments.get(0, "width");
+    let before = match width.as_ref().and_then(Value::as_str) {
+        Some(before) => before.to_owned(),
+        None => " ".repeat(width.and_then(|width| width.as_usize()).unwrap_or(4)),
+    };
+    let (first, blank) = (arguments.flag(1, "first"), arguments.flag(2, "blank"));
+    let text = format!("{text}\n");
+    let lines = methods::lines(&text, false).into_iter().enumerate();
+    let lines: Vec<String> = lines
+        .map(|(at, line)| match at {
+            0 if first => format!("{before}{line}"),
+            0 => line.to_owned(),
+            _ if line.is_empty() && !blank => String::new(),
+            _ => format!("{before}{line}"),
+        })
+        .collect();
+    lines.join("\n")
 }
 
 /// Whole words of `text`, unless `killwords`; a few letters too many are let through.

@@ -12,6 +12,7 @@ use crate::error::raise;
 use crate::filters;
 use crate::format;
 use crate::json;
+use crate::lipsum;
 use crate::list::{self, dict, list};
 use crate::macros::caller;
 use crate::methods;
@@ -178,6 +179,7 @@ fn globals() -> Vec<(&'static str, Value)> {
     vec![
         ("modules", modules::modules()),
         given("range", range::range),
+        given("lipsum", lipsum::lipsum),
         ("namespace", function("namespace", namespace)),
         given("return", |a| {
             Err(return_value::signal(a.positional(0).unwrap_or_default()))
@@ -199,8 +201,8 @@ fn globals() -> Vec<(&'static str, Value)> {
             Ok(found.map_or_else(|_| default(a), |found| json::to_value(&found)))
         }),
         given("fromyaml", |a| {
-            let found = yaml::parse(&a.text(0, "value")?);
-            Ok(found.map_or_else(|_| default(a), |found| json::to_value(&found)))
+            let found = yaml::values(&a.text(0, "value")?);
+            Ok(found.unwrap_or_else(|_| default(a)))
         }),
         given("toyaml", |a| {
             let found = json::from_value(&a.required(0, "value")?);

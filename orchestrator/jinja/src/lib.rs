@@ -20,6 +20,7 @@ pub mod functions;
 #[cfg(test)]
 mod invariants;
 pub mod json;
+mod lipsum;
 pub mod list;
 pub mod macros;
 mod marks;

@@ -17,6 +17,7 @@ mod table;
 mod text;
 
 pub(crate) use bound::{attribute, is_method, member};
+pub(crate) use split::lines;
 
 /// The same while a node is only parsed: whatever is asked of a name that is not there has some answer.
 pub(crate) fn forgiving(

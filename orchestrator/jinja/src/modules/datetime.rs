@@ -18,6 +18,7 @@ mod parts;
 mod print;
 mod pytz;
 mod span;
+mod stamp;
 mod time;
 mod zone;
 
@@ -27,6 +28,7 @@ pub(crate) use print::{formatted, repr};
 pub(crate) use pytz::pytz;
 use span::Span;
 pub(crate) use span::{absolute, divided, remainder, scaled};
+pub(crate) use stamp::{is_stamp, stamp};
 
 /// A `datetime` (with or without zone) or a `date`.
 #[derive(Debug, Clone, PartialEq, Eq)]

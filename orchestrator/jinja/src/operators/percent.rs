@@ -1,5 +1,7 @@
 //! `'%s' % x`: formatting as C's `printf` does, with Python's additions.
 
+use std::borrow::Cow;
+
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
@@ -36,6 +38,12 @@ pub(super) fn percent(template: &str, values: &Value) -> Result<String, Error> {
             .ok_or_else(|| wrong("incomplete format"))?;
         let (options, conversion) = (&rest[..end], rest.as_bytes()[end] as char);
         rest = &rest[end + 1..];
+        let mut options = Cow::Borrowed(options);
+        while let Some(at) = options.find('*') {
+            let width = given.next().and_then(|width| width.as_i64());
+            let width = width.ok_or_else(|| wrong("* wants int"))?;
+            options.to_mut().replace_range(at..=at, &width.to_string());
+        }
         if conversion == '%' {
             out.push('%');
             continue;
@@ -46,7 +54,7 @@ pub(super) fn percent(template: &str, values: &Value) -> Result<String, Error> {
                 .next()
                 .ok_or_else(|| wrong("not enough arguments for format string"))?,
         };
-        out.push_str(&converted(options, conversion, &value)?);
+        out.push_str(&converted(&options, conversion, &value)?);
     }
     out.push_str(rest);
     if !named && given.next().is_some() && values.kind() != ValueKind::Map {
@@ -90,6 +98,7 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
             None => format::text(value).into_owned(),
         },
         'r' => format::repr(value),
+        'a' => format::ascii(value),
         'd' | 'i' | 'u' => integer()?.to_string(),
         'f' | 'F' => format!("{:.*}", precision.unwrap_or(6), number()?),
         'e' | 'E' => scientific(number()?, precision.unwrap_or(6), conversion == 'E'),
@@ -111,14 +120,30 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
             ));
         }
     };
-    if flags.contains('+') && conversion != 's' && conversion != 'r' && !text.starts_with('-') {
-        text.insert(0, '+');
+    if matches!(conversion, 'd' | 'i' | 'u' | 'x' | 'X' | 'o')
+        && let Some(least) = precision
+    {
+        let sign = usize::from(text.starts_with('-'));
+        let zeros = (least + sign).saturating_sub(text.len());
+        text.insert_str(sign, &"0".repeat(zeros));
+    }
+    let is_text = matches!(conversion, 's' | 'r' | 'a' | 'c');
+    if flags.contains('#') && matches!(conversion, 'x' | 'X' | 'o') {
+        let sign = usize::from(text.starts_with('-'));
+        text.insert_str(sign, &format!("0{conversion}"));
+    }
+    if !is_text && !text.starts_with('-') {
+        match (flags.contains('+'), flags.contains(' ')) {
+            (true, _) => text.insert(0, '+'),
+            (false, true) => text.insert(0, ' '),
+            (false, false) => {}
+        }
     }
     let missing = width.saturating_sub(text.chars().count());
     if flags.contains('-') {
         text.push_str(&" ".repeat(missing));
-    } else if flags.contains('0') && conversion != 's' && conversion != 'r' {
-        let sign = usize::from(text.starts_with(['-', '+']));
+    } else if flags.contains('0') && !is_text {
+        let sign = usize::from(text.starts_with(['-', '+', ' ']));
         text.insert_str(sign, &"0".repeat(missing));
     } else {
         text.insert_str(0, &" ".repeat(missing));
