@@ -10,6 +10,7 @@ use crate::arguments::Arguments;
 use crate::error::raise;
 use crate::list::position;
 use crate::operators::{integer, type_name};
+use crate::scope::Anything;
 
 /// Numbers that a template may go through: Jinja's sandbox has the same bound.
 const MOST: i64 = 100_000;
@@ -25,7 +26,10 @@ pub(crate) struct Range {
 /// `range(stop)`, `range(start, stop)`, `range(start, stop, step)`.
 pub(crate) fn range(arguments: &Arguments<'_>) -> Result<Value, Error> {
     let numbers = arguments.all().iter().map(|value| {
+        // while a project is parsed, much is not known yet
+        let unknown = value.downcast_object_ref::<Anything>().map(|_| 0);
         let number = integer(value).and_then(|whole| i64::try_from(whole).ok());
+        let number = number.or(unknown);
         number.ok_or_else(|| {
             let kind = type_name(value);
             raise(format!(

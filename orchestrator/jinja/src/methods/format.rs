@@ -9,6 +9,7 @@ use crate::error::raise;
 use crate::format;
 use crate::modules;
 use crate::operators::{integer, type_name};
+use crate::scope::Anything;
 
 mod numbers;
 mod spec;
@@ -173,18 +174,20 @@ impl Fields<'_> {
 
 /// `format(value, spec)`.
 fn shown(value: &Value, spec: &str) -> Result<String, Error> {
-    if spec.is_empty() {
+    if spec.is_empty() || value.downcast_object_ref::<Anything>().is_some() {
         return Ok(format::text(value).into_owned());
     }
     if let Some(text) = modules::formatted(value, spec) {
-        return text;
+        return Ok(text);
     }
     let parsed = || Spec::parse(spec, type_name(value));
     if let Some(number) = Decimal::of(value) {
         return numbers::decimal(&number, &parsed()?);
     }
     match value.kind() {
-        ValueKind::String => parsed()?.text(value.as_str().unwrap_or_default()),
+        ValueKind::String | ValueKind::Undefined => {
+            parsed()?.text(value.as_str().unwrap_or_default())
+        }
         ValueKind::Number | ValueKind::Bool => match integer(value) {
             Some(whole) => numbers::whole(whole, &parsed()?),
             None => numbers::float(f64::try_from(value.clone())?, &parsed()?),

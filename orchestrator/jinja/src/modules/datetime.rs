@@ -23,7 +23,7 @@ mod time;
 mod zone;
 
 pub(crate) use class::module;
-pub(crate) use parts::type_name;
+pub(crate) use parts::{is_aware, type_name};
 pub(crate) use print::{formatted, repr};
 pub(crate) use pytz::pytz;
 use span::Span;
@@ -172,7 +172,7 @@ impl Object for Moment {
     ) -> Result<Value, Error> {
         let arguments = Arguments::of(args);
         Ok(match method {
-            "strftime" => self.formatted(&arguments.text(0, "format")?)?.into(),
+            "strftime" => self.formatted(&arguments.text(0, "format")?).into(),
             "isoformat" => {
                 let separator = arguments.text(0, "sep").ok().and_then(|s| s.chars().next());
                 let detail = arguments.get(1, "timespec");

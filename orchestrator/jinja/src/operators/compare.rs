@@ -9,6 +9,7 @@ use super::{decimal_of, type_name};
 use crate::decimal::{Decimal, is_decimal};
 use crate::error::raise;
 use crate::format;
+use crate::modules::is_aware;
 use crate::range::is_range;
 
 fn is_number(value: &Value) -> bool {
@@ -90,7 +91,12 @@ fn order(operator: &str, a: &Value, b: &Value) -> Result<Option<Ordering>, Error
         "str" | "bytes" | "list" | "tuple" | "set" | "object" if kind == other => {
             Ok(Some(a.cmp(b)))
         }
-        _ if kind == other && kind.starts_with("datetime.") => Ok(Some(a.cmp(b))),
+        _ if kind == other && kind.starts_with("datetime.") => match is_aware(a) == is_aware(b) {
+            true => Ok(Some(a.cmp(b))),
+            false => Err(raise(
+                "can't compare offset-naive and offset-aware datetimes",
+            )),
+        },
         _ => Err(raise(format!(
             "'{operator}' not supported between instances of '{kind}' and '{other}'"
         ))),

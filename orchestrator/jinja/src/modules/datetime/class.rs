@@ -62,18 +62,15 @@ fn parse_iso(text: &str) -> Result<Moment, Error> {
         "%Y-%m-%d %H:%M:%S%.f",
         "%Y-%m-%dT%H:%M",
         "%Y-%m-%d %H:%M",
+        "%Y%m%dT%H%M%S",
     ]
     .iter()
     .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
     .or_else(|| {
-        DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|at| at.naive_utc())
-    })
-    .or_else(|| {
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()
-            .map(|d| d.and_time(NaiveTime::MIN))
+        ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"]
+            .iter()
+            .find_map(|pattern| NaiveDate::parse_from_str(text, pattern).ok())
+            .map(|date| date.and_time(NaiveTime::MIN))
     })
     .map(Moment::naive)
     .ok_or_else(|| wrong(format!("'{text}' is no ISO date or time")))
@@ -245,7 +242,13 @@ impl Object for Class {
                     ..Moment::naive(date.and_time(NaiveTime::MIN))
                 }
             }
-            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            // `datetime.strftime(moment, '%Y')`
+            _ => match args.split_first() {
+                Some((moment, rest)) if moment.downcast_object_ref::<Moment>().is_some() => {
+                    return moment.call_method(state, method, rest);
+                }
+                _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            },
         };
         let local = if date_only {
             moment.local.date().and_time(NaiveTime::MIN)

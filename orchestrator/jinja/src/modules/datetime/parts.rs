@@ -34,6 +34,12 @@ pub(crate) fn type_name(value: &Value) -> Option<&'static str> {
         .map(|_| "datetime.timedelta")
 }
 
+/// Whether a moment knows its zone; `None` of what is no moment.
+pub(crate) fn is_aware(value: &Value) -> Option<bool> {
+    let moment = value.downcast_object_ref::<Moment>()?;
+    Some(moment.zone.is_some())
+}
+
 /// Calls a method without arguments.
 pub(super) fn call(moment: &Moment, method: &str) -> Result<Value, Error> {
     let local = &moment.local;

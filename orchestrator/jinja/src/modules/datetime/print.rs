@@ -1,8 +1,6 @@
 //! How moments and times print: by a pattern, by ISO 8601, and within a list.
 
-use std::fmt::Write as _;
-
-use chrono::{Datelike, FixedOffset, NaiveDateTime, NaiveTime, TimeZone, Timelike};
+use chrono::{Datelike, FixedOffset, NaiveDateTime, NaiveTime, Timelike};
 use minijinja::Error;
 use minijinja::value::Value;
 
@@ -11,45 +9,52 @@ use super::time::Clock;
 use super::zone::{Zone, hours};
 use super::{Moment, wrong};
 
-/// `pattern` as chrono takes it: fractions are microseconds, the zone's name is given, and what means nothing stands for
-/// itself.
-fn for_chrono(pattern: &str, zone: &str) -> String {
-    const KNOWN: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYz%-_0^#:";
+/// What chrono says for one directive, a letter with flags before it; what means nothing stands for itself.
+fn directive(local: &NaiveDateTime, zone: Option<&Zone>, flags: &str, letter: char) -> String {
+    const KNOWN: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYz%";
+    let text = match letter {
+        'f' => local.format("%6f").to_string(),
+        'Z' => zone.map_or("", |zone| &zone.abbreviation).to_owned(),
+        'Y' if flags.is_empty() => local.year().to_string(),
+        'z' => {
+            let offset = zone.and_then(|zone| FixedOffset::east_opt(zone.offset));
+            offset.map_or_else(String::new, |offset| offset.to_string().replace(':', ""))
+        }
+        _ if !KNOWN.contains(letter) => return format!("%{flags}{letter}"),
+        _ => {
+            let padding: String = flags.chars().filter(|flag| "-_0".contains(*flag)).collect();
+            local.format(&format!("%{padding}{letter}")).to_string()
+        }
+    };
+    match flags.contains('^') {
+        true => text.to_uppercase(),
+        false if flags.contains('#') && "Zp".contains(letter) => text.to_lowercase(),
+        false if flags.contains('#') => text.to_uppercase(),
+        false => text,
+    }
+}
+
+/// `strftime`.
+pub(super) fn strftime(local: &NaiveDateTime, zone: Option<&Zone>, pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
-        let mut chars = rest[at + 1..].chars();
-        match chars.next() {
-            Some('f') => out.push_str("%6f"),
-            Some('Z') => out.push_str(&zone.replace('%', "%%")),
-            Some(c) if KNOWN.contains(c) => out.extend(['%', c]),
-            Some(c) => out.extend(['%', '%', c]),
-            None => out.push_str("%%"),
-        }
-        rest = chars.as_str();
+        rest = &rest[at + 1..];
+        let letter = rest.find(|c| !"-_0^#".contains(c));
+        let Some((flags, letter)) = letter.map(|at| rest.split_at(at)) else {
+            out.push('%');
+            break;
+        };
+        let mut behind = letter.chars();
+        out.extend(
+            behind
+                .next()
+                .map(|letter| directive(local, zone, flags, letter)),
+        );
+        rest = behind.as_str();
     }
     out + rest
-}
-
-/// `strftime`.
-pub(super) fn strftime(
-    local: &NaiveDateTime,
-    zone: Option<&Zone>,
-    pattern: &str,
-) -> Result<String, Error> {
-    let name = zone.map_or("", |zone| zone.abbreviation.as_str());
-    let wanted = for_chrono(pattern, name);
-    let offset = zone.and_then(|zone| FixedOffset::east_opt(zone.offset));
-    let offset = offset.and_then(|offset| offset.from_local_datetime(local).single());
-    let mut out = String::new();
-    let done = match offset {
-        Some(at) => write!(out, "{}", at.format(&wanted)),
-        // there is nothing to say of a zone
-        None => write!(out, "{}", local.format(&wanted.replace("%z", ""))),
-    };
-    done.map_err(|_| wrong(format!("cannot format a date as '{pattern}'")))?;
-    Ok(out)
 }
 
 /// The pattern of a time of day with so much of it.
@@ -71,7 +76,7 @@ pub(super) fn iso_time(time: NaiveTime, timespec: &str) -> Result<String, Error>
 }
 
 impl Moment {
-    pub(super) fn formatted(&self, pattern: &str) -> Result<String, Error> {
+    pub(super) fn formatted(&self, pattern: &str) -> String {
         strftime(&self.local, self.zone.as_ref(), pattern)
     }
 
@@ -131,7 +136,7 @@ pub(crate) fn repr(value: &Value) -> Option<String> {
 }
 
 /// A date, a moment or a time by a `strftime` pattern; `None` of what is none.
-pub(crate) fn formatted(value: &Value, pattern: &str) -> Option<Result<String, Error>> {
+pub(crate) fn formatted(value: &Value, pattern: &str) -> Option<String> {
     if let Some(moment) = value.downcast_object_ref::<Moment>() {
         return Some(moment.formatted(pattern));
     }

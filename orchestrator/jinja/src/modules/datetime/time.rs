@@ -36,7 +36,7 @@ impl Clock {
         Ok(Self { time, zone })
     }
 
-    pub(super) fn formatted(&self, pattern: &str) -> Result<String, Error> {
+    pub(super) fn formatted(&self, pattern: &str) -> String {
         let day = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
         strftime(&day.and_time(self.time), self.zone.as_ref(), pattern)
     }
@@ -84,7 +84,7 @@ impl Object for Clock {
             }
             "strftime" => {
                 let pattern = Arguments::of(args).text(0, "format")?;
-                self.formatted(&pattern).map(Value::from)
+                Ok(self.formatted(&pattern).into())
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
