@@ -11,7 +11,7 @@ use crate::error::raise;
 use crate::format;
 use crate::json;
 use crate::lipsum::Chance;
-use crate::list::{self, list};
+use crate::list::{self, Dict, List, list};
 use crate::methods;
 use crate::modules;
 use crate::operators;
@@ -133,7 +133,9 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             links::urlized(&value, &Arguments::of(&given(args, keywords)))
         },
     );
-    env.add_filter("pprint", |value: Value| format::repr(&value));
+    env.add_filter("pprint", |value: Value| format::repr(&in_order(&value)));
+    env.add_filter("upper", |value: Value| format::text(&value).to_uppercase());
+    env.add_filter("lower", |value: Value| format::text(&value).to_lowercase());
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(
             list::pairs_of(&value)?
@@ -173,6 +175,29 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             )
         },
     );
+}
+
+/// `value` with the keys of its dicts in their order, as `pprint` shows them.
+fn in_order(value: &Value) -> Value {
+    match value.kind() {
+        ValueKind::Map if value.downcast_object_ref::<Dict>().is_some() => {
+            let mut pairs = list::pairs_of(value).unwrap_or_default();
+            pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+            list::dict(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key, in_order(&value))),
+            )
+        }
+        ValueKind::Seq if value.downcast_object_ref::<List>().is_some() => list(
+            value
+                .try_iter()
+                .into_iter()
+                .flatten()
+                .map(|item| in_order(&item)),
+        ),
+        _ => value.clone(),
+    }
 }
 
 /// Functions, macros, methods and classes, and what is not defined.

@@ -1,7 +1,5 @@
 //! Filters and tests of numbers, which minijinja knows of its own only: a `Decimal` is one too.
 
-use std::cmp::Ordering;
-
 use bigdecimal::RoundingMode;
 use minijinja::filters as native;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
@@ -41,18 +39,6 @@ pub(super) fn install(env: &mut Environment<'static>) {
         "sum",
         |value: Value, args: Rest<Value>, keywords: Kwargs| {
             sum(&value, &Arguments::of(&given(args, keywords)))
-        },
-    );
-    env.add_filter(
-        "min",
-        |state: &State<'_, '_>, value: Value, keywords: Kwargs| {
-            extreme(state, value, keywords, Ordering::Less)
-        },
-    );
-    env.add_filter(
-        "max",
-        |state: &State<'_, '_>, value: Value, keywords: Kwargs| {
-            extreme(state, value, keywords, Ordering::Greater)
         },
     );
     env.add_test("number", |value: &Value| {
@@ -212,32 +198,4 @@ fn sum(value: &Value, arguments: &Arguments<'_>) -> Result<Value, Error> {
             false => operators::add(&total, &item),
         }
     })
-}
-
-fn extreme(
-    state: &State<'_, '_>,
-    value: Value,
-    keywords: Kwargs,
-    wanted: Ordering,
-) -> Result<Value, Error> {
-    let items: Vec<Value> = match value.try_iter() {
-        Ok(items) if value.as_str().is_none() => items.collect(),
-        _ => Vec::new(),
-    };
-    let sign = if wanted == Ordering::Less { "<" } else { ">" };
-    if items.iter().any(is_decimal) {
-        let mut items = items.into_iter();
-        let first = items.next().unwrap_or_default();
-        return items.try_fold(first, |best, item| {
-            Ok(if holds(state, sign, &item, &best)? {
-                item
-            } else {
-                best
-            })
-        });
-    }
-    match wanted {
-        Ordering::Less => native::min(state, value, keywords),
-        _ => native::max(state, value, keywords),
-    }
 }

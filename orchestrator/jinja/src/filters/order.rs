@@ -1,4 +1,6 @@
-//! Filters that put values in order: `sort`, `dictsort`, `unique`.
+//! Filters that put values in order: `sort`, `dictsort`, `unique`, `min`, `max`.
+
+use std::cmp::Ordering;
 
 use minijinja::value::{Kwargs, Rest, Tuple, Value};
 use minijinja::{Environment, Error, State};
@@ -8,14 +10,23 @@ use crate::arguments::Arguments;
 use crate::decimal::hashable;
 use crate::error::raise;
 use crate::list::{list, pairs_of};
-use crate::operators::sorted;
+use crate::operators::{ordering, sorted};
 
 type Filter = fn(&State<'_, '_>, &Value, &Arguments<'_>) -> Result<Value, Error>;
 
 /// Adds them to `env`.
 pub(super) fn install(env: &mut Environment<'static>) {
-    let filters: [(&'static str, Filter); 3] =
-        [("sort", sort), ("dictsort", dictsort), ("unique", unique)];
+    let filters: [(&'static str, Filter); 5] = [
+        ("sort", sort),
+        ("dictsort", dictsort),
+        ("unique", unique),
+        ("min", |state, value, given| {
+            extreme(state, value, given, Ordering::Less)
+        }),
+        ("max", |state, value, given| {
+            extreme(state, value, given, Ordering::Greater)
+        }),
+    ];
     for (name, filter) in filters {
         env.add_filter(
             name,
@@ -36,6 +47,14 @@ fn found(item: &Value, path: &Value) -> Result<Value, Error> {
             Ok(at) => item.get_item(&at.into()),
             Err(_) => item.get_attr(part),
         })
+}
+
+/// What there is to go through; a text by its characters.
+fn characters(value: &Value) -> Result<Vec<Value>, Error> {
+    match value.as_str() {
+        Some(text) => Ok(text.chars().map(Value::from).collect()),
+        None => Ok(value.try_iter()?.collect()),
+    }
 }
 
 /// `key`, without case unless that counts.
@@ -67,7 +86,8 @@ fn sort(state: &State<'_, '_>, value: &Value, arguments: &Arguments<'_>) -> Resu
         let keys = keys.into_iter().map(|key| folded(key, case_sensitive));
         Ok((keys.collect(), item))
     };
-    let items = value.try_iter()?.map(keyed).collect::<Result<_, Error>>()?;
+    let items = characters(value)?.into_iter().map(keyed);
+    let items = items.collect::<Result<_, Error>>()?;
     sorted(state, items, arguments.flag(0, "reverse")).map(list)
 }
 
@@ -98,7 +118,7 @@ fn unique(_: &State<'_, '_>, value: &Value, arguments: &Arguments<'_>) -> Result
     let attribute = arguments.get(1, "attribute").filter(|name| !name.is_none());
     let mut seen = std::collections::HashSet::new();
     let mut kept = Vec::new();
-    for item in value.try_iter()? {
+    for item in characters(value)? {
         let key = match &attribute {
             Some(path) => found(&item, path)?,
             None => item.clone(),
@@ -108,4 +128,30 @@ fn unique(_: &State<'_, '_>, value: &Value, arguments: &Arguments<'_>) -> Result
         }
     }
     Ok(list(kept))
+}
+
+/// `min(case_sensitive=False, attribute=None)`: the first of those that are least, or most.
+fn extreme(
+    state: &State<'_, '_>,
+    value: &Value,
+    arguments: &Arguments<'_>,
+    wanted: Ordering,
+) -> Result<Value, Error> {
+    let attribute = arguments.get(1, "attribute").filter(|name| !name.is_none());
+    let mut best: Option<(Value, Value)> = None;
+    for item in characters(value)? {
+        let key = match &attribute {
+            Some(path) => found(&item, path)?,
+            None => item.clone(),
+        };
+        let key = folded(key, arguments.flag(0, "case_sensitive"));
+        let better = match &best {
+            Some((least, _)) => ordering(state, &key, least)? == wanted,
+            None => true,
+        };
+        if better {
+            best = Some((key, item));
+        }
+    }
+    Ok(best.map_or(Value::UNDEFINED, |(_, item)| item))
 }

@@ -10,6 +10,7 @@ use crate::views::{View, view};
 
 mod bound;
 mod classes;
+mod encoding;
 mod format;
 mod numbers;
 mod split;

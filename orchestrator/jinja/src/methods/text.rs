@@ -4,12 +4,14 @@ use minijinja::value::{Kwargs, Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
 use super::classes;
+use super::encoding::encoded;
 use super::format::formatted;
 use super::split::{lines, words};
 use super::table::{maketrans, translated};
 use crate::arguments::Arguments;
 use crate::format;
 use crate::list::{list, pairs_of};
+use crate::operators::type_name;
 
 fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
@@ -87,8 +89,9 @@ fn changed(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result
                 Some(text) => text.chars().map(String::from).collect(),
                 None => items
                     .try_iter()?
-                    .map(|item| format::text(&item).into_owned())
-                    .collect(),
+                    .enumerate()
+                    .map(|(at, item)| part(at, &item))
+                    .collect::<Result<_, Error>>()?,
             };
             Ok(parts.join(text))
         }),
@@ -105,6 +108,21 @@ fn changed(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result
             .and_then(|table| translated(text, &table)),
         _ => return None,
     })
+}
+
+/// What `join` takes: texts, and what is not known yet.
+fn part(at: usize, item: &Value) -> Result<String, Error> {
+    let is_other = matches!(
+        item.kind(),
+        ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Seq | ValueKind::Map
+    );
+    match is_other {
+        true => Err(wrong(format!(
+            "sequence item {at}: expected str instance, {} found",
+            type_name(item)
+        ))),
+        false => Ok(format::text(item).into_owned()),
+    }
 }
 
 fn swapped(c: char) -> String {
@@ -212,17 +230,25 @@ fn expanded(text: &str, size: Option<i64>) -> String {
     done
 }
 
+fn separator(arguments: &Arguments<'_>) -> Result<String, Error> {
+    let separator = given(arguments, 0, "sep")?;
+    match separator.is_empty() {
+        true => Err(wrong("empty separator")),
+        false => Ok(separator),
+    }
+}
+
 /// Methods that give the text in pieces.
 fn parts(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result<Value, Error>> {
     let three =
         |a: &str, s: &str, b: &str| Value::from(Tuple::from([a.into(), s.into(), b.into()]));
     let texts = |parts: Vec<&str>| list(parts.into_iter().map(Value::from));
     Some(match method {
-        "partition" => given(arguments, 0, "sep").map(|sep| match text.split_once(&*sep) {
+        "partition" => separator(arguments).map(|sep| match text.split_once(&*sep) {
             Some((a, b)) => three(a, &sep, b),
             None => three(text, "", ""),
         }),
-        "rpartition" => given(arguments, 0, "sep").map(|sep| match text.rsplit_once(&*sep) {
+        "rpartition" => separator(arguments).map(|sep| match text.rsplit_once(&*sep) {
             Some((a, b)) => three(a, &sep, b),
             None => three("", "", text),
         }),
@@ -232,35 +258,6 @@ fn parts(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result<V
         "encode" => encoded(text, arguments).map(Value::from_bytes),
         _ => return None,
     })
-}
-
-/// `encode(encoding='utf-8', errors='strict')`.
-fn encoded(text: &str, arguments: &Arguments<'_>) -> Result<Vec<u8>, Error> {
-    let name = arguments
-        .text(0, "encoding")
-        .unwrap_or_else(|_| "utf-8".into());
-    let most = match name.to_ascii_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" => return Ok(text.as_bytes().to_vec()),
-        "ascii" | "us-ascii" => 0x7f,
-        "latin-1" | "latin1" | "iso-8859-1" => 0xff,
-        _ => return Err(wrong(format!("unknown encoding: {name}"))),
-    };
-    let errors = arguments
-        .text(1, "errors")
-        .unwrap_or_else(|_| "strict".into());
-    let mut bytes = Vec::with_capacity(text.len());
-    for c in text.chars() {
-        match (u8::try_from(u32::from(c)), errors.as_str()) {
-            (Ok(byte), _) if byte <= most => bytes.push(byte),
-            (_, "ignore") => {}
-            (_, "replace") => bytes.push(b'?'),
-            _ => {
-                let message = format!("'{name}' codec can't encode character '{c}'");
-                return Err(wrong(message));
-            }
-        }
-    }
-    Ok(bytes)
 }
 
 fn split<'t>(

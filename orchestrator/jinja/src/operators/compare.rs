@@ -88,9 +88,14 @@ fn order(operator: &str, a: &Value, b: &Value) -> Result<Option<Ordering>, Error
     }
     let (kind, other) = (type_name(a), type_name(b));
     match kind {
-        "str" | "bytes" | "list" | "tuple" | "set" | "object" if kind == other => {
-            Ok(Some(a.cmp(b)))
+        "list" | "tuple" if kind == other => {
+            let mut pairs = a.try_iter()?.zip(b.try_iter()?);
+            match pairs.find(|(x, y)| !equal(x, y)) {
+                Some((x, y)) => order(operator, &x, &y),
+                None => Ok(Some(a.len().cmp(&b.len()))),
+            }
         }
+        "str" | "bytes" | "set" | "object" if kind == other => Ok(Some(a.cmp(b))),
         _ if kind == other && kind.starts_with("datetime.") => match is_aware(a) == is_aware(b) {
             true => Ok(Some(a.cmp(b))),
             false => Err(raise(
@@ -104,7 +109,7 @@ fn order(operator: &str, a: &Value, b: &Value) -> Result<Option<Ordering>, Error
 }
 
 /// Where `a` comes in a sorted list that `b` is in; an error where Python has no order.
-fn ordering(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<Ordering, Error> {
+pub(crate) fn ordering(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<Ordering, Error> {
     match order("<", a, b) {
         Ok(found) => Ok(found.unwrap_or(Ordering::Equal)),
         Err(_) if state.undefined_behavior() == UndefinedBehavior::Chainable => Ok(a.cmp(b)),

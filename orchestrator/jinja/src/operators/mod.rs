@@ -13,7 +13,7 @@ use crate::range::is_range;
 mod compare;
 mod percent;
 
-pub(crate) use compare::{chain, equal, holds, sorted};
+pub(crate) use compare::{chain, equal, holds, ordering, sorted};
 pub(crate) use percent::{scientific, shortest};
 
 /// Python's name of the type of `value`.
@@ -203,7 +203,12 @@ pub(crate) fn divide_whole(a: &Value, b: &Value) -> Result<Value, Error> {
             whole.map(Value::from).ok_or_else(too_large)
         }
         Some(Numbers::Floats(_, 0.0)) => Err(raise("float floor division by zero")),
-        Some(Numbers::Floats(x, y)) => Ok(Value::from((x / y).floor())),
+        Some(Numbers::Floats(x, y)) => {
+            let quotient = (x - remainder(x, y)) / y;
+            let floor = quotient.floor();
+            let up = if quotient - floor > 0.5 { 1.0 } else { 0.0 };
+            Ok(Value::from(floor + up))
+        }
         Some(Numbers::Decimals(x, y)) => x
             .divided_whole(&y)
             .map(|(whole, _)| Value::from_object(whole)),
@@ -224,11 +229,21 @@ pub(crate) fn modulo(a: &Value, b: &Value) -> Result<Value, Error> {
             Ok(Value::from(if other_sign { rest + y } else { rest }))
         }
         Some(Numbers::Floats(_, 0.0)) => Err(raise("float modulo")),
-        Some(Numbers::Floats(x, y)) => Ok(Value::from(x - y * (x / y).floor())),
+        Some(Numbers::Floats(x, y)) => Ok(Value::from(remainder(x, y))),
         Some(Numbers::Decimals(x, y)) => x
             .divided_whole(&y)
             .map(|(_, rest)| Value::from_object(rest)),
         None => modules::remainder(a, b).unwrap_or_else(|| Err(impossible("%", a, b))),
+    }
+}
+
+/// `x % y` of floats: exact, with the sign of `y`.
+fn remainder(x: f64, y: f64) -> f64 {
+    let rest = x % y;
+    match rest == 0.0 {
+        true => 0.0_f64.copysign(y),
+        false if (rest < 0.0) != (y < 0.0) => rest + y,
+        false => rest,
     }
 }
 

@@ -57,7 +57,9 @@ pub(super) fn percent(template: &str, values: &Value) -> Result<String, Error> {
         out.push_str(&converted(&options, conversion, &value)?);
     }
     out.push_str(rest);
-    if !named && given.next().is_some() && values.kind() != ValueKind::Map {
+    // what can be asked for a key may be left over
+    let is_mapping = matches!(values.kind(), ValueKind::Map | ValueKind::Seq) && !values.is_tuple();
+    if !named && given.next().is_some() && !is_mapping {
         return Err(wrong(
             "not all arguments converted during string formatting",
         ));
@@ -75,8 +77,13 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
         None => (&options[flags.len()..], None),
     };
     let width = width.parse::<usize>().unwrap_or(0);
+    let cut = |text: String| match precision {
+        Some(most) => text.chars().take(most).collect(),
+        None => text,
+    };
     let number = || match Decimal::of(value) {
         Some(number) => Ok(number.to_float()),
+        None if value.kind() == ValueKind::Bool => Ok(f64::from(u8::from(value.is_true()))),
         None => f64::try_from(value.clone()).map_err(|_| {
             let kind = type_name(value);
             raise(format!(
@@ -92,18 +99,25 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
         Ok(integer) => Ok(integer),
         Err(_) => number().map(|float| float.trunc() as i128),
     };
+    let whole = || match value.kind() == ValueKind::Number && !value.is_integer() {
+        true => Err(raise(format!(
+            "%{conversion} format: an integer is required, not float"
+        ))),
+        false => integer(),
+    };
+    let in_base = |number: i128, digits: fn(u128) -> String| {
+        let sign = if number < 0 { "-" } else { "" };
+        format!("{sign}{}", digits(number.unsigned_abs()))
+    };
     let mut text = match conversion {
-        's' => match precision {
-            Some(most) => format::text(value).chars().take(most).collect(),
-            None => format::text(value).into_owned(),
-        },
-        'r' => format::repr(value),
-        'a' => format::ascii(value),
+        's' => cut(format::text(value).into_owned()),
+        'r' => cut(format::repr(value)),
+        'a' => cut(format::ascii(value)),
         'd' | 'i' | 'u' => integer()?.to_string(),
         'f' | 'F' => format!("{:.*}", precision.unwrap_or(6), number()?),
         'e' | 'E' => scientific(number()?, precision.unwrap_or(6), conversion == 'E'),
         'g' | 'G' => shortest(number()?, precision.unwrap_or(6), conversion == 'G'),
-        'o' => format!("{:o}", integer()?),
+        'o' => in_base(whole()?, |bits| format!("{bits:o}")),
         'c' => match value.as_str() {
             Some(text) => text.to_owned(),
             None => u32::try_from(integer()?)
@@ -111,8 +125,8 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
                 .and_then(char::from_u32)
                 .map_or_else(String::new, String::from),
         },
-        'x' => format!("{:x}", integer()?),
-        'X' => format!("{:X}", integer()?),
+        'x' => in_base(whole()?, |bits| format!("{bits:x}")),
+        'X' => in_base(whole()?, |bits| format!("{bits:X}")),
         other => {
             return Err(Error::new(
                 ErrorKind::InvalidOperation,
