@@ -3,6 +3,7 @@
 //! Digits are kept as written (`1.50` prints `1.50`), results are rounded to 28 digits, half to even, as Python's
 //! default context does: <https://docs.python.org/3/library/decimal.html>.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -16,6 +17,7 @@ use minijinja::{Error, State};
 use crate::error::raise;
 
 mod methods;
+mod print;
 
 /// Digits of a result.
 const PRECISION: u64 = 28;
@@ -24,11 +26,15 @@ const PRECISION: u64 = 28;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Decimal {
     Finite(BigDecimal),
-    Infinite { negative: bool },
+    /// A zero below nothing, with so many digits behind its point.
+    MinusZero(i64),
+    Infinite {
+        negative: bool,
+    },
     NotANumber,
 }
 
-use Decimal::{Finite, Infinite, NotANumber};
+use Decimal::{Finite, Infinite, MinusZero, NotANumber};
 
 /// The number that `text` writes (`1.50`, `1e+20`, `Infinity`, `NaN`) as a value; `None` when it is none.
 #[must_use]
@@ -45,22 +51,32 @@ pub fn is_decimal(value: &Value) -> bool {
 /// All digits of a decimal number, without exponent; `None` of what is none, or has no digits.
 #[must_use]
 pub fn plain(value: &Value) -> Option<String> {
-    match value.downcast_object_ref::<Decimal>()? {
-        Finite(number) => Some(number.to_plain_string()),
-        _ => None,
-    }
+    let number = value.downcast_object_ref::<Decimal>()?.number()?;
+    Some(number.to_plain_string())
 }
 
 /// A decimal number with so many digits behind its point, half to even.
 #[must_use]
 pub fn rounded(value: &Value, places: usize) -> Option<String> {
     let places = i64::try_from(places).ok()?;
-    match value
-        .downcast_object_ref::<Decimal>()?
-        .rounded(places, RoundingMode::HalfEven)
-    {
-        Finite(number) => Some(number.to_plain_string()),
-        _ => None,
+    let number = value.downcast_object_ref::<Decimal>()?;
+    let number = number.rounded(places, RoundingMode::HalfEven);
+    number.number().map(|number| number.to_plain_string())
+}
+
+/// What has the same hash as everything that equals `value`: a whole number for a decimal that is one.
+pub(crate) fn hashable(value: Value) -> Value {
+    match Decimal::of(&value) {
+        None => value,
+        Some(number) => match (number.truncated(), number.to_float()) {
+            (Ok(whole), _) if number.compared(&whole.into()) == Some(Ordering::Equal) => {
+                whole.into()
+            }
+            (_, float) if Decimal::exactly(float).compared(&number) == Some(Ordering::Equal) => {
+                float.into()
+            }
+            _ => number.to_string().into(),
+        },
     }
 }
 
@@ -103,7 +119,10 @@ impl Decimal {
             "nan" => Some(NotANumber),
             "inf" | "infinity" => Some(Infinite { negative: false }),
             "-inf" | "-infinity" => Some(Infinite { negative: true }),
-            number => number.parse().ok().map(Finite),
+            number => {
+                let finite = Finite(number.parse().ok()?);
+                Some(finite.signed(number.starts_with('-')))
+            }
         }
     }
 
@@ -120,7 +139,7 @@ impl Decimal {
 
     pub(crate) fn to_float(&self) -> f64 {
         match self {
-            Finite(_) => self.to_string().parse().unwrap_or(f64::NAN),
+            Finite(_) | MinusZero(_) => self.to_string().parse().unwrap_or(f64::NAN),
             Infinite { negative: false } => f64::INFINITY,
             Infinite { negative: true } => f64::NEG_INFINITY,
             NotANumber => f64::NAN,
@@ -129,7 +148,7 @@ impl Decimal {
 
     /// What is left of the fraction's point.
     pub(crate) fn truncated(&self) -> Result<i128, Error> {
-        let Finite(number) = self else {
+        let Some(number) = self.number() else {
             return Err(match self {
                 NotANumber => raise("cannot convert NaN to integer"),
                 _ => raise("cannot convert Infinity to integer"),
@@ -142,19 +161,42 @@ impl Decimal {
     /// Rounded to so many `places` behind the point.
     pub(crate) fn rounded(&self, places: i64, mode: RoundingMode) -> Self {
         match self {
-            Finite(number) => Finite(number.with_scale_round(places, mode)),
+            Finite(number) => {
+                Finite(number.with_scale_round(places, mode)).signed(number.is_negative())
+            }
+            MinusZero(_) => MinusZero(places),
             other => other.clone(),
         }
     }
 
-    pub(crate) fn is_zero(&self) -> bool {
-        matches!(self, Finite(number) if number.is_zero())
+    /// A finite number, without the sign of a zero.
+    fn number(&self) -> Option<Cow<'_, BigDecimal>> {
+        match self {
+            Finite(number) => Some(Cow::Borrowed(number)),
+            MinusZero(scale) => Some(Cow::Owned(BigDecimal::new(0.into(), *scale))),
+            _ => None,
+        }
     }
 
-    fn is_negative(&self) -> bool {
+    /// A zero below nothing for a zero, when it comes of something `negative`.
+    fn signed(self, negative: bool) -> Self {
+        match self {
+            Finite(number) if negative && number.is_zero() => {
+                MinusZero(number.fractional_digit_count())
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn is_zero(&self) -> bool {
+        self.number().is_some_and(|number| number.is_zero())
+    }
+
+    pub(crate) fn is_negative(&self) -> bool {
         match self {
             Finite(number) => number.is_negative(),
             Infinite { negative } => *negative,
+            MinusZero(_) => true,
             NotANumber => false,
         }
     }
@@ -165,6 +207,7 @@ impl Decimal {
                 let (digits, scale) = number.as_bigint_and_exponent();
                 result(-digits, scale)
             }
+            MinusZero(scale) => result(0.into(), *scale),
             Infinite { negative } => Infinite {
                 negative: !negative,
             },
@@ -184,9 +227,9 @@ impl Decimal {
         &'d self,
         other: &'d Self,
         of_floats: fn(f64, f64) -> f64,
-    ) -> Result<(&'d BigDecimal, &'d BigDecimal), Self> {
-        match (self, other) {
-            (Finite(a), Finite(b)) => Ok((a, b)),
+    ) -> Result<(Cow<'d, BigDecimal>, Cow<'d, BigDecimal>), Self> {
+        match (self.number(), other.number()) {
+            (Some(a), Some(b)) => Ok((a, b)),
             _ => Err(Self::exactly(of_floats(self.to_float(), other.to_float()))),
         }
     }
@@ -194,8 +237,9 @@ impl Decimal {
     pub(crate) fn plus(&self, other: &Self) -> Self {
         match self.finite(other, |a, b| a + b) {
             Ok((a, b)) => {
-                let (a, b, scale) = aligned(a, b);
-                result(a + b, scale)
+                let (a, b, scale) = aligned(&a, &b);
+                let both = matches!((self, other), (MinusZero(_), MinusZero(_)));
+                result(a + b, scale).signed(both)
             }
             Err(special) => special,
         }
@@ -206,7 +250,8 @@ impl Decimal {
             Ok((a, b)) => {
                 let ((a, a_scale), (b, b_scale)) =
                     (a.as_bigint_and_exponent(), b.as_bigint_and_exponent());
-                result(a * b, a_scale + b_scale)
+                let opposite = self.is_negative() != other.is_negative();
+                result(a * b, a_scale + b_scale).signed(opposite)
             }
             Err(special) => special,
         }
@@ -231,10 +276,11 @@ impl Decimal {
             (a.as_bigint_and_exponent(), b.as_bigint_and_exponent());
         let ideal = a_scale - b_scale;
         if a_digits.is_zero() {
-            return Ok(Finite(BigDecimal::new(a_digits, ideal)));
+            let opposite = self.is_negative() != by.is_negative();
+            return Ok(Finite(BigDecimal::new(a_digits, ideal)).signed(opposite));
         }
         let count = |number: &BigDecimal| i64::try_from(number.digits()).unwrap_or(i64::MAX / 4);
-        let shift = count(b) - count(a) + i64::try_from(PRECISION).unwrap_or(0) + 1;
+        let shift = count(&b) - count(&a) + i64::try_from(PRECISION).unwrap_or(0) + 1;
         let above = a_digits * ten_to(shift.max(0));
         let below = b_digits * ten_to((-shift).max(0));
         let (mut digits, rest) = (&above / &below, &above % &below);
@@ -261,12 +307,14 @@ impl Decimal {
         self.divisible(by)?;
         match self.finite(by, |a, b| (a / b).trunc()) {
             Ok((a, b)) => {
-                let (a, b, scale) = aligned(a, b);
+                let (a, b, scale) = aligned(&a, &b);
                 let whole = BigDecimal::new(&a / &b, 0);
                 if whole.digits() > PRECISION {
                     return Err(failed("DivisionImpossible"));
                 }
-                Ok((Finite(whole), result(a % b, scale)))
+                let opposite = self.is_negative() != by.is_negative();
+                let rest = result(a % b, scale).signed(self.is_negative());
+                Ok((Finite(whole).signed(opposite), rest))
             }
             Err(special) => Ok((special, Self::exactly(self.to_float() % by.to_float()))),
         }
@@ -281,7 +329,7 @@ impl Decimal {
                 "{self} ** {exponent}: a Decimal is raised to whole powers up to {MOST} only"
             )));
         }
-        let Finite(number) = self else {
+        let Some(number) = self.number() else {
             return Ok(Self::exactly(self.to_float().powf(exponent.to_float())));
         };
         let (digits, scale) = number.as_bigint_and_exponent();
@@ -295,8 +343,8 @@ impl Decimal {
 
     /// `None` when one of them is not a number.
     pub(crate) fn compared(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
-            (Finite(a), Finite(b)) => Some(a.cmp(b)),
+        match (self.number(), other.number()) {
+            (Some(a), Some(b)) => Some(a.cmp(&b)),
             _ => self.to_float().partial_cmp(&other.to_float()),
         }
     }
@@ -305,39 +353,6 @@ impl Decimal {
 impl From<i128> for Decimal {
     fn from(whole: i128) -> Self {
         Finite(BigDecimal::new(whole.into(), 0))
-    }
-}
-
-/// As Python prints it: plain digits while they say all, `1E+20` and `1E-7` beyond.
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = match self {
-            Finite(number) => number,
-            Infinite { negative: false } => return f.write_str("Infinity"),
-            Infinite { negative: true } => return f.write_str("-Infinity"),
-            NotANumber => return f.write_str("NaN"),
-        };
-        let (digits, scale) = number.as_bigint_and_exponent();
-        if digits.is_negative() {
-            f.write_str("-")?;
-        }
-        let digits = digits.magnitude().to_string();
-        let length = i64::try_from(digits.len()).unwrap_or(i64::MAX / 4);
-        let left = length - scale;
-        let plain = scale >= 0 && left > -6;
-        let point = if plain { left } else { 1 };
-        match usize::try_from(point) {
-            Ok(0) | Err(_) => {
-                let zeros = usize::try_from(-point).unwrap_or(0);
-                write!(f, "0.{}{digits}", "0".repeat(zeros))?;
-            }
-            Ok(point) if point >= digits.len() => f.write_str(&digits)?,
-            Ok(point) => write!(f, "{}.{}", &digits[..point], &digits[point..])?,
-        }
-        match plain {
-            true => Ok(()),
-            false => write!(f, "E{:+}", left - point),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use minijinja::machinery::Token;
 
 use crate::blanks::with_spaces;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::rewrite::tags;
 
 /// `source` with such escapes, and with blanks, as minijinja reads them. `name` is for errors.
@@ -22,7 +22,7 @@ pub(crate) fn with_escapes<'s>(source: &'s str, name: &str) -> Result<Cow<'s, st
 }
 
 fn escaped<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
-    if !["\\/", "\\a", "\\v", "\\U"]
+    if !["\\/", "\\a", "\\v", "\\U", "\\N", "\\\n"]
         .iter()
         .any(|escape| source.contains(escape))
     {
@@ -35,7 +35,16 @@ fn escaped<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
             let (start, end) = (span.start_offset as usize, span.end_offset as usize);
             if matches!(token, Token::Str(_) | Token::String(_)) {
                 done.push_str(&source[from..start]);
-                in_quotes(&source[start..end], &mut done);
+                if !in_quotes(&source[start..end], &mut done) {
+                    return Err(Error {
+                        message: NAMED.to_owned(),
+                        template: name.to_owned(),
+                        line: Some(span.start_line as usize),
+                        kind: Kind::Syntax,
+                        stack: Vec::new(),
+                        cause: None,
+                    });
+                }
                 from = end;
             }
         }
@@ -44,7 +53,10 @@ fn escaped<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
     Ok(Cow::Owned(done))
 }
 
-fn in_quotes(text: &str, done: &mut String) {
+const NAMED: &str = "names of characters are not known here: write the character itself instead of \\N{its name}, or \\u and its number";
+
+/// Puts `text` to `done`; false when it names a character.
+fn in_quotes(text: &str, done: &mut String) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         done.push_str(&rest[..at]);
@@ -56,6 +68,9 @@ fn in_quotes(text: &str, done: &mut String) {
         let mut length = c.len_utf8();
         match c {
             '/' => done.push_str("\\\\/"),
+            'N' => return false,
+            // the line goes on
+            '\n' => {}
             'a' => done.push_str("\\x07"),
             'v' => done.push_str("\\x0b"),
             'U' => {
@@ -78,6 +93,7 @@ fn in_quotes(text: &str, done: &mut String) {
         rest = &escape[length..];
     }
     done.push_str(rest);
+    true
 }
 
 #[cfg(test)]
@@ -93,5 +109,9 @@ mod tests {
             "{% set x = \"\\x07\\x0b🚕\\Ux\" %}"
         );
         assert_eq!(of(r"{# '\/' #}{{ x }}"), r"{# '\/' #}{{ x }}");
+        assert_eq!(of("{{ 'a\\\nb' }}"), "{{ 'ab' }}");
+        let error = with_escapes("a\n{{ '\\N{BULLET}' }}", "x").unwrap_err();
+        assert!(error.message.contains("names of characters"), "{error}");
+        assert_eq!(error.line, Some(2));
     }
 }

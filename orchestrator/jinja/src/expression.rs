@@ -1,12 +1,14 @@
 //! Rewrites one tag's expressions: where Jinja means Python values, a host call takes its place.
 //!
 //! `[a]` becomes `__list([a])`, `{k: v}` becomes `__dict({k: v})`, and `x ~ y ~ z`, `x + y`, `x / y`, `x < y` become
-//! `__concat(x, y, z)`, `__add(x, y)`, `__div(x, y)`, `__compare(x, "<", y)`; `+x` is `x`. Numbers that stand alone,
-//! `in`, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line.
+//! `__concat(x, y, z)`, `__add(x, y)`, `__div(x, y)`, `__compare(x, "<", y)`; `x[a:b]` becomes `__slice(x, a, b)`, and
+//! `x.items` that is not called `__member(x, "items")`; `+x` is `x`. Numbers that stand alone, and equality with a text or a constant stay as they are. Nothing else changes, so a line stays the same line.
 //! The grammar is minijinja's own, operator by operator; a tag it does not understand is left as it is, for minijinja to
 //! refuse with its own message.
 
 use minijinja::machinery::{Span, Token};
+
+use crate::methods::is_method;
 
 mod binary;
 mod cursor;
@@ -30,6 +32,31 @@ pub(crate) struct Odd;
 
 type Parsed = Result<(usize, usize), Odd>;
 
+/// Whether something is to be done where this token stands.
+fn is_rewritten(token: &Token<'_>) -> bool {
+    matches!(
+        token,
+        Token::BracketOpen
+            | Token::BraceOpen
+            | Token::Tilde
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::FloorDiv
+            | Token::Mod
+            | Token::Pow
+            | Token::Eq
+            | Token::Ne
+            | Token::Lt
+            | Token::Lte
+            | Token::Gt
+            | Token::Gte
+            | Token::Dot
+            | Token::Ident("in")
+    )
+}
+
 /// Tokens of one tag with a cursor and the edits found so far.
 pub(crate) struct Expressions<'t, 's> {
     tokens: &'t [(Token<'s>, Span)],
@@ -42,27 +69,11 @@ pub(crate) struct Expressions<'t, 's> {
 impl<'t, 's> Expressions<'t, 's> {
     /// Edits for the expressions among `tokens` (a tag's content, keywords included).
     pub(crate) fn edits(tokens: &'t [(Token<'s>, Span)], block: bool) -> Vec<Edit> {
-        let needed = tokens.iter().any(|(token, _)| {
-            matches!(
-                token,
-                Token::BracketOpen
-                    | Token::BraceOpen
-                    | Token::Tilde
-                    | Token::Plus
-                    | Token::Minus
-                    | Token::Mul
-                    | Token::Div
-                    | Token::FloorDiv
-                    | Token::Mod
-                    | Token::Pow
-                    | Token::Eq
-                    | Token::Ne
-                    | Token::Lt
-                    | Token::Lte
-                    | Token::Gt
-                    | Token::Gte
-            )
-        });
+        let starts = |word| match tokens.first() {
+            Some((Token::Ident(first), _)) => block && *first == word,
+            _ => false,
+        };
+        let needed = starts("for") || tokens.iter().any(|(token, _)| is_rewritten(token));
         if !needed {
             return Vec::new();
         }
@@ -72,6 +83,15 @@ impl<'t, 's> Expressions<'t, 's> {
             edits: Vec::new(),
             block,
         };
+        if starts("set") {
+            // what is set is no expression
+            let ends =
+                |(token, _): &(Token<'_>, Span)| matches!(token, Token::Assign | Token::Pipe);
+            this.next = tokens.iter().position(ends).unwrap_or(tokens.len());
+        }
+        if starts("for") && this.looped().is_err() {
+            return Vec::new();
+        }
         while this.next < tokens.len() {
             let before = this.next;
             if this.starts_expression() {
@@ -151,25 +171,71 @@ impl<'t, 's> Expressions<'t, 's> {
         loop {
             match self.peek() {
                 Some(Token::Dot) => {
-                    self.next += 1;
-                    whole.1 = self.take()?.1.end_offset as usize;
-                }
-                Some(Token::BracketOpen) => {
-                    self.next += 1;
-                    loop {
-                        if matches!(self.peek(), Some(Token::BracketClose)) {
-                            whole.1 = self.take()?.1.end_offset as usize;
-                            break;
-                        }
-                        if !self.skip(|token| matches!(token, Token::Colon)) {
-                            self.if_expression()?;
-                        }
+                    let (_, dot) = self.take()?;
+                    let (name, span) = self.take()?;
+                    whole.1 = span.end_offset as usize;
+                    let called = matches!(self.peek(), Some(Token::ParenOpen));
+                    if let Token::Ident(name) = name
+                        && !called
+                        && is_method(name)
+                    {
+                        self.replace(dot, ",\"");
+                        self.wrap(whole, "__member(", "\")");
                     }
                 }
+                Some(Token::BracketOpen) => whole.1 = self.subscript(whole.0)?,
                 Some(Token::ParenOpen) => whole.1 = self.arguments()?,
                 _ => return Ok(whole),
             }
         }
+    }
+
+    /// `[a]`, or `[a:b:c]`, which becomes `__slice(…, a, b, c)` from `start` on; gives the end offset.
+    fn subscript(&mut self, start: usize) -> Result<usize, Odd> {
+        let (_, open) = self.take()?;
+        let (mut colons, mut empty) = (Vec::new(), true);
+        let close = loop {
+            match self.peek() {
+                Some(Token::BracketClose) => break self.take()?.1,
+                Some(Token::Colon) => {
+                    colons.push((self.take()?.1, if empty { "none," } else { "," }));
+                    empty = true;
+                }
+                _ => {
+                    self.if_expression()?;
+                    empty = false;
+                }
+            }
+        };
+        let end = close.end_offset as usize;
+        if !colons.is_empty() {
+            self.replace(open, ",");
+            for (colon, text) in colons {
+                self.replace(colon, text);
+            }
+            self.replace(close, if empty { "none" } else { "" });
+            self.wrap((start, end), "__slice(", ")");
+        }
+        Ok(end)
+    }
+
+    /// The `in a` of `for x in a`: what a loop goes through.
+    fn looped(&mut self) -> Result<(), Odd> {
+        let mut depth = 0_usize;
+        loop {
+            match self.take()?.0 {
+                Token::ParenOpen => depth += 1,
+                Token::ParenClose => depth = depth.saturating_sub(1),
+                Token::Ident("in") if depth == 0 => break,
+                _ => {}
+            }
+        }
+        let mut whole = self.or()?;
+        while self.skip(|token| matches!(token, Token::Comma)) {
+            whole.1 = self.or()?.1;
+        }
+        self.wrap(whole, "__iter(", ")");
+        Ok(())
     }
 
     /// `(a, k=b, *c, **d)`; gives the end offset.

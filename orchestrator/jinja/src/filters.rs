@@ -1,21 +1,26 @@
 //! Filters that Jinja has and minijinja lacks, or takes otherwise.
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, RandomState};
 
-use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind};
+use minijinja::value::{DynObject, Kwargs, Rest, Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, State};
 
 use crate::arguments::Arguments;
+use crate::decimal::is_decimal;
+use crate::error::raise;
 use crate::format;
 use crate::json;
-use crate::list::{self, list};
+use crate::lipsum::Chance;
+use crate::list::{self, Dict, List, list};
 use crate::methods;
+use crate::modules;
 use crate::operators;
 use crate::views::group as group_of;
 
+mod links;
 mod markup;
 mod numbers;
+mod order;
 
 /// Adds them to `env`.
 pub(crate) fn install(env: &mut Environment<'static>) {
@@ -25,14 +30,16 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_filter("is_list", |value: Value| {
         value.kind() == ValueKind::Seq && !value.is_tuple()
     });
+    env.add_filter(
+        "attr",
+        |state: &State<'_, '_>, value: &Value, name: &str| methods::attribute(state, value, name),
+    );
     env.add_filter("random", |value: Value| {
         let items: Vec<Value> = match value.as_str() {
             Some(text) => text.chars().map(Value::from).collect(),
             None => value.try_iter()?.collect(),
         };
-        // every `RandomState` has keys of its own
-        let chance = RandomState::new().hash_one(items.len());
-        let at = usize::try_from(chance).unwrap_or_default() % items.len().max(1);
+        let at = Chance::new().within(0, items.len());
         Ok::<_, Error>(items.get(at).cloned().unwrap_or_default())
     });
     env.add_filter("string", |value: Value| format::text(&value).into_owned());
@@ -66,13 +73,17 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     );
     numbers::install(env);
     env.add_filter("urlencode", |value: Value| url_encoded(&value));
-    env.add_test("callable", |value: Value| value.kind() == ValueKind::Plain);
+    env.add_test("callable", |value: &Value| is_callable(value));
     env.add_test("sequence", |value: Value| {
         // what has a length and places: texts and mappings too
         matches!(
             value.kind(),
-            ValueKind::String | ValueKind::Seq | ValueKind::Map
+            ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined
         )
+    });
+    env.add_test("iterable", |value: Value| {
+        let is_plain = matches!(value.kind(), ValueKind::None | ValueKind::Plain);
+        value.is_undefined() || (!is_plain && value.try_iter().is_ok())
     });
     env.add_filter("striptags", minijinja_contrib::filters::striptags);
     env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
@@ -115,22 +126,16 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             Ok(list(groups.collect::<Result<Vec<_>, Error>>()?))
         },
     );
+    order::install(env);
     env.add_filter(
-        "sort",
-        |state: &mut State<'_, '_>, value: Value, keywords: Kwargs| {
-            if !keywords.has("attribute")
-                && let Ok(items) = value.try_iter()
-            {
-                let items: Vec<Value> = items.collect();
-                for pair in items.windows(2) {
-                    // what Python has no order of is refused
-                    operators::holds(state, "<", &pair[1], &pair[0])?;
-                }
-            }
-            minijinja::filters::sort(state, value, keywords)
+        "urlize",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            links::urlized(&value, &Arguments::of(&given(args, keywords)))
         },
     );
-    env.add_filter("pprint", |value: Value| format::repr(&value));
+    env.add_filter("pprint", |value: Value| format::repr(&in_order(&value)));
+    env.add_filter("upper", |value: Value| format::text(&value).to_uppercase());
+    env.add_filter("lower", |value: Value| format::text(&value).to_lowercase());
     env.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(
             list::pairs_of(&value)?
@@ -138,9 +143,71 @@ pub(crate) fn install(env: &mut Environment<'static>) {
                 .map(|(k, v)| Tuple::from([k, v]).into()),
         ))
     });
-    env.add_filter("format", |value: Value, args: Rest<Value>| {
-        operators::modulo(&value, &Tuple::new(args.to_vec()).into())
-    });
+    env.add_filter(
+        "format",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            let given = given(args, keywords);
+            let arguments = Arguments::of(&given);
+            let named = arguments.keywords().map(|(k, v)| (Value::from(k), v));
+            let named: Vec<_> = named.collect();
+            let text = Value::from(format::text(&value));
+            match (named.is_empty(), arguments.count()) {
+                (true, _) => operators::modulo(&text, &Tuple::from(arguments.all()).into()),
+                (false, 0) => operators::modulo(&text, &list::dict(named)),
+                (false, _) => Err(raise(
+                    "can't handle positional and keyword arguments at the same time",
+                )),
+            }
+        },
+    );
+    for name in ["escape", "e"] {
+        env.add_filter(name, |value: Value| match value.is_safe() {
+            true => value,
+            false => Value::from_safe_string(markup::escaped(&format::text(&value))),
+        });
+    }
+    env.add_filter(
+        "indent",
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            indented(
+                &format::text(&value),
+                &Arguments::of(&given(args, keywords)),
+            )
+        },
+    );
+}
+
+/// `value` with the keys of its dicts in their order, as `pprint` shows them.
+fn in_order(value: &Value) -> Value {
+    match value.kind() {
+        ValueKind::Map if value.downcast_object_ref::<Dict>().is_some() => {
+            let mut pairs = list::pairs_of(value).unwrap_or_default();
+            pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+            list::dict(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key, in_order(&value))),
+            )
+        }
+        ValueKind::Seq if value.downcast_object_ref::<List>().is_some() => list(
+            value
+                .try_iter()
+                .into_iter()
+                .flatten()
+                .map(|item| in_order(&item)),
+        ),
+        _ => value.clone(),
+    }
+}
+
+/// Functions, macros, methods and classes, and what is not defined.
+fn is_callable(value: &Value) -> bool {
+    let is_macro = |object: &DynObject| object.type_name().ends_with("::Macro");
+    match value.kind() {
+        ValueKind::Undefined => true,
+        ValueKind::Plain => !is_decimal(value) && modules::datetime_type(value).is_none(),
+        _ => value.as_object().is_some_and(is_macro),
+    }
 }
 
 /// Arguments as a host call gets them.
@@ -148,6 +215,27 @@ fn given(mut args: Rest<Value>, keywords: Kwargs) -> Vec<Value> {
     let mut all = std::mem::take(&mut args.0);
     all.push(keywords.into());
     all
+}
+
+/// `indent(width=4, first=False, blank=False)`; a text as width stands before the lines itself.
+fn indented(text: &str, arguments: &Arguments<'_>) -> String {
+    let width = arguments.get(0, "width");
+    let before = match width.as_ref().and_then(Value::as_str) {
+        Some(before) => before.to_owned(),
+        None => " ".repeat(width.and_then(|width| width.as_usize()).unwrap_or(4)),
+    };
+    let (first, blank) = (arguments.flag(1, "first"), arguments.flag(2, "blank"));
+    let text = format!("{text}\n");
+    let lines = methods::lines(&text, false).into_iter().enumerate();
+    let lines: Vec<String> = lines
+        .map(|(at, line)| match at {
+            0 if first => format!("{before}{line}"),
+            0 => line.to_owned(),
+            _ if line.is_empty() && !blank => String::new(),
+            _ => format!("{before}{line}"),
+        })
+        .collect();
+    lines.join("\n")
 }
 
 /// Whole words of `text`, unless `killwords`; a few letters too many are let through.

@@ -1,12 +1,16 @@
 //! Values as Python's `str` and `repr` print them.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::sync::LazyLock;
 
-use minijinja::value::{ObjectRepr, Value, ValueKind};
+use minijinja::value::{DynObject, ObjectRepr, Value, ValueKind};
+
+use regex::Regex;
 
 use crate::decimal::is_decimal;
 use crate::modules::Endless;
+use crate::range::Range;
 use crate::scope::Anything;
 use crate::set::Set;
 use crate::views::{DictView, Record};
@@ -70,6 +74,12 @@ fn prints_itself(value: &Value) -> bool {
         || value.downcast_object_ref::<DictView>().is_some()
         || value.downcast_object_ref::<Record>().is_some()
         || value.downcast_object_ref::<Endless>().is_some()
+        || value.downcast_object_ref::<Range>().is_some()
+}
+
+/// What `namespace()` gives: minijinja's own, which it does not name to others.
+fn is_namespace(object: &DynObject) -> bool {
+    object.type_name().ends_with("::Namespace")
 }
 
 fn write_container(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
@@ -84,6 +94,11 @@ fn write_container(out: &mut impl fmt::Write, value: &Value) -> fmt::Result {
     }
     if object.repr() == ObjectRepr::Map {
         let pairs: Vec<_> = object.try_iter_pairs().into_iter().flatten().collect();
+        if is_namespace(object) {
+            out.write_str("<Namespace ")?;
+            write_mapping(out, &pairs)?;
+            return out.write_char('>');
+        }
         return write_mapping(out, &pairs);
     }
     let items: Vec<_> = object.try_iter().into_iter().flatten().collect();
@@ -167,6 +182,37 @@ pub fn float(number: f64) -> String {
     }
 }
 
+/// `ascii(value)`: as `repr`, with escapes for what is not ASCII.
+pub(crate) fn ascii(value: &Value) -> String {
+    let mut out = String::new();
+    for c in repr(value).chars() {
+        let _ = match c.is_ascii() {
+            true => out.write_char(c),
+            false => write_escape(&mut out, c),
+        };
+    }
+    out
+}
+
+fn write_escape(out: &mut impl fmt::Write, c: char) -> fmt::Result {
+    match u32::from(c) {
+        code @ ..0x100 => write!(out, "\\x{code:02x}"),
+        code @ ..0x10000 => write!(out, "\\u{code:04x}"),
+        code => write!(out, "\\U{code:08x}"),
+    }
+}
+
+static UNPRINTABLE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[\p{Other}\p{Separator}]$").expect("a constant pattern"));
+
+/// Whether Python shows a character as itself: controls, unassigned ones and all blanks but one it does not.
+pub(crate) fn is_printable(c: char) -> bool {
+    match c.is_ascii() {
+        true => c == ' ' || c.is_ascii_graphic(),
+        false => !UNPRINTABLE.is_match(c.encode_utf8(&mut [0; 4])),
+    }
+}
+
 /// A string in quotes, as Python chooses and escapes them.
 pub fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
     let quote = if text.contains('\'') && !text.contains('"') {
@@ -182,8 +228,8 @@ pub fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
             '\r' => out.write_str("\\r")?,
             '\t' => out.write_str("\\t")?,
             c if c == quote => write!(out, "\\{c}")?,
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(out, "\\x{:02x}", c as u32)?,
-            c => out.write_char(c)?,
+            c if is_printable(c) => out.write_char(c)?,
+            c => write_escape(out, c)?,
         }
     }
     out.write_char(quote)

@@ -5,20 +5,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use md5::{Digest, Md5};
 use minijinja::value::{Object, Rest, Tuple, Value};
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 
 use crate::arguments::Arguments;
 use crate::error::raise;
 use crate::filters;
 use crate::format;
 use crate::json;
+use crate::lipsum;
 use crate::list::{self, dict, list};
 use crate::macros::caller;
 use crate::methods;
 use crate::modules;
 use crate::operators;
+use crate::range;
 use crate::return_value;
 use crate::set;
+use crate::slice::slice;
 use crate::yaml;
 
 type Call =
@@ -73,6 +76,11 @@ impl Object for Method {
         args: &[Value],
     ) -> Result<Value, Error> {
         self.of.call_method(state, &self.name, args)
+    }
+
+    fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = operators::type_name(&self.of);
+        write!(f, "<built-in method {} of {of} object>", self.name)
     }
 }
 
@@ -135,6 +143,16 @@ fn install_rewritten(env: &mut Environment<'static>) {
     env.add_function("__compare", |state: &State<'_, '_>, parts: Rest<Value>| {
         operators::chain(state, &parts)
     });
+    env.add_function("__slice", |value: Value, bounds: Rest<Value>| {
+        slice(&value, &bounds)
+    });
+    env.add_function(
+        "__member",
+        |state: &State<'_, '_>, value: &Value, name: &str| methods::member(state, value, name),
+    );
+    env.add_function("__iter", |state: &State<'_, '_>, of: Rest<Value>| {
+        iterated(state, &of)
+    });
     env.add_function(
         "__caller",
         |state: &State<'_, '_>, signature: &str, body: &str| caller(state, signature, body),
@@ -160,17 +178,13 @@ fn globals() -> Vec<(&'static str, Value)> {
     };
     vec![
         ("modules", modules::modules()),
+        given("range", range::range),
+        given("lipsum", lipsum::lipsum),
+        ("namespace", function("namespace", namespace)),
         given("return", |a| {
             Err(return_value::signal(a.positional(0).unwrap_or_default()))
         }),
-        given("dict", |a| {
-            let mut pairs = match a.positional(0) {
-                Some(from) => list::pairs_of(&from)?,
-                None => Vec::new(),
-            };
-            pairs.extend(a.keywords().map(|(k, v)| (Value::from(k), v)));
-            Ok(dict(pairs))
-        }),
+        given("dict", dict_of),
         given("zip", |a| zip(a, false)),
         given("zip_strict", |a| zip(a, true)),
         given("set", |a| set_of(a, false)),
@@ -187,8 +201,8 @@ fn globals() -> Vec<(&'static str, Value)> {
             Ok(found.map_or_else(|_| default(a), |found| json::to_value(&found)))
         }),
         given("fromyaml", |a| {
-            let found = yaml::parse(&a.text(0, "value")?);
-            Ok(found.map_or_else(|_| default(a), |found| json::to_value(&found)))
+            let found = yaml::values(&a.text(0, "value")?);
+            Ok(found.unwrap_or_else(|_| default(a)))
         }),
         given("toyaml", |a| {
             let found = json::from_value(&a.required(0, "value")?);
@@ -212,6 +226,38 @@ fn globals() -> Vec<(&'static str, Value)> {
             diff_of_two_dicts(&a.required(0, "dict_a")?, &a.required(1, "dict_b")?)
         }),
     ]
+}
+
+/// What a loop goes through: a text by its characters, several values as a tuple.
+fn iterated(state: &State<'_, '_>, of: &[Value]) -> Result<Value, Error> {
+    let [one] = of else {
+        return Ok(Tuple::new(of.to_vec()).into());
+    };
+    if let Some(text) = one.as_str() {
+        return Ok(list(text.chars().map(Value::from)));
+    }
+    let strict = state.undefined_behavior() != UndefinedBehavior::Chainable;
+    match one.is_none() && strict {
+        true => Err(raise("'NoneType' object is not iterable")),
+        false => Ok(one.clone()),
+    }
+}
+
+/// A `namespace`, of pairs and keywords.
+fn namespace(state: &mut State<'_, '_>, arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let pairs = dict_of(arguments)?;
+    Value::from_function(minijinja::functions::namespace).call(state, &[pairs])
+}
+
+/// `dict(pairs, name=value)`.
+fn dict_of(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let mut pairs = match arguments.positional(0) {
+        Some(from) => list::pairs_of(&from)?,
+        None => Vec::new(),
+    };
+    let keywords = arguments.keywords();
+    pairs.extend(keywords.map(|(key, value)| (Value::from(key), value)));
+    Ok(dict(pairs))
 }
 
 /// What a conversion gives that cannot be had.

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::decimal::is_decimal;
 use crate::format;
 use crate::list::{dict, list};
+use crate::range::is_range;
 
 /// JSON as a value: arrays become lists, objects dicts.
 #[must_use]
@@ -44,6 +45,7 @@ pub fn from_value(value: &Value) -> Option<Json> {
         }
         ValueKind::Number => Json::from(f64::try_from(value.clone()).ok()?),
         ValueKind::String => Json::String(value.as_str()?.to_owned()),
+        ValueKind::Seq if is_range(value) => return None,
         ValueKind::Seq | ValueKind::Iterable => Json::Array(
             value
                 .try_iter()

@@ -21,6 +21,7 @@ pub mod functions;
 #[cfg(test)]
 mod invariants;
 pub mod json;
+mod lipsum;
 pub mod list;
 pub mod macros;
 mod marks;
@@ -29,10 +30,12 @@ pub mod modules;
 mod operators;
 #[cfg(test)]
 mod probes;
+mod range;
 mod return_value;
 pub mod rewrite;
 pub mod scope;
 mod set;
+mod slice;
 mod views;
 pub mod yaml;
 

@@ -8,7 +8,9 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
+use crate::decimal::is_decimal;
 use crate::format;
+use crate::operators::{equal, sorted};
 use crate::views::{View, view};
 
 /// A mutable list.
@@ -77,7 +79,7 @@ impl Object for List {
 
     fn call_method(
         self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
+        state: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
@@ -121,7 +123,7 @@ impl Object for List {
                 self.with(|items| {
                     items
                         .iter()
-                        .position(|i| *i == item)
+                        .position(|i| equal(i, &item))
                         .map(|at| items.remove(at))
                 })
                 .ok_or_else(not_in_list)?;
@@ -131,24 +133,27 @@ impl Object for List {
                 return self
                     .items()
                     .iter()
-                    .position(|i| *i == item)
+                    .position(|i| equal(i, &item))
                     .map(Value::from)
                     .ok_or_else(not_in_list);
             }
             "count" => {
                 let item = one()?;
-                return Ok(self.items().iter().filter(|i| **i == item).count().into());
+                return Ok(self
+                    .items()
+                    .iter()
+                    .filter(|i| equal(i, &item))
+                    .count()
+                    .into());
             }
             "clear" => self.with(Vec::clear),
             "reverse" => self.with(|items| items.reverse()),
             "sort" => {
                 let reverse = arguments.keyword("reverse").is_some_and(|v| v.is_true());
-                self.with(|items| {
-                    items.sort();
-                    if reverse {
-                        items.reverse();
-                    }
-                });
+                let keyed = self.items().into_iter();
+                let keyed = keyed.map(|item| (vec![item.clone()], item)).collect();
+                let items = sorted(state, keyed, reverse)?;
+                self.with(|now| *now = items);
             }
             "copy" => return Ok(list(self.items())),
             _ => return Err(unknown_method()),
@@ -165,6 +170,19 @@ impl Dict {
     /// Runs `change` on the pairs.
     pub fn with<T>(&self, change: impl FnOnce(&mut IndexMap<Value, Value>) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What `key` has. A decimal is the key of the number it equals, too, though their hashes differ.
+    fn find(&self, key: &Value) -> Option<Value> {
+        self.with(|pairs| {
+            let like = || {
+                let may = key.is_number() || is_decimal(key);
+                let same = |k: &Value| (is_decimal(k) || is_decimal(key)) && equal(k, key);
+                let mut pairs = pairs.iter().filter(|_| may);
+                pairs.find(|(k, _)| same(k)).map(|(_, value)| value)
+            };
+            pairs.get(key).or_else(like).cloned()
+        })
     }
 
     /// The pairs now.
@@ -192,7 +210,7 @@ pub(crate) fn pairs_of(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
 
 impl Object for Dict {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.with(|pairs| pairs.get(key).cloned())
+        self.find(key)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -226,9 +244,7 @@ impl Object for Dict {
             }
             "get" => {
                 let key = key()?;
-                self.with(|pairs| pairs.get(&key).cloned())
-                    .or_else(fallback)
-                    .unwrap_or(Value::from(()))
+                self.find(&key).or_else(fallback).unwrap_or(Value::from(()))
             }
             "pop" => {
                 let key = key()?;

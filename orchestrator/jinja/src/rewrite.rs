@@ -19,6 +19,7 @@ use crate::expression::{Edit, Expressions};
 
 mod call_blocks;
 mod captures;
+mod print;
 
 use call_blocks::call_block;
 use captures::Captures;
@@ -128,6 +129,10 @@ pub fn rewrite<'s>(source: &'s str, name: &str) -> Result<Cow<'s, str>, Error> {
                     rank: 0,
                 });
             }
+            Some("print") => {
+                edits.extend(print::print(tag));
+                continue;
+            }
             Some("endmacro") if tag.tokens.len() > 1 => {
                 let from = tag.tokens[1].1.start_offset as usize;
                 let to = tag.tokens[tag.tokens.len() - 1].1.end_offset as usize;
@@ -199,20 +204,38 @@ mod tests {
     }
 
     #[test]
+    fn a_print_statement_is_expressions() {
+        check("{% print(x) %}", "{{(x) }}");
+        check("a {%- print 1, f(2, 3) -%} b", "a {{- 1}}{{ f(2, 3) -}} b");
+        check("{% print [1], 'x' %}", "{{ __list([1])}}{{ 'x' }}");
+    }
+
+    #[test]
     fn literals_become_host_calls() {
         check("{% set x = [] %}", "{% set x = __list([]) %}");
         check("{{ [1, [2]] }}", "{{ __list([1, __list([2])]) }}");
         check("{{ {'a': [1]} }}", "{{ __dict({'a': __list([1])}) }}");
         check("{{ f([1], k={}) }}", "{{ f(__list([1]), k=__dict({})) }}");
-        check("{{ x[1] }} {{ x[1:] }}", "{{ x[1] }} {{ x[1:] }}");
+        check(
+            "{{ x[1] }} {{ x[1:] }}",
+            "{{ x[1] }} {{ __slice(x,1,none) }}",
+        );
+        check(
+            "{{ x[[1][0]:][::2] }}",
+            "{{ __slice(__slice(x,__list([1])[0],none),none,none,2) }}",
+        );
         check("{{ x[['a'][0]] }}", "{{ x[__list(['a'])[0]] }}");
         check(
             "{% for a, b in [(1, 2)] %}{% endfor %}",
-            "{% for a, b in __list([(1, 2)]) %}{% endfor %}",
+            "{% for a, b in __iter(__list([(1, 2)])) %}{% endfor %}",
+        );
+        check(
+            "{% for a in b if a in c %}{% endfor %}",
+            "{% for a in __iter(b) if __compare(a ,\"in\", c) %}{% endfor %}",
         );
         check(
             "{{ 1 if x in ['a'] else [] }}",
-            "{{ 1 if x in __list(['a']) else __list([]) }}",
+            "{{ 1 if __compare(x ,\"in\", __list(['a'])) else __list([]) }}",
         );
         check("{{ x is in [1] }}", "{{ x is in __list([1]) }}");
         check(
@@ -234,14 +257,30 @@ mod tests {
         );
         check("{{ -a + 1 }}", "{{ __add(__neg( a) , 1) }}");
         check("{{ a<b<=-1 }}", "{{ __compare(a,\"<\",b,\"<=\",-1) }}");
-        for native in [
-            "{{ a == 'x' }}",
-            "{{ none != a }}",
-            "{{ a not in b }}",
-            "{{ -1.5 }}",
-        ] {
+        check("{{ a not in b }}", "{{ __compare(a  ,\"not in\", b) }}");
+        for native in ["{{ a == 'x' }}", "{{ none != a }}", "{{ -1.5 }}"] {
             check(native, native);
         }
+    }
+
+    #[test]
+    fn methods_that_are_not_called_become_host_calls() {
+        check(
+            "{{ a.b.items is defined }}",
+            "{{ __member(a.b,\"items\") is defined }}",
+        );
+        check(
+            "{{ a.items() }}{{ a.name }}{{ a.keys().count }}",
+            "{{ a.items() }}{{ a.name }}{{ __member(a.keys(),\"count\") }}",
+        );
+        check(
+            "{% set a.items = b.items %}",
+            "{% set a.items = __member(b,\"items\") %}",
+        );
+        check(
+            "{% set a.items | f(b.items) %}x{% endset %}",
+            "{% set a.items | f(__member(b,\"items\")) %}x{% endset %}",
+        );
     }
 
     #[test]

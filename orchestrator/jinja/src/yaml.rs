@@ -1,18 +1,25 @@
 //! YAML as dbt reads it: PyYAML's `safe_load`, which follows YAML 1.1.
 //!
 //! `yes` and `on` are true, `010` is eight, `1:30` is ninety, `1e3` is a text, `1.0e+3` is a number; of a key that
-//! comes twice the last counts; what `<<` merges stands before a mapping's own keys. Dates stay texts, as JSON has none.
+//! comes twice the last counts; what `<<` merges stands before a mapping's own keys. Dates stay texts in
+//! JSON, which has none.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
-use serde_json::{Map, Value as Json};
+use indexmap::IndexMap;
+use minijinja::value::Value;
+use serde_json::Value as Json;
 
 mod dump;
+mod node;
 mod scalar;
+mod tag;
 
 pub use dump::dump;
+use node::{Node, merge};
+use tag::known;
 
 /// What is wrong, and where; lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +53,16 @@ const MOST_COPIES: usize = 10_000_000;
 /// # Errors
 /// It is no YAML, or holds several documents.
 pub fn parse(text: &str) -> Result<Json, Error> {
-    let mut loader = Loader::default();
+    load(text)
+}
+
+/// The same with all that Python reads: dates, keys that are no texts.
+pub(crate) fn values(text: &str) -> Result<Value, Error> {
+    load(text)
+}
+
+fn load<N: Node>(text: &str) -> Result<N, Error> {
+    let mut loader = Loader::new();
     // a block on a last line that has no end has none either
     let last_line = text.rsplit('\n').next().unwrap_or_default();
     let cut_off = (!last_line.trim().is_empty()).then(|| text.chars().count());
@@ -60,38 +76,49 @@ pub fn parse(text: &str) -> Result<Json, Error> {
         }
         loader.take(event, span.start)?;
     }
-    Ok(loader.done.unwrap_or(Json::Null))
+    Ok(loader.done.unwrap_or_else(N::null))
 }
 
 /// A key of a mapping.
-enum Key {
-    Name(String),
+enum Key<N: Node> {
+    Name(N::Key),
     /// `<<`
     Merge,
 }
 
 /// A list or a mapping that has not ended.
-enum Open {
-    List(Vec<Json>),
+enum Open<N: Node> {
+    List(Vec<N>),
     Mapping {
-        own: Map<String, Json>,
-        merged: Map<String, Json>,
-        key: Option<Key>,
+        own: IndexMap<N::Key, N>,
+        merged: IndexMap<N::Key, N>,
+        key: Option<Key<N>>,
+        /// `!!set`
+        is_set: bool,
     },
 }
 
-#[derive(Default)]
-struct Loader {
+struct Loader<N: Node> {
     /// With the number of its anchor, if it has one.
-    open: Vec<(Open, usize)>,
+    open: Vec<(Open<N>, usize)>,
     /// By number, with how many values each has.
-    anchors: HashMap<usize, (Json, usize)>,
+    anchors: HashMap<usize, (N, usize)>,
     copies: usize,
     documents: usize,
-    done: Option<Json>,
+    done: Option<N>,
 }
 
-impl Loader {
+impl<N: Node> Loader<N> {
+    fn new() -> Self {
+        Self {
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            copies: 0,
+            documents: 0,
+            done: None,
+        }
+    }
+
     fn take(&mut self, event: Event<'_>, at: Marker) -> Result<(), Error> {
         match event {
             Event::DocumentStart(..) => {
@@ -123,21 +150,31 @@ impl Loader {
                 self.begin(Open::List(Vec::new()), anchor, at)?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                known(tag, &["map"], at)?;
+                let kind = known(tag, N::MAPPINGS, at)?;
                 let mapping = Open::Mapping {
-                    own: Map::new(),
-                    merged: Map::new(),
+                    own: IndexMap::new(),
+                    merged: IndexMap::new(),
                     key: None,
+                    is_set: kind.is_some_and(|kind| kind == "set"),
                 };
                 self.begin(mapping, anchor, at)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let value = match self.open.pop() {
-                    Some((Open::List(items), anchor)) => (Json::Array(items), anchor),
-                    Some((Open::Mapping { own, merged, .. }, anchor)) => {
+                    Some((Open::List(items), anchor)) => (N::list(items), anchor),
+                    Some((
+                        Open::Mapping {
+                            own,
+                            merged,
+                            is_set,
+                            ..
+                        },
+                        anchor,
+                    )) => {
                         let mut all = merged;
                         all.extend(own);
-                        (Json::Object(all), anchor)
+                        let made = if is_set { N::set(all) } else { N::mapping(all) };
+                        (made, anchor)
                     }
                     None => return Ok(()),
                 };
@@ -149,7 +186,7 @@ impl Loader {
         Ok(())
     }
 
-    fn begin(&mut self, what: Open, anchor: usize, at: Marker) -> Result<(), Error> {
+    fn begin(&mut self, what: Open<N>, anchor: usize, at: Marker) -> Result<(), Error> {
         if self.open.len() >= DEEPEST {
             return Err(Error::at(at, format!("nested more than {DEEPEST} deep")));
         }
@@ -181,89 +218,52 @@ impl Loader {
         {
             *key = Some(match text {
                 "<<" if plain && tag.is_none() => Key::Merge,
-                text => Key::Name(text.to_owned()),
+                text => {
+                    let plain = plain && tag.is_none();
+                    Key::Name(N::key(text, plain).map_err(|wrong| Error::at(at, wrong))?)
+                }
             });
+            if anchor > 0 {
+                self.anchored(&N::text(text), anchor);
+            }
             return Ok(());
         }
-        let value = match known(tag, &["str", "int", "float", "bool", "null"], at)? {
-            None if plain => scalar::resolve(text),
-            None => Json::from(text),
-            Some(kind) => scalar::of_kind(&kind, text)
+        let value = match known(tag, N::KINDS, at)? {
+            None if plain => N::plain(text).map_err(|wrong| Error::at(at, wrong))?,
+            None => N::text(text),
+            Some(kind) => N::of_kind(&kind, text)
                 .ok_or_else(|| Error::at(at, format!("`{text}` is no {kind}")))?,
         };
         self.anchored(&value, anchor);
         self.value(value, at)
     }
 
-    fn anchored(&mut self, value: &Json, anchor: usize) {
+    fn anchored(&mut self, value: &N, anchor: usize) {
         if anchor > 0 {
-            self.anchors.insert(anchor, (value.clone(), size(value)));
+            self.anchors.insert(anchor, (value.clone(), value.size()));
         }
     }
 
     /// Puts a whole value where it belongs.
-    fn value(&mut self, value: Json, at: Marker) -> Result<(), Error> {
+    fn value(&mut self, value: N, at: Marker) -> Result<(), Error> {
         match self.open.last_mut() {
             None => self.done = Some(value),
             Some((Open::List(items), _)) => items.push(value),
-            Some((Open::Mapping { own, merged, key }, _)) => match key.take() {
+            Some((
+                Open::Mapping {
+                    own, merged, key, ..
+                },
+                _,
+            )) => match key.take() {
                 Some(Key::Name(name)) => {
                     own.insert(name, value);
                 }
                 Some(Key::Merge) => merge(merged, value, at)?,
                 // an alias as a key
-                None => match value {
-                    Json::String(name) => *key = Some(Key::Name(name)),
-                    other => *key = Some(Key::Name(other.to_string())),
-                },
+                None => *key = Some(Key::Name(value.into_key())),
             },
         }
         Ok(())
-    }
-}
-
-/// What `<<` brings: of several mappings the first that has a key counts.
-fn merge(into: &mut Map<String, Json>, value: Json, at: Marker) -> Result<(), Error> {
-    let wrong = || Error::at(at, "`<<` merges a mapping, or a list of mappings");
-    let mappings = match value {
-        Json::Object(mapping) => vec![mapping],
-        Json::Array(items) => items
-            .into_iter()
-            .map(|item| match item {
-                Json::Object(mapping) => Ok(mapping),
-                _ => Err(wrong()),
-            })
-            .collect::<Result<_, Error>>()?,
-        _ => return Err(wrong()),
-    };
-    for mapping in mappings.into_iter().rev() {
-        into.extend(mapping);
-    }
-    Ok(())
-}
-
-/// The name of a tag of YAML's own, when it is one of `kinds`. `!` alone says nothing.
-fn known(tag: Option<Cow<'_, Tag>>, kinds: &[&str], at: Marker) -> Result<Option<String>, Error> {
-    let Some(tag) = tag else { return Ok(None) };
-    let (handle, suffix) = (tag.handle(), tag.suffix());
-    let written = format!("{handle}{suffix}");
-    if written == "!" {
-        return Ok(None);
-    }
-    if handle == "tag:yaml.org,2002:" && kinds.contains(&suffix) {
-        return Ok(Some(suffix.to_owned()));
-    }
-    Err(Error::at(
-        at,
-        format!("the tag `{written}` means nothing here"),
-    ))
-}
-
-fn size(value: &Json) -> usize {
-    match value {
-        Json::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Json::Object(map) => 1 + map.values().map(size).sum::<usize>(),
-        _ => 1,
     }
 }
 

@@ -216,6 +216,7 @@ impl Assembly<'_> {
                 self.done.manifest.disabled_sources.insert(id, source);
                 continue;
             }
+            self.done.warnings.extend(sources::doubt(&source));
             if let Some(first) = self.done.manifest.sources.insert(id, source) {
                 return Err(Error::Duplicate {
                     what: format!("source '{}.{}'", first.source_name, first.name),

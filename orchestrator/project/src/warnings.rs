@@ -45,6 +45,10 @@ pub const SPINE_WITHOUT_CONFIGURATION: &str = "MFTimespineWithoutYamlConfigurati
 pub const CONCURRENT_BATCHES: &str = "InvalidConcurrentBatchesConfig";
 /// Nothing narrows what a microbatch model reads.
 pub const NO_EVENT_TIME_INPUTS: &str = "MicrobatchModelNoEventTimeInputs";
+/// A source that is to be checked and says not by what.
+pub const FRESHNESS_CONFIG: &str = "FreshnessConfigProblem";
+/// A package stands on a node of the project that installs it.
+pub const PACKAGE_ON_ROOT: &str = "PackageNodeDependsOnRootProjectNode";
 /// A key of a test that now belongs below its `config`.
 pub const PROPERTY_MOVED: &str = "PropertyMovedToConfigDeprecation";
 /// Arguments of a test that now belong below its `arguments`.
@@ -83,6 +87,8 @@ impl Warning {
             STATE_IS_TARGET => "I072",
             NO_EVENT_TIME_INPUTS => "I074",
             CONCURRENT_BATCHES => "I075",
+            FRESHNESS_CONFIG => "I073",
+            PACKAGE_ON_ROOT => "I077",
             NO_NODES_FOR_CRITERION => "M030",
             SPINE_WITHOUT_CONFIGURATION => "D018",
             CUMULATIVE_PARAMS => "D019",
@@ -218,6 +224,7 @@ impl Rules {
             SEMANTIC_VALIDATION,
             NO_EVENT_TIME_INPUTS,
             DISABLED_TARGET,
+            FRESHNESS_CONFIG,
         ];
         let is_told = told.contains(&warning.event);
         if self.errors(warning.event) && !is_told {

@@ -131,6 +131,11 @@ pub fn write(
                 Gone::Node(node) => {
                     let again = manifest.disabled_again.iter();
                     let again = again.filter(|other| other.unique_id == node.unique_id);
+                    // what was made of the one that is switched on is not theirs
+                    let render = |node| Rendered {
+                        made: None,
+                        ..render(node)
+                    };
                     Disabled::Nodes([*node].into_iter().chain(again).map(render).collect())
                 }
                 Gone::Source(source) => {

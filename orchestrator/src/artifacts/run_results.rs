@@ -50,9 +50,7 @@ pub fn of_nodes(
         .filter(|(_, state)| **state == NodeState::Skipped)
         .map(|((ix, node), _): ((NodeIx, &PlannedNode), _)| {
             let mut skipped = entry(project, &node.unique_id, "skipped");
-            if let Some(broken) = executed.broken.get(&ix) {
-                skipped["message"] = json!(broken.message(&node.unique_id));
-            }
+            skipped["message"] = json!(executed.remarks.get(&ix));
             skipped
         });
     ran.chain(skipped)

@@ -48,6 +48,8 @@ pub struct Console {
     partial: usize,
     /// Skipped for an ephemeral model.
     blamed: usize,
+    /// Fail-fast has ended the run.
+    stopped_early: bool,
     /// Rows of what was loaded, where that was asked for.
     shown: Vec<(NodeIx, String)>,
     /// Statements around the nodes that ran, and what those that failed said.
@@ -69,6 +71,7 @@ impl Console {
             problems: Vec::new(),
             partial: 0,
             blamed: 0,
+            stopped_early: false,
             shown: Vec::new(),
             hooks: 0,
             broken_hooks: Vec::new(),
@@ -370,8 +373,15 @@ impl Renderer for Console {
                 node,
                 index,
                 broken,
+                fail_fast,
                 ..
-            } => self.skipped(at, *node, *index, broken.as_deref()),
+            } => {
+                if *fail_fast {
+                    self.spared(at);
+                } else {
+                    self.skipped(at, *node, *index, broken.as_deref());
+                }
+            }
             Event::Cancelling { .. } => {}
             Event::RunFinished { state, error, took } => {
                 self.summary(at, *state, error.as_deref(), *took);

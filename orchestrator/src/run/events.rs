@@ -194,6 +194,8 @@ pub enum Event {
         culprit: UniqueId,
         /// The ephemeral model that could not be made for it.
         broken: Option<Arc<BrokenInput>>,
+        /// The first failure of the run, wherever, ends it.
+        fail_fast: bool,
     },
     /// Statements are being cancelled.
     Cancelling {

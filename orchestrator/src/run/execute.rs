@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::events::{BrokenInput, Ending, Event, Happened, Renderer, Report};
+use super::events::{Ending, Event, Happened, Renderer, Report};
 use super::plan::{Action, NodeIx, Plan, StopCause};
 use super::record::Recorder;
 use super::request::Command;
@@ -78,8 +78,8 @@ pub struct Executed {
     pub states: Vec<NodeState>,
     /// Reports of the nodes that ran, in the order they ended; ephemeral models that were compiled are among them.
     pub reports: Vec<(NodeIx, Report)>,
-    /// Skipped nodes and the ephemeral model that could not be made for them.
-    pub broken: BTreeMap<NodeIx, Arc<BrokenInput>>,
+    /// What the results say of skipped nodes that were not simply skipped.
+    pub remarks: BTreeMap<NodeIx, String>,
     /// What cut it short.
     pub stopped: Option<Stopped>,
 }
@@ -96,7 +96,7 @@ impl Execution<'_> {
     ) -> Result<Executed, IllegalTransition> {
         let mut attempts: JoinSet<(NodeIx, u16, Report)> = JoinSet::new();
         let mut reports = Vec::new();
-        let mut broken = BTreeMap::new();
+        let mut remarks = BTreeMap::new();
         let mut stopped = None;
         let statements = CancellationToken::new();
         let deadline = self.timeout.map(|limit| Instant::now() + limit);
@@ -115,9 +115,8 @@ impl Execution<'_> {
                     }
                     Action::Skip { node, cause } => {
                         self.plan.apply(node, NodeEvent::Skipped)?;
-                        if let Some(because) = self.skip(node, cause) {
-                            broken.insert(node, because);
-                        }
+                        let remark = self.skip(node, cause);
+                        remarks.extend(remark.map(|remark| (node, remark)));
                     }
                     Action::CancelRunning => self.cancel_running(&statements),
                     Action::WaitUntil(at) => wait = Some(at),
@@ -127,7 +126,7 @@ impl Execution<'_> {
                         return Ok(Executed {
                             states,
                             reports,
-                            broken,
+                            remarks,
                             stopped,
                         });
                     }

@@ -124,6 +124,7 @@ pub async fn bury(context: &Context, store: &Store, run: &Run) -> Result<(), Err
                             SkipCause::Cancelled => "cancelled".to_owned(),
                         },
                         broken: None,
+                        fail_fast: false,
                     });
                 }
             }

@@ -41,7 +41,7 @@ impl Expressions<'_, '_> {
         Ok(whole)
     }
 
-    fn or(&mut self) -> Parsed {
+    pub(super) fn or(&mut self) -> Parsed {
         let mut whole = self.and()?;
         while self.keyword("or") {
             whole.1 = self.and()?.1;
@@ -73,16 +73,18 @@ impl Expressions<'_, '_> {
         let first = self.next;
         let mut whole = self.sum()?;
         let mut plain = self.is_plain(first);
-        let (mut operators, mut only_equality, mut only_symbols) = (Vec::new(), true, true);
+        let (mut operators, mut only_equality) = (Vec::new(), true);
         loop {
             match (self.peek(), self.peek_second()) {
                 (Some(Token::Ident("not")), Some(Token::Ident("in"))) => {
-                    self.next += 2;
-                    only_symbols = false;
+                    let (not, word) = (self.take()?.1, self.take()?.1);
+                    self.replace(not, "");
+                    operators.push((word, "not in"));
+                    only_equality = false;
                 }
                 (Some(Token::Ident("in")), _) => {
-                    self.next += 1;
-                    only_symbols = false;
+                    operators.push((self.take()?.1, "in"));
+                    only_equality = false;
                 }
                 (Some(token), _) => match comparison_symbol(token) {
                     Some(symbol) => {
@@ -99,7 +101,7 @@ impl Expressions<'_, '_> {
             plain |= self.is_plain(right);
         }
         // minijinja knows these as Python does
-        let native = !only_symbols || (only_equality && plain && operators.len() == 1);
+        let native = only_equality && plain && operators.len() == 1;
         if !native && !operators.is_empty() {
             for (span, symbol) in operators {
                 self.replace(span, &format!(",\"{symbol}\","));

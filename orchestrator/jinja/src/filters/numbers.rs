@@ -1,7 +1,5 @@
 //! Filters and tests of numbers, which minijinja knows of its own only: a `Decimal` is one too.
 
-use std::cmp::Ordering;
-
 use bigdecimal::RoundingMode;
 use minijinja::filters as native;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
@@ -11,6 +9,7 @@ use super::given;
 use crate::arguments::Arguments;
 use crate::decimal::{Decimal, is_decimal};
 use crate::error::raise;
+use crate::modules;
 use crate::operators::{self, equal, holds};
 
 /// Adds them to `env`.
@@ -18,29 +17,22 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("abs", |value: Value| match Decimal::of(&value) {
         Some(number) => Ok(Value::from_object(number.absolute())),
         None if value.kind() == ValueKind::Bool => Ok(i64::from(value.is_true()).into()),
-        None => native::abs(value),
+        None => modules::absolute(&value).map_or_else(|| native::abs(value), Ok),
     });
     env.add_filter("round", round);
     env.add_filter(
         "float",
-        |state: &State<'_, '_>, value: Value, default: Option<Value>, keywords: Kwargs| {
-            match Decimal::of(&value) {
-                Some(number) => Ok(number.to_float().into()),
-                None => native::float(state, &value, default, keywords),
-            }
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            let given = given(args, keywords);
+            let default = Arguments::of(&given).get(0, "default");
+            let found = float_of(&value).map(Value::from);
+            found.or(default).unwrap_or_else(|| 0.0.into())
         },
     );
     env.add_filter(
         "int",
-        |state: &State<'_, '_>,
-         value: Value,
-         default: Option<Value>,
-         base: Option<u32>,
-         keywords: Kwargs| match Decimal::of(&value) {
-            Some(number) => Ok(number
-                .truncated()
-                .map_or_else(|_| default.unwrap_or(Value::from(0)), Value::from)),
-            None => native::int(state, &value, default, base, keywords),
+        |value: Value, args: Rest<Value>, keywords: Kwargs| {
+            int(&value, &Arguments::of(&given(args, keywords)))
         },
     );
     env.add_filter(
@@ -49,20 +41,8 @@ pub(super) fn install(env: &mut Environment<'static>) {
             sum(&value, &Arguments::of(&given(args, keywords)))
         },
     );
-    env.add_filter(
-        "min",
-        |state: &State<'_, '_>, value: Value, keywords: Kwargs| {
-            extreme(state, value, keywords, Ordering::Less)
-        },
-    );
-    env.add_filter(
-        "max",
-        |state: &State<'_, '_>, value: Value, keywords: Kwargs| {
-            extreme(state, value, keywords, Ordering::Greater)
-        },
-    );
     env.add_test("number", |value: &Value| {
-        value.is_number() || is_decimal(value)
+        matches!(value.kind(), ValueKind::Number | ValueKind::Bool) || is_decimal(value)
     });
     for (name, rest) in [("odd", 1), ("even", 0)] {
         env.add_test(name, move |value: Value| {
@@ -72,7 +52,8 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_test("divisibleby", |value: Value, by: Value| {
         operators::modulo(&value, &by).map(|left| equal(&left, &Value::from(0)))
     });
-    let comparisons: [(&'static str, &[&'static str]); 6] = [
+    let comparisons: [(&'static str, &[&'static str]); 7] = [
+        ("in", &["in"]),
         ("==", &["eq", "equalto", "=="]),
         ("!=", &["ne", "!="]),
         ("<", &["lt", "lessthan", "<"]),
@@ -89,6 +70,74 @@ pub(super) fn install(env: &mut Environment<'static>) {
                 },
             );
         }
+    }
+}
+
+/// Digits as Python reads them: with blanks around them and `_` between them.
+fn digits(text: &str) -> Option<String> {
+    let text = text.trim();
+    let between = text.split('_').all(|part| !part.is_empty())
+        && !text
+            .split('_')
+            .skip(1)
+            .any(|part| !part.starts_with(|c: char| c.is_ascii_alphanumeric()));
+    between.then(|| text.replace('_', ""))
+}
+
+/// Python's `float(value)`.
+fn float_of(value: &Value) -> Option<f64> {
+    if let Some(number) = Decimal::of(value) {
+        return Some(number.to_float());
+    }
+    match (value.as_str(), value.kind()) {
+        (Some(text), ValueKind::String) => digits(text)?.parse().ok(),
+        (_, ValueKind::Bool) => Some(f64::from(u8::from(value.is_true()))),
+        (_, ValueKind::Number) => f64::try_from(value.clone()).ok(),
+        _ => None,
+    }
+}
+
+/// Python's `int(text, base)`.
+fn int_of(text: &str, base: u32) -> Option<i128> {
+    let text = digits(text)?.to_ascii_lowercase();
+    let (negative, number) = match text.strip_prefix(['-', '+']) {
+        Some(number) => (text.starts_with('-'), number),
+        None => (false, text.as_str()),
+    };
+    let prefixed = [("0x", 16), ("0o", 8), ("0b", 2)]
+        .into_iter()
+        .find_map(|(prefix, of)| {
+            let fits = base == of || base == 0;
+            Some((number.strip_prefix(prefix).filter(|_| fits)?, of))
+        });
+    let (number, base) = prefixed.unwrap_or((number, if base == 0 { 10 } else { base }));
+    if !(2..=36).contains(&base) || number.starts_with(['-', '+']) {
+        return None;
+    }
+    let size = i128::from_str_radix(number, base).ok()?;
+    Some(if negative { -size } else { size })
+}
+
+/// `int(default=0, base=10)`; `'42.23'` is 42.
+fn int(value: &Value, arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let default = || arguments.get(0, "default").unwrap_or_else(|| 0.into());
+    let base = arguments.get(1, "base").and_then(|base| base.as_i64());
+    let base = base.and_then(|base| u32::try_from(base).ok()).unwrap_or(10);
+    let whole = match value.as_str() {
+        Some(text) => int_of(text, base),
+        None => operators::integer(value),
+    };
+    if let Some(whole) = whole {
+        return Ok(whole.into());
+    }
+    let number = match Decimal::of(value) {
+        Some(number) => Some(number),
+        None => float_of(value).map(Decimal::exactly),
+    };
+    match number.map(|number| number.truncated()) {
+        Some(Ok(whole)) => Ok(whole.into()),
+        Some(Err(error)) if float_of(value).is_some_and(f64::is_finite) => Err(error),
+        _ => Ok(default()),
     }
 }
 
@@ -149,32 +198,4 @@ fn sum(value: &Value, arguments: &Arguments<'_>) -> Result<Value, Error> {
             false => operators::add(&total, &item),
         }
     })
-}
-
-fn extreme(
-    state: &State<'_, '_>,
-    value: Value,
-    keywords: Kwargs,
-    wanted: Ordering,
-) -> Result<Value, Error> {
-    let items: Vec<Value> = match value.try_iter() {
-        Ok(items) if value.as_str().is_none() => items.collect(),
-        _ => Vec::new(),
-    };
-    let sign = if wanted == Ordering::Less { "<" } else { ">" };
-    if items.iter().any(is_decimal) {
-        let mut items = items.into_iter();
-        let first = items.next().unwrap_or_default();
-        return items.try_fold(first, |best, item| {
-            Ok(if holds(state, sign, &item, &best)? {
-                item
-            } else {
-                best
-            })
-        });
-    }
-    match wanted {
-        Ordering::Less => native::min(state, value, keywords),
-        _ => native::max(state, value, keywords),
-    }
 }

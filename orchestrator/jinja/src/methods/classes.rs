@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::format::is_printable;
+
 /// What `str.<method>()` says of `text`; `None`: there is no such question.
 pub(super) fn is(text: &str, method: &str) -> Option<bool> {
     let all = |is: fn(char) -> bool| !text.is_empty() && text.chars().all(is);
@@ -18,9 +20,7 @@ pub(super) fn is(text: &str, method: &str) -> Option<bool> {
         "isdigit" => all(|c| is_decimal(c) || is_raised(c)),
         "isdecimal" => all(is_decimal),
         "isspace" => all(|c| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)),
-        "isprintable" => text
-            .chars()
-            .all(|c| c == ' ' || !(c.is_control() || c.is_whitespace())),
+        "isprintable" => text.chars().all(is_printable),
         "islower" => cased(char::is_lowercase, char::is_uppercase),
         "isupper" => cased(char::is_uppercase, char::is_lowercase),
         "istitle" => is_title(text),

@@ -5,13 +5,20 @@ use minijinja::{Error, ErrorKind, State};
 
 use crate::arguments::Arguments;
 use crate::list::{dict, list, pairs_of};
+use crate::operators::equal;
 use crate::views::{View, view};
 
+mod bound;
 mod classes;
+mod encoding;
+mod format;
 mod numbers;
 mod split;
 mod table;
 mod text;
+
+pub(crate) use bound::{attribute, is_method, member};
+pub(crate) use split::lines;
 
 /// The same while a node is only parsed: whatever is asked of a name that is not there has some answer.
 pub(crate) fn forgiving(
@@ -53,19 +60,6 @@ pub(crate) fn call(
     };
     if let Some(found) = found {
         return found;
-    }
-    if value.kind() == ValueKind::String && method == "format_map" {
-        let keywords = Arguments::of(args).required(0, "mapping")?;
-        let keywords: minijinja::value::Kwargs = pairs_of(&keywords)?
-            .into_iter()
-            .map(|(key, value)| (crate::format::text(&key).into_owned(), value))
-            .collect();
-        return by_minijinja(state, value, "format", &[keywords.into()]);
-    }
-    if method == "format"
-        && let Some(args) = numbers::formattable(value.as_str().unwrap_or_default(), args)
-    {
-        return by_minijinja(state, value, method, &args);
     }
     by_minijinja(state, value, method, args)
 }
@@ -115,10 +109,12 @@ fn of_sequence(value: &Value, method: &str, args: &[Value]) -> Option<Result<Val
         let wanted = Arguments::of(args).required(0, "value")?;
         let mut items = value.try_iter()?;
         if method == "count" {
-            return Ok(Value::from(items.filter(|item| *item == wanted).count()));
+            return Ok(Value::from(
+                items.filter(|item| equal(item, &wanted)).count(),
+            ));
         }
         items
-            .position(|item| item == wanted)
+            .position(|item| equal(&item, &wanted))
             .map(Value::from)
             .ok_or_else(|| {
                 let of = match value.downcast_object_ref::<Tuple>() {

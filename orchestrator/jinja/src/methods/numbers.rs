@@ -1,10 +1,7 @@
 //! The methods of `int` and `float`.
 
-use bigdecimal::RoundingMode;
 use minijinja::Error;
 use minijinja::value::{Tuple, Value, ValueKind};
-
-use crate::decimal::{Decimal, is_decimal};
 
 /// `None`: a number has no such method here.
 pub(super) fn call(value: &Value, method: &str) -> Option<Result<Value, Error>> {
@@ -20,39 +17,6 @@ pub(super) fn call(value: &Value, method: &str) -> Option<Result<Value, Error>> 
         Some(whole) => of_integer(whole, method)?,
         None => return of_float(f64::try_from(value.clone()).ok()?, method),
     }))
-}
-
-/// Arguments of `str.format` in which decimals are what their places in `text` can print: numbers where it says how
-/// (`{:.2f}`), texts where it does not. `None` when there are none.
-pub(super) fn formattable(text: &str, args: &[Value]) -> Option<Vec<Value>> {
-    if !args.iter().any(is_decimal) {
-        return None;
-    }
-    let mut fields = Vec::new();
-    for part in text.split('{').skip(1) {
-        let field = part.split('}').next().unwrap_or_default();
-        let (name, spec) = field.split_once(':').unwrap_or((field, ""));
-        let at = match name.trim_end_matches(|c: char| !c.is_ascii_digit()) {
-            "" => fields.len(),
-            number => number.parse().unwrap_or(usize::MAX),
-        };
-        let (_, precision) = spec.split_once('.').unwrap_or(("", ""));
-        let places = precision.trim_end_matches(|c: char| !c.is_ascii_digit());
-        fields.push((at, !spec.is_empty(), places.parse().ok()));
-    }
-    let printable = |(at, value): (usize, &Value)| match Decimal::of(value) {
-        None => value.clone(),
-        Some(number) => match fields.iter().find(|(place, how, _)| *place == at && *how) {
-            // rounded as a decimal: the float beside it may lie on the other side of a half
-            Some((_, _, Some(places))) => number
-                .rounded(*places, RoundingMode::HalfEven)
-                .to_float()
-                .into(),
-            Some(_) => number.to_float().into(),
-            None => number.to_string().into(),
-        },
-    };
-    Some(args.iter().enumerate().map(printable).collect())
 }
 
 fn of_integer(whole: i128, method: &str) -> Option<Value> {

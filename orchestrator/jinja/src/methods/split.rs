@@ -40,7 +40,7 @@ pub(super) fn words(text: &str, backwards: bool, most: usize) -> Vec<&str> {
 }
 
 /// The lines of `text` by every character that ends one in Python.
-pub(super) fn lines(text: &str, ends: bool) -> Vec<&str> {
+pub(crate) fn lines(text: &str, ends: bool) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -1,14 +1,17 @@
 //! The methods of a `str`.
 
-use minijinja::value::{Tuple, Value, ValueKind};
+use minijinja::value::{Kwargs, Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
 use super::classes;
+use super::encoding::encoded;
+use super::format::formatted;
 use super::split::{lines, words};
 use super::table::{maketrans, translated};
 use crate::arguments::Arguments;
 use crate::format;
-use crate::list::list;
+use crate::list::{list, pairs_of};
+use crate::operators::type_name;
 
 fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
@@ -86,16 +89,40 @@ fn changed(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result
                 Some(text) => text.chars().map(String::from).collect(),
                 None => items
                     .try_iter()?
-                    .map(|item| format::text(&item).into_owned())
-                    .collect(),
+                    .enumerate()
+                    .map(|(at, item)| part(at, &item))
+                    .collect::<Result<_, Error>>()?,
             };
             Ok(parts.join(text))
+        }),
+        "format" => formatted(text, arguments),
+        "format_map" => arguments.required(0, "mapping").and_then(|mapping| {
+            let keywords: Kwargs = pairs_of(&mapping)?
+                .into_iter()
+                .map(|(key, value)| (format::text(&key).into_owned(), value))
+                .collect();
+            formatted(text, &Arguments::of(&[keywords.into()]))
         }),
         "translate" => arguments
             .required(0, "table")
             .and_then(|table| translated(text, &table)),
         _ => return None,
     })
+}
+
+/// What `join` takes: texts, and what is not known yet.
+fn part(at: usize, item: &Value) -> Result<String, Error> {
+    let is_other = matches!(
+        item.kind(),
+        ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Seq | ValueKind::Map
+    );
+    match is_other {
+        true => Err(wrong(format!(
+            "sequence item {at}: expected str instance, {} found",
+            type_name(item)
+        ))),
+        false => Ok(format::text(item).into_owned()),
+    }
 }
 
 fn swapped(c: char) -> String {
@@ -203,24 +230,32 @@ fn expanded(text: &str, size: Option<i64>) -> String {
     done
 }
 
+fn separator(arguments: &Arguments<'_>) -> Result<String, Error> {
+    let separator = given(arguments, 0, "sep")?;
+    match separator.is_empty() {
+        true => Err(wrong("empty separator")),
+        false => Ok(separator),
+    }
+}
+
 /// Methods that give the text in pieces.
 fn parts(text: &str, method: &str, arguments: &Arguments<'_>) -> Option<Result<Value, Error>> {
     let three =
         |a: &str, s: &str, b: &str| Value::from(Tuple::from([a.into(), s.into(), b.into()]));
     let texts = |parts: Vec<&str>| list(parts.into_iter().map(Value::from));
     Some(match method {
-        "partition" => given(arguments, 0, "sep").map(|sep| match text.split_once(&*sep) {
+        "partition" => separator(arguments).map(|sep| match text.split_once(&*sep) {
             Some((a, b)) => three(a, &sep, b),
             None => three(text, "", ""),
         }),
-        "rpartition" => given(arguments, 0, "sep").map(|sep| match text.rsplit_once(&*sep) {
+        "rpartition" => separator(arguments).map(|sep| match text.rsplit_once(&*sep) {
             Some((a, b)) => three(a, &sep, b),
             None => three("", "", text),
         }),
         "split" | "rsplit" => split(text, method == "rsplit", arguments).map(texts),
         "splitlines" => Ok(texts(lines(text, arguments.flag(0, "keepends")))),
         "maketrans" => maketrans(arguments),
-        "encode" => Ok(Value::from_bytes(text.as_bytes().to_vec())),
+        "encode" => encoded(text, arguments).map(Value::from_bytes),
         _ => return None,
     })
 }

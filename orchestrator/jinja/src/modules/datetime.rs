@@ -6,8 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
@@ -16,21 +15,26 @@ use zone::Zone;
 
 mod class;
 mod parts;
+mod print;
+mod pytz;
 mod span;
+mod stamp;
 mod time;
 mod zone;
 
 pub(crate) use class::module;
-pub(crate) use parts::{repr, type_name};
+pub(crate) use parts::{is_aware, type_name};
+pub(crate) use print::{formatted, repr};
+pub(crate) use pytz::pytz;
 use span::Span;
-pub(crate) use span::{divided, scaled};
-pub(crate) use zone::pytz;
+pub(crate) use span::{absolute, divided, remainder, scaled};
+pub(crate) use stamp::{is_stamp, stamp};
 
 /// A `datetime` (with or without zone) or a `date`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moment {
     local: NaiveDateTime,
-    zone: Option<Tz>,
+    zone: Option<Zone>,
     date_only: bool,
 }
 
@@ -49,7 +53,7 @@ fn part(value: &Value, name: &str) -> Result<u32, Error> {
 pub fn timestamp(at: DateTime<Utc>) -> Value {
     Value::from_object(Moment {
         local: at.naive_utc(),
-        zone: Some(Tz::UTC),
+        zone: Some(Zone::utc()),
         date_only: false,
     })
 }
@@ -71,20 +75,9 @@ pub fn moment(text: &str) -> Option<Value> {
     }
     let at = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%:z").ok()?;
     Some(Value::from_object(Moment {
-        zone: Some(zone_of(at.offset().local_minus_utc())?),
+        zone: Some(Zone::plain(at.offset().local_minus_utc())),
         ..Moment::naive(at.naive_local())
     }))
-}
-
-/// The zone that is `seconds` east of Greenwich all the year; there are those of whole hours only.
-fn zone_of(seconds: i32) -> Option<Tz> {
-    // they count westward
-    let name = match seconds / 3600 {
-        0 => "UTC".to_owned(),
-        hours => format!("Etc/GMT{:+}", -hours),
-    };
-    (seconds % 3600 == 0).then_some(())?;
-    name.parse().ok()
 }
 
 /// A `timedelta`; `None` when it is too long for one.
@@ -110,13 +103,20 @@ impl Moment {
         }
     }
 
+    /// This moment in Greenwich, or as it is when its zone is not known.
     fn instant(&self) -> NaiveDateTime {
-        match self
-            .zone
-            .and_then(|zone| zone.from_local_datetime(&self.local).earliest())
-        {
-            Some(at) => at.naive_utc(),
-            None => self.local,
+        let offset = self.zone.as_ref().map_or(0, |zone| zone.offset);
+        self.local - TimeDelta::seconds(offset.into())
+    }
+
+    /// `astimezone(zone)`.
+    fn moved_to(&self, zone: &Zone) -> Self {
+        let instant = self.instant();
+        let zone = zone.at(&instant);
+        Self {
+            local: instant + TimeDelta::seconds(zone.offset.into()),
+            zone: Some(zone),
+            date_only: false,
         }
     }
 
@@ -135,39 +135,6 @@ impl Moment {
             local,
             ..self.clone()
         }))
-    }
-
-    fn formatted(&self, pattern: &str) -> Result<String, Error> {
-        use std::fmt::Write as _;
-        let pattern = pattern.replace("%f", "%6f");
-        let mut out = String::new();
-        let done = match self
-            .zone
-            .and_then(|z| z.from_local_datetime(&self.local).earliest())
-        {
-            Some(at) => write!(out, "{}", at.format(&pattern)),
-            None => write!(out, "{}", self.local.format(&pattern)),
-        };
-        done.map_err(|_| wrong(format!("cannot format a date as '{pattern}'")))?;
-        Ok(out)
-    }
-
-    fn iso(&self, separator: char) -> String {
-        if self.date_only {
-            return self.local.format("%Y-%m-%d").to_string();
-        }
-        let fraction = if self.local.nanosecond() == 0 {
-            ""
-        } else {
-            "%.6f"
-        };
-        let zone = if self.zone.is_some() { "%:z" } else { "" };
-        self.formatted(&format!("%Y-%m-%d{separator}%H:%M:%S"))
-            .map(|text| {
-                let rest = self.local.format(fraction).to_string();
-                text + &rest + &self.formatted(zone).unwrap_or_default()
-            })
-            .unwrap_or_default()
     }
 }
 
@@ -191,7 +158,10 @@ impl Object for Moment {
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        Some(self.instant().cmp(&other.downcast_ref::<Self>()?.instant()))
+        let other = other.downcast_ref::<Self>()?;
+        let kind = |moment: &Self| (moment.date_only, moment.zone.is_some());
+        let instants = self.instant().cmp(&other.instant());
+        Some(instants.then_with(|| kind(self).cmp(&kind(other))))
     }
 
     fn call_method(
@@ -202,10 +172,12 @@ impl Object for Moment {
     ) -> Result<Value, Error> {
         let arguments = Arguments::of(args);
         Ok(match method {
-            "strftime" => self.formatted(&arguments.text(0, "format")?)?.into(),
+            "strftime" => self.formatted(&arguments.text(0, "format")?).into(),
             "isoformat" => {
                 let separator = arguments.text(0, "sep").ok().and_then(|s| s.chars().next());
-                self.iso(separator.unwrap_or('T')).into()
+                let detail = arguments.get(1, "timespec");
+                let detail = detail.as_ref().and_then(Value::as_str).unwrap_or("auto");
+                self.iso(separator.unwrap_or('T'), detail)?.into()
             }
             "date" => Value::from_object(Self {
                 local: self.local.date().and_time(NaiveTime::MIN),
@@ -220,32 +192,30 @@ impl Object for Moment {
                 seconds.into()
             }
             "replace" => {
-                let part = |name: &str, now: u32| {
-                    arguments
-                        .keyword(name)
-                        .and_then(|v| v.as_usize())
-                        .map_or(now, |v| u32::try_from(v).unwrap_or(u32::MAX))
+                let part = |at: usize, name: &str, now: u32| {
+                    let given = arguments.get(at, name).and_then(|v| v.as_usize());
+                    given.map_or(now, |v| u32::try_from(v).unwrap_or(u32::MAX))
                 };
-                let year = arguments.keyword("year").and_then(|v| v.as_i64());
-                let micros = part("microsecond", self.local.nanosecond() / 1000);
+                let year = arguments.get(0, "year").and_then(|v| v.as_i64());
+                let micros = part(6, "microsecond", self.local.nanosecond() / 1000);
                 let date = NaiveDate::from_ymd_opt(
                     year.and_then(|y| i32::try_from(y).ok())
                         .unwrap_or(self.local.year()),
-                    part("month", self.local.month()),
-                    part("day", self.local.day()),
+                    part(1, "month", self.local.month()),
+                    part(2, "day", self.local.day()),
                 );
                 let local = date.and_then(|date| {
                     date.and_hms_micro_opt(
-                        part("hour", self.local.hour()),
-                        part("minute", self.local.minute()),
-                        part("second", self.local.second()),
+                        part(3, "hour", self.local.hour()),
+                        part(4, "minute", self.local.minute()),
+                        part(5, "second", self.local.second()),
                         micros,
                     )
                 });
                 let local = local.ok_or_else(|| wrong("no such date or time"))?;
-                let zone = match arguments.keyword("tzinfo") {
+                let zone = match arguments.get(7, "tzinfo") {
                     Some(zone) => Zone::given(Some(zone)),
-                    None => self.zone,
+                    None => self.zone.clone(),
                 };
                 Value::from_object(Self {
                     local,
@@ -256,19 +226,14 @@ impl Object for Moment {
             "astimezone" => {
                 let zone = Zone::given(Some(arguments.required(0, "tz")?));
                 let zone = zone.ok_or_else(|| wrong("not a time zone"))?;
-                let local = zone.from_utc_datetime(&self.instant()).naive_local();
-                Value::from_object(Self {
-                    local,
-                    zone: Some(zone),
-                    date_only: false,
-                })
+                Value::from_object(self.moved_to(&zone))
             }
             _ => return parts::call(self, method),
         })
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.iso(' '))
+        f.write_str(&self.iso(' ', "auto").unwrap_or_default())
     }
 }
 
@@ -281,6 +246,11 @@ pub(crate) fn arithmetic(a: &Value, b: &Value, minus: bool) -> Option<Result<Val
             return Some(moment.moved(by, minus));
         }
         let other = b.downcast_object_ref::<Moment>().filter(|_| minus)?;
+        let kind = |moment: &Moment| (moment.date_only, moment.zone.is_some());
+        if kind(moment) != kind(other) {
+            let message = "can't subtract offset-naive and offset-aware datetimes, or dates";
+            return Some(Err(wrong(message)));
+        }
         return Some(Ok(Value::from_object(Span(
             moment.instant() - other.instant(),
         ))));

@@ -9,7 +9,8 @@ mod itertools;
 mod regex;
 
 pub(crate) use datetime::{
-    arithmetic, divided, repr as datetime_repr, scaled, type_name as datetime_type,
+    absolute, arithmetic, divided, formatted, is_aware, is_stamp, remainder, repr as datetime_repr,
+    scaled, stamp, type_name as datetime_type,
 };
 pub use datetime::{moment, naive_timestamp, timedelta, timestamp};
 pub(crate) use itertools::Endless;

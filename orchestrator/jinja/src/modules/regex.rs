@@ -1,6 +1,7 @@
 //! `re`: Python's regular expressions, look-arounds and back-references included.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use fancy_regex::{Captures, Regex};
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -43,6 +44,24 @@ fn unreadable(error: fancy_regex::Error) -> Error {
     )
 }
 
+/// A pattern is built once: macros match with the same few again and again.
+fn built(pattern: &str) -> Result<Regex, Error> {
+    // as many as Python keeps
+    const KEPT: usize = 512;
+    static BUILT: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let all = || BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = all().get(pattern) {
+        return Ok(regex.clone());
+    }
+    let regex = Regex::new(pattern).map_err(unreadable)?;
+    let mut all = all();
+    if all.len() >= KEPT {
+        all.clear();
+    }
+    all.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
+}
+
 fn compile(source: &str, flags: u32) -> Result<Pattern, Error> {
     let within = |letter: char| {
         let mut groups = source.split("(?").skip(1);
@@ -64,7 +83,7 @@ fn compile(source: &str, flags: u32) -> Result<Pattern, Error> {
         letters => format!("(?{letters})"),
     };
     let by_lines = is_set('m') || within('m');
-    let regex = Regex::new(&(prefix + &translated(source, by_lines))).map_err(unreadable)?;
+    let regex = built(&(prefix + &translated(source, by_lines)))?;
     Ok(Pattern {
         source: source.to_owned(),
         flags,
@@ -93,9 +112,9 @@ impl Pattern {
 
     /// The pattern at the start, with `end` behind it.
     fn anchored(&self, end: &str) -> Result<Regex, Error> {
-        let closed = |by: &str| Regex::new(&format!("\\A(?:{}{by}{end}", self.regex.as_str()));
+        let closed = |by: &str| built(&format!("\\A(?:{}{by}{end}", self.regex.as_str()));
         // the last line of a verbose pattern may be a comment
-        closed(")").or_else(|_| closed("\n)")).map_err(unreadable)
+        closed(")").or_else(|_| closed("\n)"))
     }
 
     fn found(&self, text: &str, found: &Captures<'_, str>) -> Value {

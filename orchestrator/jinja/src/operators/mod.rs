@@ -8,11 +8,13 @@ use crate::decimal::Decimal;
 use crate::error::raise;
 use crate::list::list;
 use crate::modules::{self, arithmetic};
+use crate::range::is_range;
 
 mod compare;
 mod percent;
 
-pub(crate) use compare::{chain, equal, holds};
+pub(crate) use compare::{chain, equal, holds, ordering, sorted};
+pub(crate) use percent::{scientific, shortest};
 
 /// Python's name of the type of `value`.
 pub(crate) fn type_name(value: &Value) -> &'static str {
@@ -25,6 +27,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         ValueKind::String => "str",
         ValueKind::Bytes => "bytes",
         ValueKind::Seq if value.is_tuple() => "tuple",
+        ValueKind::Seq if is_range(value) => "range",
         ValueKind::Seq => "list",
         ValueKind::Map => "dict",
         _ if crate::decimal::is_decimal(value) => "decimal.Decimal",
@@ -49,7 +52,8 @@ pub(crate) fn decimal_of(value: &Value) -> Option<Decimal> {
     Decimal::of(value).or_else(|| integer(value).map(Decimal::from))
 }
 
-fn integer(value: &Value) -> Option<i128> {
+/// `value` as a whole number, if it is one.
+pub(crate) fn integer(value: &Value) -> Option<i128> {
     match value.kind() {
         ValueKind::Bool => Some(i128::from(value.is_true())),
         ValueKind::Number if value.is_integer() => i128::try_from(value.clone()).ok(),
@@ -80,7 +84,7 @@ fn numbers(a: &Value, b: &Value) -> Option<Numbers> {
 }
 
 fn sequence(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) && !is_range(value)
 }
 
 /// Items as a tuple where `like` is one, as a list otherwise.
@@ -199,7 +203,12 @@ pub(crate) fn divide_whole(a: &Value, b: &Value) -> Result<Value, Error> {
             whole.map(Value::from).ok_or_else(too_large)
         }
         Some(Numbers::Floats(_, 0.0)) => Err(raise("float floor division by zero")),
-        Some(Numbers::Floats(x, y)) => Ok(Value::from((x / y).floor())),
+        Some(Numbers::Floats(x, y)) => {
+            let quotient = (x - remainder(x, y)) / y;
+            let floor = quotient.floor();
+            let up = if quotient - floor > 0.5 { 1.0 } else { 0.0 };
+            Ok(Value::from(floor + up))
+        }
         Some(Numbers::Decimals(x, y)) => x
             .divided_whole(&y)
             .map(|(whole, _)| Value::from_object(whole)),
@@ -220,11 +229,21 @@ pub(crate) fn modulo(a: &Value, b: &Value) -> Result<Value, Error> {
             Ok(Value::from(if other_sign { rest + y } else { rest }))
         }
         Some(Numbers::Floats(_, 0.0)) => Err(raise("float modulo")),
-        Some(Numbers::Floats(x, y)) => Ok(Value::from(x - y * (x / y).floor())),
+        Some(Numbers::Floats(x, y)) => Ok(Value::from(remainder(x, y))),
         Some(Numbers::Decimals(x, y)) => x
             .divided_whole(&y)
             .map(|(_, rest)| Value::from_object(rest)),
-        None => Err(impossible("%", a, b)),
+        None => modules::remainder(a, b).unwrap_or_else(|| Err(impossible("%", a, b))),
+    }
+}
+
+/// `x % y` of floats: exact, with the sign of `y`.
+fn remainder(x: f64, y: f64) -> f64 {
+    let rest = x % y;
+    match rest == 0.0 {
+        true => 0.0_f64.copysign(y),
+        false if (rest < 0.0) != (y < 0.0) => rest + y,
+        false => rest,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `'%s' % x`: formatting as C's `printf` does, with Python's additions.
 
+use std::borrow::Cow;
+
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
@@ -36,6 +38,12 @@ pub(super) fn percent(template: &str, values: &Value) -> Result<String, Error> {
             .ok_or_else(|| wrong("incomplete format"))?;
         let (options, conversion) = (&rest[..end], rest.as_bytes()[end] as char);
         rest = &rest[end + 1..];
+        let mut options = Cow::Borrowed(options);
+        while let Some(at) = options.find('*') {
+            let width = given.next().and_then(|width| width.as_i64());
+            let width = width.ok_or_else(|| wrong("* wants int"))?;
+            options.to_mut().replace_range(at..=at, &width.to_string());
+        }
         if conversion == '%' {
             out.push('%');
             continue;
@@ -46,10 +54,12 @@ pub(super) fn percent(template: &str, values: &Value) -> Result<String, Error> {
                 .next()
                 .ok_or_else(|| wrong("not enough arguments for format string"))?,
         };
-        out.push_str(&converted(options, conversion, &value)?);
+        out.push_str(&converted(&options, conversion, &value)?);
     }
     out.push_str(rest);
-    if !named && given.next().is_some() && values.kind() != ValueKind::Map {
+    // what can be asked for a key may be left over
+    let is_mapping = matches!(values.kind(), ValueKind::Map | ValueKind::Seq) && !values.is_tuple();
+    if !named && given.next().is_some() && !is_mapping {
         return Err(wrong(
             "not all arguments converted during string formatting",
         ));
@@ -67,8 +77,13 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
         None => (&options[flags.len()..], None),
     };
     let width = width.parse::<usize>().unwrap_or(0);
+    let cut = |text: String| match precision {
+        Some(most) => text.chars().take(most).collect(),
+        None => text,
+    };
     let number = || match Decimal::of(value) {
         Some(number) => Ok(number.to_float()),
+        None if value.kind() == ValueKind::Bool => Ok(f64::from(u8::from(value.is_true()))),
         None => f64::try_from(value.clone()).map_err(|_| {
             let kind = type_name(value);
             raise(format!(
@@ -84,17 +99,25 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
         Ok(integer) => Ok(integer),
         Err(_) => number().map(|float| float.trunc() as i128),
     };
+    let whole = || match value.kind() == ValueKind::Number && !value.is_integer() {
+        true => Err(raise(format!(
+            "%{conversion} format: an integer is required, not float"
+        ))),
+        false => integer(),
+    };
+    let in_base = |number: i128, digits: fn(u128) -> String| {
+        let sign = if number < 0 { "-" } else { "" };
+        format!("{sign}{}", digits(number.unsigned_abs()))
+    };
     let mut text = match conversion {
-        's' => match precision {
-            Some(most) => format::text(value).chars().take(most).collect(),
-            None => format::text(value).into_owned(),
-        },
-        'r' => format::repr(value),
+        's' => cut(format::text(value).into_owned()),
+        'r' => cut(format::repr(value)),
+        'a' => cut(format::ascii(value)),
         'd' | 'i' | 'u' => integer()?.to_string(),
         'f' | 'F' => format!("{:.*}", precision.unwrap_or(6), number()?),
         'e' | 'E' => scientific(number()?, precision.unwrap_or(6), conversion == 'E'),
         'g' | 'G' => shortest(number()?, precision.unwrap_or(6), conversion == 'G'),
-        'o' => format!("{:o}", integer()?),
+        'o' => in_base(whole()?, |bits| format!("{bits:o}")),
         'c' => match value.as_str() {
             Some(text) => text.to_owned(),
             None => u32::try_from(integer()?)
@@ -102,8 +125,8 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
                 .and_then(char::from_u32)
                 .map_or_else(String::new, String::from),
         },
-        'x' => format!("{:x}", integer()?),
-        'X' => format!("{:X}", integer()?),
+        'x' => in_base(whole()?, |bits| format!("{bits:x}")),
+        'X' => in_base(whole()?, |bits| format!("{bits:X}")),
         other => {
             return Err(Error::new(
                 ErrorKind::InvalidOperation,
@@ -111,14 +134,30 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
             ));
         }
     };
-    if flags.contains('+') && conversion != 's' && conversion != 'r' && !text.starts_with('-') {
-        text.insert(0, '+');
+    if matches!(conversion, 'd' | 'i' | 'u' | 'x' | 'X' | 'o')
+        && let Some(least) = precision
+    {
+        let sign = usize::from(text.starts_with('-'));
+        let zeros = (least + sign).saturating_sub(text.len());
+        text.insert_str(sign, &"0".repeat(zeros));
+    }
+    let is_text = matches!(conversion, 's' | 'r' | 'a' | 'c');
+    if flags.contains('#') && matches!(conversion, 'x' | 'X' | 'o') {
+        let sign = usize::from(text.starts_with('-'));
+        text.insert_str(sign, &format!("0{conversion}"));
+    }
+    if !is_text && !text.starts_with('-') {
+        match (flags.contains('+'), flags.contains(' ')) {
+            (true, _) => text.insert(0, '+'),
+            (false, true) => text.insert(0, ' '),
+            (false, false) => {}
+        }
     }
     let missing = width.saturating_sub(text.chars().count());
     if flags.contains('-') {
         text.push_str(&" ".repeat(missing));
-    } else if flags.contains('0') && conversion != 's' && conversion != 'r' {
-        let sign = usize::from(text.starts_with(['-', '+']));
+    } else if flags.contains('0') && !is_text {
+        let sign = usize::from(text.starts_with(['-', '+', ' ']));
         text.insert_str(sign, &"0".repeat(missing));
     } else {
         text.insert_str(0, &" ".repeat(missing));
@@ -127,7 +166,7 @@ fn converted(options: &str, conversion: char, value: &Value) -> Result<String, E
 }
 
 /// `1.500000e+03`.
-fn scientific(number: f64, precision: usize, capital: bool) -> String {
+pub(crate) fn scientific(number: f64, precision: usize, capital: bool) -> String {
     if !number.is_finite() {
         return format::float(number);
     }
@@ -136,7 +175,7 @@ fn scientific(number: f64, precision: usize, capital: bool) -> String {
 }
 
 /// `1500`, `1.5e+06`: as many digits as say something, at most `precision`.
-fn shortest(number: f64, precision: usize, capital: bool) -> String {
+pub(crate) fn shortest(number: f64, precision: usize, capital: bool) -> String {
     if !number.is_finite() {
         return format::float(number);
     }

@@ -143,3 +143,41 @@ fn texts_are_translated_and_one_of_many_is_drawn() {
         "1a",
     );
 }
+
+#[test]
+fn paragraphs_are_made_up() {
+    check(
+        "{% set x = lipsum(3) %}{{ x.count('<p>') }}{{ x.count('\\n') }}{{ x.endswith('.</p>') }}{{ lipsum(1, false) == lipsum(1, false) }}",
+        "32TrueFalse",
+    );
+    check(
+        "{{ lipsum(1, html=false, min=5, max=6).split() | length }}",
+        "5",
+    );
+}
+
+#[test]
+fn methods_are_values() {
+    check(
+        "{% set l = [] %}{% set add = l.append %}{% do add(1) %}{{ l }}{{ {'a': 1}.items }}",
+        "[1]<built-in method items of dict object>",
+    );
+    check(
+        "{% set ns = namespace(items=[1]) %}{% set ns.count = ns.items %}{{ ns.count }}{{ ns }}",
+        "[1]<Namespace {'count': [1], 'items': [1]}>",
+    );
+}
+
+#[test]
+fn what_is_not_known_yet_has_no_order_and_no_length() {
+    let engine = engine(&[]);
+    let source = "{% for a in none %}{% endfor %}{{ unknown(1)[1:] }}{{ gone(1).items }}{{ '{:.2f}'.format(gone(2)) }}\
+                  {{ [gone(1), 2] | sort | length }}{{ range(gone(1)) | length }}{{ 1 in gone(1) }}";
+    let text = engine.render(&request(source, true)).unwrap().text;
+    assert_eq!(text, "[]20False");
+    let error = engine.render(&request("{% for a in none %}{% endfor %}", false));
+    assert_eq!(
+        error.unwrap_err().message,
+        "'NoneType' object is not iterable"
+    );
+}

@@ -1,23 +1,14 @@
 //! YAML as PyYAML's `safe_dump` writes it (`yaml/emitter.py`, 6.0): blocks, lists at the column of their key, lines
 //! folded at 80 columns, everything that is not ASCII escaped. Pure.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde_json::Value as Json;
 
 use super::scalar::resolve;
 use crate::format;
+use crate::modules::is_stamp;
 
 /// Columns after which a text is folded at its next blank.
 const WIDTH: usize = 80;
-
-static TIMESTAMP: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"^(?:\d{4}-\d\d-\d\d|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)$",
-    )
-    .expect("a constant pattern")
-});
 
 /// `value` as a document; with `sort_keys`, keys in their order.
 #[must_use]
@@ -119,7 +110,7 @@ impl Writer {
         };
         let looks = Looks::of(text);
         let is_text = resolve(text).is_string()
-            && !TIMESTAMP.is_match(text)
+            && !is_stamp(text)
             && !matches!(
                 text.as_str(),
                 "<<" | "=" | ".inf" | "-.inf" | "+.inf" | ".nan"

@@ -47,7 +47,7 @@ pub(super) fn of_kind(kind: &str, text: &str) -> Option<Json> {
             value @ Json::Bool(_) => Some(value),
             _ => None,
         },
-        "int" => INT.is_match(text).then(|| int(text)).flatten(),
+        "int" => int(text),
         _ => {
             let whole = INT.is_match(text) || FLOAT.is_match(text);
             whole.then(|| float(text)).flatten()
@@ -60,8 +60,26 @@ fn signed(text: &str) -> (bool, String) {
     (text.starts_with('-'), digits)
 }
 
-/// Of base 2, 8, 10, 16 or 60; one that 64 bits do not hold is a float.
-fn int(text: &str) -> Option<Json> {
+/// `.inf` and `.nan`, which JSON has not.
+pub(super) fn special(text: &str) -> Option<f64> {
+    let (sign, name) = match text.strip_prefix(['-', '+']) {
+        Some(name) if text.starts_with('-') => (-1.0, name),
+        Some(name) => (1.0, name),
+        None => (1.0, text),
+    };
+    match name {
+        ".inf" | ".Inf" | ".INF" => Some(sign * f64::INFINITY),
+        ".nan" | ".NaN" | ".NAN" if name == text => Some(f64::NAN),
+        _ => None,
+    }
+}
+
+/// A whole number, of base 2, 8, 10, 16 or 60.
+pub(super) fn whole(text: &str) -> Option<i128> {
+    let number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+    if !number || !INT.is_match(text) {
+        return None;
+    }
     let (negative, digits) = signed(text);
     let value = if let Some(bits) = digits.strip_prefix("0b") {
         i128::from_str_radix(bits, 2).ok()?
@@ -78,7 +96,12 @@ fn int(text: &str) -> Option<Json> {
     } else {
         digits.parse().ok()?
     };
-    let value = if negative { -value } else { value };
+    Some(if negative { -value } else { value })
+}
+
+/// A whole number; one that 64 bits do not hold is a float.
+fn int(text: &str) -> Option<Json> {
+    let value = whole(text)?;
     if let Ok(value) = i64::try_from(value) {
         return Some(Json::from(value));
     }

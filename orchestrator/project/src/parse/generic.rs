@@ -273,7 +273,12 @@ impl Tests<'_> {
             return Ok(Found { config, ..known });
         }
         let draft = Arc::new(node.clone());
-        let internal = called.package == INTERNAL_PACKAGE;
+        // dbt looks the name up without its package: a macro of the project's goes before the one that is called, which is
+        // not called then while it is parsed
+        let own = macros.resolve(&node.package_name, &name);
+        let own = own.filter(|own| own.package != INTERNAL_PACKAGE);
+        let own = own.unwrap_or(called).unique_id.clone();
+        let internal = called.package == INTERNAL_PACKAGE || own != called.unique_id;
         let mut found = capture(self.shared, &draft, |request, scope| {
             let kwargs = rendered_arguments(self.shared, &draft, &scope, true)?;
             if internal {
@@ -299,10 +304,6 @@ impl Tests<'_> {
         };
         found.config = config;
         crate::config::merge(&mut found.config, captured);
-        // dbt looks the name up without its package: a macro of the project's goes before the one that is called
-        let own = macros.resolve(&node.package_name, &name);
-        let own = own.filter(|own| own.package != INTERNAL_PACKAGE);
-        let own = own.unwrap_or(called).unique_id.clone();
         let called = called_by_arguments(self.shared, node);
         let all: IndexSet<UniqueId> = [own]
             .into_iter()

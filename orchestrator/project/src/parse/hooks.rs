@@ -23,8 +23,9 @@ pub(crate) fn add_references(shared: &Arc<Shared>, node: &mut Node) {
         let Ok(found) = references(shared, &draft) else {
             continue;
         };
-        add(&mut node.refs, found.refs);
-        add(&mut node.source_refs, found.sources);
+        // each time it is named counts
+        node.refs.extend(found.refs);
+        node.source_refs.extend(found.sources);
         add(&mut node.depends_on.macros, found.macros);
     }
 }

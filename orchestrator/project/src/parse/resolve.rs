@@ -12,7 +12,7 @@ use crate::lookup::{Found, Lookup, referable};
 use crate::manifest::{Manifest, Node, RefArgs, ResourceType, UniqueId, version_text};
 use crate::parallel;
 use crate::parse::generic::attached_ref;
-use crate::warnings::{DISABLED_TARGET, NODE_NOT_FOUND, Warning};
+use crate::warnings::{DISABLED_TARGET, NODE_NOT_FOUND, PACKAGE_ON_ROOT, Warning};
 
 /// Who asks, for messages.
 struct Asker<'a> {
@@ -32,6 +32,23 @@ impl Asker<'_> {
         let (subject, path) = (self.subject(), self.path.display());
         let text = format!("{subject} ({path}) depends on {what}");
         Warning { event, text }
+    }
+
+    /// dbt warns of a package whose node stands on one of the root project's.
+    fn stands_on_root(&self, id: &str, project: &str, wanted: &RefArgs) -> Option<Warning> {
+        let is_of_root = id.split('.').nth(1) == Some(project);
+        let is_meant = self.package == project || wanted.package.as_deref() == Some(project);
+        let name = self.id.split('.').nth(2).unwrap_or(self.id);
+        (is_of_root && !is_meant).then(|| Warning {
+            event: PACKAGE_ON_ROOT,
+            text: format!(
+                "The node '{name}'in package '{}' depends on the root project node '{id}'.This may lead to \
+                 unexpected cycles downstream. Please set the 'require_ref_prefers_node_package_to_root' behavior \
+                 change flag to True to avoid this issue.For more information, see the documentation at \
+                 https://docs.getdbt.com/reference/global-configs/behavior-changes#require_ref_prefers_node_package_to_root",
+                self.package
+            ),
+        })
     }
 
     fn unknown(&self, wanted: String, name: &str, reason: &str, hint: Option<String>) -> Error {
@@ -92,7 +109,10 @@ impl Asker<'_> {
         for wanted in refs {
             let name = wanted.name.as_str();
             match lookup.find_ref(project, self.package, wanted) {
-                Found::Node(id) => push(id),
+                Found::Node(id) => {
+                    missing.extend(self.stands_on_root(&id, project, wanted));
+                    push(id);
+                }
                 Found::Disabled => {
                     disabled = true;
                     if self.kind != ResourceType::Test {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::warnings::{FRESHNESS_CONFIG, Warning};
 use crate::config::{self, Raw};
 use crate::context::Shared;
 use crate::error::Error;
@@ -196,6 +197,24 @@ fn one(
         enabled,
         patch,
         test_tags,
+    })
+}
+
+/// A source that is to be checked and says not by what: Postgres keeps no time of its tables' last change.
+pub(crate) fn doubt(source: &Source) -> Option<Warning> {
+    let set = |key: &str| {
+        let freshness = source.freshness.as_ref();
+        freshness.is_some_and(|freshness| freshness.get(key).is_some_and(Json::is_object))
+    };
+    let is_checked = set("warn_after") || set("error_after");
+    let says = source.loaded_at_field.is_some() || source.loaded_at_query.is_some();
+    (is_checked && !says).then(|| Warning {
+        event: FRESHNESS_CONFIG,
+        text: format!(
+            "The configured adapter does not support metadata-based freshness. A loaded_at_field must be specified \
+             for source '{}.{}'.",
+            source.source_name, source.name
+        ),
     })
 }
 

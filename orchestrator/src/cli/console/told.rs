@@ -132,6 +132,17 @@ impl Console {
         self.blamed += 1;
     }
 
+    /// A node that is not tried because another failed, wherever: no line is about it. What failed is told at once.
+    pub(super) fn spared(&mut self, at: DateTime<Utc>) {
+        self.tally.skip += 1;
+        self.blamed += 1;
+        if !std::mem::replace(&mut self.stopped_early, true)
+            && let Some((node, report)) = self.problems.last()
+        {
+            self.problem(at, "Failure", Color::Red, *node, report);
+        }
+    }
+
     /// A source that is stale, or that could not be looked at.
     pub(super) fn stale(&self, at: DateTime<Utc>, node: NodeIx, report: &Report) {
         let node = self.node(node);

@@ -25,8 +25,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Tells of a node that was skipped. The ephemeral model that is to blame, if one is, comes back.
-    pub(super) fn skip(&mut self, node: NodeIx, cause: SkipCause) -> Option<Arc<BrokenInput>> {
+    /// Tells of a node that was skipped. What the results are to say of it comes back.
+    pub(super) fn skip(&mut self, node: NodeIx, cause: SkipCause) -> Option<String> {
         if !self.shows(node) {
             return None;
         }
@@ -45,14 +45,20 @@ impl Execution<'_> {
                 error: self.broken.get(&model).cloned(),
             })
         });
+        let fail_fast = matches!(cause, SkipCause::FailFast(_));
+        let remark = match &broken {
+            Some(broken) => Some(broken.message(&prepared.node(node).unique_id)),
+            None => fail_fast.then(|| "Skipping due to fail_fast".to_owned()),
+        };
         let index = self.position(node);
         self.tell(Event::NodeSkipped {
             node,
             index,
             culprit,
-            broken: broken.clone(),
+            broken,
+            fail_fast,
         });
-        broken
+        remark
     }
 
     /// As in dbt: a `build` blames whoever stands last before the node, and a skip is blamed as a failure is; a `run`

@@ -91,7 +91,7 @@ impl Walk<'_> {
             Executed {
                 states: Vec::new(),
                 reports: Vec::new(),
-                broken: BTreeMap::new(),
+                remarks: BTreeMap::new(),
                 stopped: None,
             }
         } else {

@@ -1,16 +1,17 @@
 //! `datetime.datetime`, `datetime.date`, `datetime.timedelta`: how values are made.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::format::{Parsed, StrftimeItems, parse};
-use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc, Weekday};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
 use super::span::Span;
 use super::time::Clock;
 use super::zone::Zone;
-use super::{Moment, part, wrong, zone_of};
+use super::{Moment, part, wrong};
 use crate::arguments::Arguments;
 use crate::functions::{function, method};
 use crate::list::dict;
@@ -34,7 +35,7 @@ fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
         )
         .ok_or_else(|| wrong("no such time"))?
     };
-    let zone = Zone::given(arguments.keyword("tzinfo"));
+    let zone = Zone::given(arguments.get(7, "tzinfo")).filter(|_| !date_only);
     Ok(Value::from_object(Moment {
         local: date.and_time(time),
         zone,
@@ -43,11 +44,9 @@ fn build(arguments: &Arguments<'_>, date_only: bool) -> Result<Value, Error> {
 }
 
 fn parse_iso(text: &str) -> Result<Moment, Error> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text)
-        && let Some(zone) = zone_of(at.offset().local_minus_utc())
-    {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(Moment {
-            zone: Some(zone),
+            zone: Some(Zone::plain(at.offset().local_minus_utc())),
             ..Moment::naive(at.naive_local())
         });
     }
@@ -56,18 +55,15 @@ fn parse_iso(text: &str) -> Result<Moment, Error> {
         "%Y-%m-%d %H:%M:%S%.f",
         "%Y-%m-%dT%H:%M",
         "%Y-%m-%d %H:%M",
+        "%Y%m%dT%H%M%S",
     ]
     .iter()
     .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
     .or_else(|| {
-        DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|at| at.naive_utc())
-    })
-    .or_else(|| {
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()
-            .map(|d| d.and_time(NaiveTime::MIN))
+        ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"]
+            .iter()
+            .find_map(|pattern| NaiveDate::parse_from_str(text, pattern).ok())
+            .map(|date| date.and_time(NaiveTime::MIN))
     })
     .map(Moment::naive)
     .ok_or_else(|| wrong(format!("'{text}' is no ISO date or time")))
@@ -99,7 +95,7 @@ fn strptime(text: &str, pattern: &str) -> Result<Moment, chrono::ParseError> {
         found.set_minute(0)?;
     }
     Ok(Moment {
-        zone: found.offset().and_then(zone_of),
+        zone: found.offset().map(Zone::plain),
         ..Moment::naive(found.to_naive_date()?.and_time(found.to_naive_time()?))
     })
 }
@@ -130,7 +126,24 @@ impl Object for Class {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let name = key.as_str().filter(|name| METHODS.contains(name))?;
+        let name = key.as_str()?;
+        let bound = |date: (i32, u32, u32), time| {
+            let date = NaiveDate::from_ymd_opt(date.0, date.1, date.2)?;
+            let local = date.and_time(if self.date_only { NaiveTime::MIN } else { time });
+            Some(Value::from_object(Moment {
+                date_only: self.date_only,
+                ..Moment::naive(local)
+            }))
+        };
+        match name {
+            "min" => return bound((1, 1, 1), NaiveTime::MIN),
+            "max" => {
+                let last = NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999);
+                return bound((9999, 12, 31), last?);
+            }
+            _ if !METHODS.contains(&name) => return None,
+            _ => {}
+        }
         Some(method(Value::from_dyn_object(Arc::clone(self)), name))
     }
 
@@ -152,16 +165,22 @@ impl Object for Class {
                 let _ = state.lookup("run_started_at");
                 // a name made of it must differ from one made a moment ago
                 let now = Utc::now();
-                let zone = Zone::given(arguments.get(0, "tz"));
-                let local = match zone {
-                    Some(zone) => zone.from_utc_datetime(&now.naive_utc()).naive_local(),
-                    None if method == "utcnow" => now.naive_utc(),
-                    None => now.with_timezone(&Local).naive_local(),
-                };
-                Moment {
-                    local,
-                    zone,
-                    date_only,
+                match Zone::given(arguments.get(0, "tz")) {
+                    Some(zone) => {
+                        let now = Moment {
+                            zone: Some(Zone::utc()),
+                            ..Moment::naive(now.naive_utc())
+                        };
+                        now.moved_to(&zone)
+                    }
+                    None => Moment {
+                        date_only,
+                        ..Moment::naive(if method == "utcnow" {
+                            now.naive_utc()
+                        } else {
+                            now.with_timezone(&Local).naive_local()
+                        })
+                    },
                 }
             }
             "fromisoformat" => Moment {
@@ -191,7 +210,7 @@ impl Object for Class {
                     .ok_or_else(|| wrong("not a time"))?;
                 let zone = Zone::given(arguments.get(2, "tzinfo"));
                 Moment {
-                    zone: zone.or(clock.zone),
+                    zone: zone.or(clock.zone.clone()),
                     ..Moment::naive(date.local.date().and_time(clock.time))
                 }
             }
@@ -201,10 +220,7 @@ impl Object for Class {
                 let at = DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
                     .ok_or_else(|| wrong("timestamp out of range"))?;
                 match Zone::given(arguments.get(1, "tz")) {
-                    Some(zone) => Moment {
-                        zone: Some(zone),
-                        ..Moment::naive(zone.from_utc_datetime(&at.naive_utc()).naive_local())
-                    },
+                    Some(zone) => Moment::naive(at.naive_utc()).moved_to(&zone),
                     None => Moment::naive(at.naive_utc()),
                 }
             }
@@ -231,7 +247,13 @@ impl Object for Class {
                     ..Moment::naive(date.and_time(NaiveTime::MIN))
                 }
             }
-            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            // `datetime.strftime(moment, '%Y')`
+            _ => match args.split_first() {
+                Some((moment, rest)) if moment.downcast_object_ref::<Moment>().is_some() => {
+                    return moment.call_method(state, method, rest);
+                }
+                _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            },
         };
         let local = if date_only {
             moment.local.date().and_time(NaiveTime::MIN)
@@ -239,6 +261,11 @@ impl Object for Class {
             moment.local
         };
         Ok(Value::from_object(Moment { local, ..moment }))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.date_only { "date" } else { "datetime" };
+        write!(f, "<class 'datetime.{name}'>")
     }
 }
 

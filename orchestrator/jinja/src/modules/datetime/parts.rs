@@ -1,59 +1,21 @@
-//! The parts of a `datetime` that are asked for less often, and how one prints within a list.
+//! The parts of a `datetime` that are asked for less often.
 
-use chrono::{Datelike, Offset, TimeZone, Timelike};
+use chrono::{Datelike, Timelike};
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 
+use super::Moment;
 use super::span::Span;
 use super::time::Clock;
 use super::zone::Zone;
-use super::{Moment, NaiveTime};
 use crate::views::record;
 
 impl Moment {
     /// `tzinfo`.
     pub(super) fn zone_value(&self) -> Value {
-        self.zone
-            .map_or(Value::from(()), |zone| Value::from_object(Zone(zone)))
+        let zone = self.zone.clone();
+        zone.map_or(Value::from(()), Value::from_object)
     }
-
-    /// `datetime.date(2024, 1, 2)`.
-    fn repr(&self) -> String {
-        let local = &self.local;
-        let date = format!("{}, {}, {}", local.year(), local.month(), local.day());
-        if self.date_only {
-            return format!("datetime.date({date})");
-        }
-        let zone = match self.zone {
-            Some(zone) => format!(", tzinfo=<{}>", zone.name()),
-            None => String::new(),
-        };
-        format!("datetime.datetime({date}, {}{zone})", clock(local.time()))
-    }
-}
-
-/// `1, 2`, `1, 2, 3` or `1, 2, 3, 4`: hour, minute and what else is not zero.
-pub(super) fn clock(time: NaiveTime) -> String {
-    let micros = time.nanosecond() / 1000;
-    let mut text = format!("{}, {}", time.hour(), time.minute());
-    if time.second() != 0 || micros != 0 {
-        text += &format!(", {}", time.second());
-    }
-    if micros != 0 {
-        text += &format!(", {micros}");
-    }
-    text
-}
-
-/// Python's `repr` of a date, a moment, a time or a span.
-pub(crate) fn repr(value: &Value) -> Option<String> {
-    if let Some(moment) = value.downcast_object_ref::<Moment>() {
-        return Some(moment.repr());
-    }
-    if let Some(clock) = value.downcast_object_ref::<Clock>() {
-        return Some(clock.repr());
-    }
-    Some(value.downcast_object_ref::<Span>()?.repr())
 }
 
 /// Python's name of the type of a date, a moment, a time or a span.
@@ -72,16 +34,16 @@ pub(crate) fn type_name(value: &Value) -> Option<&'static str> {
         .map(|_| "datetime.timedelta")
 }
 
+/// Whether a moment knows its zone; `None` of what is no moment.
+pub(crate) fn is_aware(value: &Value) -> Option<bool> {
+    let moment = value.downcast_object_ref::<Moment>()?;
+    Some(moment.zone.is_some())
+}
+
 /// Calls a method without arguments.
 pub(super) fn call(moment: &Moment, method: &str) -> Result<Value, Error> {
     let local = &moment.local;
-    let offset = moment.zone.and_then(|zone| {
-        let at = zone.from_local_datetime(local).earliest()?;
-        Some((
-            at.offset().fix().local_minus_utc(),
-            at.format("%Z").to_string(),
-        ))
-    });
+    let of_zone = |ask: fn(&Zone) -> Value| moment.zone.as_ref().map_or(Value::from(()), ask);
     let clocked = !moment.date_only;
     Ok(match method {
         "isocalendar" => {
@@ -91,7 +53,14 @@ pub(super) fn call(moment: &Moment, method: &str) -> Result<Value, Error> {
             let names = &["year", "week", "weekday"];
             record("datetime.IsoCalendarDate", names, values)
         }
-        "timetuple" => {
+        "timetuple" | "utctimetuple" => {
+            let utc = method == "utctimetuple";
+            let summer = match &moment.zone {
+                Some(zone) if !utc => i32::from(zone.summer != 0),
+                None if !utc => -1,
+                _ => 0,
+            };
+            let local = if utc { moment.instant() } else { *local };
             let values = vec![
                 local.year().into(),
                 local.month().into(),
@@ -101,7 +70,7 @@ pub(super) fn call(moment: &Moment, method: &str) -> Result<Value, Error> {
                 local.second().into(),
                 local.weekday().num_days_from_monday().into(),
                 local.ordinal().into(),
-                (-1).into(),
+                summer.into(),
             ];
             record("time.struct_time", &TIME, values)
         }
@@ -109,12 +78,11 @@ pub(super) fn call(moment: &Moment, method: &str) -> Result<Value, Error> {
         "ctime" => local.format("%a %b %e %H:%M:%S %Y").to_string().into(),
         "time" | "timetz" if clocked => Value::from_object(Clock {
             time: local.time(),
-            zone: moment.zone.filter(|_| method == "timetz"),
+            zone: moment.zone.clone().filter(|_| method == "timetz"),
         }),
-        "utcoffset" if clocked => offset.map_or(Value::from(()), |(seconds, _)| {
-            Value::from_object(Span(chrono::TimeDelta::seconds(seconds.into())))
-        }),
-        "tzname" if clocked => offset.map_or(Value::from(()), |(_, name)| name.into()),
+        "utcoffset" if clocked => of_zone(Zone::span),
+        "dst" if clocked => of_zone(Zone::summer_span),
+        "tzname" if clocked => of_zone(Zone::abbreviated),
         _ => return Err(Error::from(ErrorKind::UnknownMethod)),
     })
 }

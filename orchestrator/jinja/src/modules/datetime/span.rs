@@ -107,9 +107,34 @@ pub(crate) fn divided(a: &Value, b: &Value, whole: bool) -> Option<Result<Value,
     })
 }
 
+/// What is left of a span after as many others as it has; `None` when one is no span.
+pub(crate) fn remainder(a: &Value, b: &Value) -> Option<Result<Value, Error>> {
+    let (above, below) = (micros(of(a)?), micros(of(b)?));
+    Some(match below {
+        0 => Err(wrong("integer modulo by zero")),
+        _ => {
+            let rest = above.wrapping_rem(below);
+            let other_sign = rest != 0 && (rest < 0) != (below < 0);
+            let rest = if other_sign { rest + below } else { rest };
+            Ok(Value::from_object(Span(chrono::TimeDelta::microseconds(
+                rest,
+            ))))
+        }
+    })
+}
+
+/// `abs` of a span.
+pub(crate) fn absolute(value: &Value) -> Option<Value> {
+    of(value).map(|span| Value::from_object(Span(span.0.abs())))
+}
+
 impl Object for Span {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        !self.0.is_zero()
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

@@ -4,21 +4,20 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{NaiveTime, Timelike};
-use chrono_tz::Tz;
+use chrono::{NaiveDate, NaiveTime, Timelike};
 use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
-use super::parts::clock;
+use super::print::{clock, iso_time, strftime};
 use super::zone::Zone;
 use super::{part, wrong};
 use crate::arguments::Arguments;
 
 /// A `time`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Clock {
     pub(super) time: NaiveTime,
-    pub(super) zone: Option<Tz>,
+    pub(super) zone: Option<Zone>,
 }
 
 impl Clock {
@@ -37,15 +36,13 @@ impl Clock {
         Ok(Self { time, zone })
     }
 
-    fn iso(self) -> String {
-        match self.time.nanosecond() {
-            0 => self.time.format("%H:%M:%S").to_string(),
-            _ => self.time.format("%H:%M:%S%.6f").to_string(),
-        }
+    pub(super) fn formatted(&self, pattern: &str) -> String {
+        let day = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
+        strftime(&day.and_time(self.time), self.zone.as_ref(), pattern)
     }
 
     /// `datetime.time(1, 2)`.
-    pub(super) fn repr(self) -> String {
+    pub(super) fn repr(&self) -> String {
         format!("datetime.time({})", clock(self.time))
     }
 }
@@ -61,9 +58,10 @@ impl Object for Clock {
             "minute" => self.time.minute().into(),
             "second" => self.time.second().into(),
             "microsecond" => (self.time.nanosecond() / 1000).into(),
-            "tzinfo" => self
-                .zone
-                .map_or(Value::from(()), |zone| Value::from_object(Zone(zone))),
+            "tzinfo" => {
+                let zone = self.zone.clone();
+                zone.map_or(Value::from(()), Value::from_object)
+            }
             _ => return None,
         })
     }
@@ -79,21 +77,20 @@ impl Object for Clock {
         args: &[Value],
     ) -> Result<Value, Error> {
         match method {
-            "isoformat" => Ok(self.iso().into()),
+            "isoformat" => {
+                let detail = Arguments::of(args).get(0, "timespec");
+                let detail = detail.as_ref().and_then(Value::as_str).unwrap_or("auto");
+                iso_time(self.time, detail).map(Value::from)
+            }
             "strftime" => {
-                let pattern = Arguments::of(args).text(0, "format")?.replace("%f", "%6f");
-                let mut out = String::new();
-                use fmt::Write as _;
-                let day = chrono::NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
-                write!(out, "{}", day.and_time(self.time).format(&pattern))
-                    .map_err(|_| wrong(format!("cannot format a time as '{pattern}'")))?;
-                Ok(out.into())
+                let pattern = Arguments::of(args).text(0, "format")?;
+                Ok(self.formatted(&pattern).into())
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.iso())
+        f.write_str(&iso_time(self.time, "auto").unwrap_or_default())
     }
 }

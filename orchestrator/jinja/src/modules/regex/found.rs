@@ -1,5 +1,6 @@
 //! A match: `group()`, `groups()`, `groupdict()`, `start()`, `end()`, `span()`, `expand()`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use fancy_regex::{Captures, Regex};
@@ -128,6 +129,15 @@ impl Object for Match {
             }
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
         })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Some(whole)) = self.groups.first() else {
+            return Ok(());
+        };
+        let (start, end) = (whole.start, whole.end);
+        let text = crate::format::repr(&Value::from(whole.text.as_str()));
+        write!(f, "<re.Match object; span=({start}, {end}), match={text}>")
     }
 }
 
