@@ -9,7 +9,6 @@ use indexmap::{IndexMap, IndexSet};
 use jinja::{Engine, Macros};
 use serde_json::{Value as Json, json};
 
-use crate::roots::Roots;
 use crate::assemble::assemble;
 use crate::context::graph::Shown;
 use crate::context::yaml_scope::YamlScope;
@@ -27,6 +26,7 @@ use crate::parse::{Package, builtin, macros};
 use crate::profile::{Profile, Wanted};
 use crate::project_file::{ProjectFile, QueryComment};
 use crate::relation::Quoting;
+use crate::roots::Roots;
 use crate::sample::Sample;
 use crate::state::Previous;
 use crate::warnings::{Rules, Warning};

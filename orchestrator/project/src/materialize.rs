@@ -9,7 +9,6 @@ use jinja::macros::INTERNAL_PACKAGE;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use crate::roots::Roots;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::compile::{Compiled, Rendering};
@@ -18,6 +17,7 @@ use crate::error::{Error, Location};
 use crate::load::Project;
 use crate::manifest::{Hook, Node, ResourceType};
 use crate::parse::nodes::compiled_path;
+use crate::roots::Roots;
 
 mod hooks;
 mod verdict;
@@ -81,12 +81,7 @@ pub struct Step {
 }
 
 impl Step {
-    fn names(
-        &self,
-        node: &Node,
-        roots: &Roots,
-        sql: Option<&str>,
-    ) -> Vec<(&'static str, Value)> {
+    fn names(&self, node: &Node, roots: &Roots, sql: Option<&str>) -> Vec<(&'static str, Value)> {
         let batch = dict(
             [
                 ("id", Value::from(self.batch.id.as_str())),

@@ -297,7 +297,11 @@ impl Plan {
         for node in 0..ix(self.states.len()) {
             match self.states[node as usize] {
                 NodeState::Queued | NodeState::UpForRetry { .. } => {
-                    self.doomed.entry(node).or_insert(cause.into());
+                    let known = self.doomed.entry(node).or_insert(cause.into());
+                    if let StopCause::FailFast(_) = cause {
+                        // what stands on the culprit is spared like everything else
+                        *known = cause.into();
+                    }
                 }
                 NodeState::Running { .. }
                 | NodeState::Success

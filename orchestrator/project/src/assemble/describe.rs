@@ -55,7 +55,12 @@ impl Assembly<'_> {
         }
         let manifest = &self.done.manifest;
         let own = |node: &&Node| node.package_name == owner.name();
-        let described: HashSet<Key<'_>> = manifest.nodes.values().filter(own).filter_map(key).collect();
+        let described: HashSet<Key<'_>> = manifest
+            .nodes
+            .values()
+            .filter(own)
+            .filter_map(key)
+            .collect();
         let off = manifest.disabled.values().filter(own);
         let off: HashSet<Key<'_>> = off.filter_map(key).collect();
         [
@@ -74,7 +79,8 @@ impl Assembly<'_> {
             let version = patch.version.as_ref().map(|version| &version.v);
             let key = (patch.name.as_str(), version, &patch.file.path);
             // what stands in for a node that is switched off is described in its place
-            let stands_in = || version.is_none() && self.elsewhere(owner, *kind, &patch.name).is_some();
+            let stands_in =
+                || version.is_none() && self.elsewhere(owner, *kind, &patch.name).is_some();
             !described.contains(&key) && (!off.contains(&key) || stands_in())
         })
         .collect()

@@ -8,10 +8,10 @@ use jinja::list::dict;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use crate::roots::Roots;
 use crate::context::{Run, node_value};
 use crate::manifest::UniqueId;
 use crate::rendered;
+use crate::roots::Roots;
 
 const KEYS: [&str; 8] = [
     "nodes",

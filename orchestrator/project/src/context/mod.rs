@@ -13,7 +13,6 @@ use minijinja::State;
 use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
-use crate::roots::Roots;
 use crate::adapter::Adapter;
 use crate::batches::Batch;
 use crate::config::Raw;
@@ -24,6 +23,7 @@ use crate::manifest::{Manifest, Node, RefArgs, UniqueId};
 use crate::parse::cache::{Cache, VOLATILE};
 use crate::profile::PostgresTarget;
 use crate::relation::Quoting;
+use crate::roots::Roots;
 use crate::sample::Sample;
 use crate::warnings::Rules;
 

@@ -27,12 +27,7 @@ pub(crate) fn compiled(node: &Node, roots: &Roots, sql: &str) -> Value {
 }
 
 /// The same, for one window of a microbatch model.
-pub(crate) fn of_batch(
-    node: &Node,
-    roots: &Roots,
-    sql: Option<&str>,
-    batch: Value,
-) -> Value {
+pub(crate) fn of_batch(node: &Node, roots: &Roots, sql: Option<&str>, batch: Value) -> Value {
     let code = sql.map(|sql| ("compiled_code", Value::from(sql)));
     let more = [("batch", batch)].into_iter().chain(code);
     dict(pairs(node, roots).chain(more.map(|(key, value)| (Value::from(key), value))))

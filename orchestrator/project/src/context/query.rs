@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-
-use jinja::{Root, json};
 use jinja::format::text;
 use jinja::functions::function;
 use jinja::list::{dict, list};
 use jinja::scope::anything;
+use jinja::{Root, json};
 use minijinja::State;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use serde_json::Value as Json;
@@ -49,7 +48,10 @@ impl Response {
         let parts = [
             ("_message", Json::from(self.message.as_str())),
             ("code", json::from_value(&self.code).unwrap_or_default()),
-            ("rows_affected", json::from_value(&self.rows).unwrap_or_default()),
+            (
+                "rows_affected",
+                json::from_value(&self.rows).unwrap_or_default(),
+            ),
         ];
         let said = parts.into_iter().filter(|(_, value)| !value.is_null());
         said.map(|(key, value)| (key.to_owned(), value)).collect()

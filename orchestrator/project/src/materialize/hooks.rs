@@ -61,7 +61,12 @@ impl Project {
         adapter: Arc<dyn Adapter>,
     ) -> Result<RenderedHook, Error> {
         let node = self.node(id)?;
-        let rendering = Rendering::with(self, node, adapter, names(node, &self.shared.roots, sql, None));
+        let rendering = Rendering::with(
+            self,
+            node,
+            adapter,
+            names(node, &self.shared.roots, sql, None),
+        );
         Ok(RenderedHook {
             text: rendering.render(hook)?,
             messages: std::mem::take(&mut lock(&rendering.run.messages)),

@@ -8,13 +8,13 @@ use jinja::{Request, Scope};
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use crate::roots::Roots;
 use crate::context::{Capture, Mode, NodeScope, Shared, node_value};
 use crate::error::Error;
 use crate::manifest::{Node, ResourceType, version_text};
 use crate::parse::hooks::add_references;
 use crate::parse::template_error;
 use crate::relation::RelationName;
+use crate::roots::Roots;
 
 /// What the project overrides of the three naming macros.
 #[derive(Debug)]
@@ -31,7 +31,9 @@ struct Seen<'n> {
 
 impl Seen<'_> {
     fn value(&self) -> Value {
-        let made = self.value.get_or_init(|| node_value::value(self.node, self.roots));
+        let made = self
+            .value
+            .get_or_init(|| node_value::value(self.node, self.roots));
         made.clone()
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::warnings::{FRESHNESS_CONFIG, Warning};
 use crate::config::{self, Raw};
 use crate::context::Shared;
 use crate::error::Error;
@@ -13,6 +12,7 @@ use crate::parse::Package;
 use crate::parse::overrides::Overrides;
 use crate::parse::properties::{Patch, Patches, PropertyFile, patch_of_table};
 use crate::relation::RelationName;
+use crate::warnings::{FRESHNESS_CONFIG, Warning};
 use crate::yaml::{Entry, texts};
 
 /// A source's table with what its tests need.

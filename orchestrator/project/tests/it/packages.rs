@@ -213,6 +213,76 @@ fn an_entry_may_describe_the_model_of_another_package() {
 }
 
 #[test]
+fn what_stands_in_for_a_disabled_model_is_described_in_its_place() {
+    let models = [
+        ("models/a.sql", "select 2 as id"),
+        ("models/b.sql", "select * from {{ ref('a') }}"),
+        ("dbt_packages/lib/models/a.sql", "select 1 as id"),
+        ("dbt_packages/lib/models/s.yml", DESCRIBED),
+    ];
+    let off = "models: {lib: {a: {+enabled: false}}}\n";
+    let project = files(off, "", &models).load().unwrap();
+    let node = &project.manifest.nodes["model.p.a"];
+    assert_eq!(node.description, "told by p");
+    assert_eq!(node.config.materialized, "table");
+    assert_eq!(node.patch_uri().as_deref(), Some("lib://models/s.yml"));
+    let tests = project.manifest.nodes.values();
+    let test = tests.filter_map(|node| node.attached_node.clone());
+    assert_eq!(test.collect::<Vec<_>>(), ["model.lib.a"]);
+}
+
+#[test]
+fn disabled_models_of_one_name_are_all_kept() {
+    let models = [
+        ("models/x/a.sql", "select 'x' as id"),
+        ("models/y/a.sql", "select 'y' as id"),
+        ("models/z/a.sql", "select 'z' as id"),
+    ];
+    let off = "models: {p: {x: {+enabled: false}, y: {+enabled: false}}}\n";
+    let project = files(off, "", &models).load().unwrap();
+    assert!(project.warnings.is_empty(), "{:?}", project.warnings);
+    let manifest = &project.manifest;
+    assert_eq!(manifest.nodes["model.p.a"].raw_code, "select 'z' as id");
+    assert_eq!(manifest.disabled["model.p.a"].raw_code, "select 'x' as id");
+    let again = manifest.disabled_again.iter();
+    let again: Vec<&str> = again.map(|node| &*node.raw_code).collect();
+    assert_eq!(again, ["select 'y' as id"]);
+}
+
+#[test]
+fn a_package_that_stands_on_the_project_is_told_of() {
+    let models = [
+        ("models/a.sql", "select 1 as id"),
+        (
+            "dbt_packages/lib/models/b.sql",
+            "select * from {{ ref('a') }}",
+        ),
+        (
+            "dbt_packages/lib/models/c.sql",
+            "select * from {{ ref('p', 'a') }}",
+        ),
+    ];
+    let project = files("", "", &models).load().unwrap();
+    let told: Vec<&str> = project.warnings.iter().map(|one| one.event).collect();
+    assert_eq!(told, ["PackageNodeDependsOnRootProjectNode"]);
+    let text = &project.warnings[0].text;
+    assert!(text.contains("'b'in package 'lib' depends on the root project node 'model.p.a'"));
+}
+
+#[test]
+fn what_a_statement_sends_is_not_looked_at_while_parsing() {
+    let models = [
+        ("models/a.sql", "select 1 as id"),
+        (
+            "models/b.sql",
+            "{% call statement('s') %}select * from {{ ref('a') }}{% endcall %}select 1 as id",
+        ),
+    ];
+    let project = files("", "", &models).load().unwrap();
+    assert!(project.manifest.nodes["model.p.b"].refs.is_empty());
+}
+
+#[test]
 fn a_test_of_a_package_is_looked_up_by_its_name_alone() {
     let test = |own: &str| {
         let files = files(
@@ -242,13 +312,9 @@ fn a_test_of_a_package_is_looked_up_by_its_name_alone() {
         test(""),
         ["macro.lib.test_odd", "macro.dbt.get_where_subquery"]
     );
-    // as dbt does, which then calls the package's
+    // as dbt does, which calls the package's when the test is run
     assert_eq!(
         test("{% test odd(model) %}select 1{% endtest %}"),
-        [
-            "macro.p.test_odd",
-            "macro.dbt.get_where_subquery",
-            "macro.lib.test_odd"
-        ]
+        ["macro.p.test_odd", "macro.dbt.get_where_subquery"]
     );
 }
