@@ -9,6 +9,7 @@ pub mod arguments;
 pub mod blocks;
 pub mod calls;
 mod blanks;
+mod clock;
 mod constant;
 pub mod decimal;
 pub mod engine;

@@ -103,10 +103,29 @@
         {%- do run_query(alter_relation_comment(relation, model.description)) -%}
     {%- endif -%}
     {%- if for_columns and config.persist_column_docs() and model.columns -%}
-        {%- set sql = alter_column_comment(relation, model.columns) | trim -%}
+        {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+        {%- set described = validate_doc_columns(relation, model.columns, existing) -%}
+        {%- set sql = alter_column_comment(relation, described) | trim -%}
         {%- if sql -%}{%- do run_query(sql) -%}{%- endif -%}
     {%- endif -%}
 {%- endmacro %}
+
+{# The described columns that are there; a warning names the others. #}
+{% macro validate_doc_columns(relation, column_dict, existing_column_names) %}
+    {%- set small = existing_column_names | map('lower') | list -%}
+    {%- set found, missing = {}, [] -%}
+    {%- for name, column in column_dict.items() -%}
+        {%- if (column['quote'] and name in existing_column_names) or (not column['quote'] and name | lower in small) -%}
+            {%- do found.update({name: column}) -%}
+        {%- else -%}
+            {%- do missing.append(name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if missing -%}
+        {%- do exceptions.warn('In relation ' ~ relation.render() ~ ': The following columns are specified in the schema but are not present in the database: ' ~ missing | join(', ')) -%}
+    {%- endif -%}
+    {{ return(found) }}
+{% endmacro %}
 
 {% macro alter_relation_comment(relation, relation_comment) %}
     {{ return(adapter.dispatch('alter_relation_comment', 'dbt')(relation, relation_comment)) }}

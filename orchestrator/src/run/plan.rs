@@ -15,6 +15,9 @@ use super::state::{IllegalTransition, NodeEvent, NodeState};
 /// A node's position in the run's list of nodes.
 pub type NodeIx = u32;
 
+/// Wave, depth, height, number.
+type Rank = (u32, u32, Reverse<u32>, NodeIx);
+
 /// How much may happen at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -82,7 +85,10 @@ pub struct Plan {
     /// Longest path from a root. As in dbt the roots start first: a model may read a seed's table without saying so,
     /// and finds it empty while it is loaded.
     depth: Vec<u32>,
-    ready: BTreeSet<(u32, Reverse<u32>, NodeIx)>,
+    ready: BTreeSet<Rank>,
+    /// Which wave of endings made each node ready.
+    wave_of: Vec<u32>,
+    wave: u32,
     retries: BTreeSet<(DateTime<Utc>, NodeIx)>,
     /// Nodes that will be skipped. As in dbt a node's turn comes when all it waits for has ended, whatever becomes of it.
     doomed: BTreeMap<NodeIx, SkipCause>,
@@ -135,18 +141,18 @@ impl Plan {
                     .count())
             })
             .collect();
+        let counted = |is: &dyn Fn(&NodeState) -> bool| states.iter().filter(|s| is(s)).count();
         let mut plan = Self {
-            running: states
-                .iter()
-                .filter(|s| matches!(s, NodeState::Running { .. }))
-                .count(),
-            unfinished: states.iter().filter(|s| !s.is_final()).count(),
+            running: counted(&|state| matches!(state, NodeState::Running { .. })),
+            unfinished: counted(&|state| !state.is_final()),
             states,
             dependants,
             waiting_for,
             height,
             depth,
             ready: BTreeSet::new(),
+            wave_of: vec![0; count],
+            wave: 0,
             retries: BTreeSet::new(),
             doomed: BTreeMap::new(),
             stopping: None,
@@ -178,7 +184,7 @@ impl Plan {
         let ready = std::mem::take(&mut self.ready);
         self.ready = ready
             .into_iter()
-            .map(|(_, _, node)| self.rank(node))
+            .map(|(_, _, _, node)| self.rank(node))
             .collect();
         self
     }
@@ -202,7 +208,7 @@ impl Plan {
             .iter()
             .take_while(|(at, _)| *at <= now)
             .map(|&(_, node)| node);
-        let fresh = self.ready.iter().map(|&(_, _, node)| node);
+        let fresh = self.ready.iter().map(|&(_, _, _, node)| node);
         for node in due.chain(fresh) {
             if free == 0 {
                 break;
@@ -338,9 +344,14 @@ impl Plan {
     }
 
     /// Where a node stands among those that are ready.
-    fn rank(&self, node: NodeIx) -> (u32, Reverse<u32>, NodeIx) {
+    fn rank(&self, node: NodeIx) -> Rank {
         let at = node as usize;
-        (self.depth[at], Reverse(self.height[at]), node)
+        // one after the other the nodes take as long in any order, and dbt's is first come, first served
+        let (wave, height) = match self.limits.threads {
+            1 => (self.wave_of[at], 0),
+            _ => (0, self.height[at]),
+        };
+        (wave, self.depth[at], Reverse(height), node)
     }
 
     fn enqueue_if_ready(&mut self, node: NodeIx) {
@@ -349,11 +360,13 @@ impl Plan {
             && self.stopping.is_none()
             && self.states[at] == NodeState::Queued
         {
+            self.wave_of[at] = self.wave;
             self.ready.insert(self.rank(node));
         }
     }
 
     fn release_dependants(&mut self, node: NodeIx) {
+        self.wave += 1;
         for position in 0..self.dependants[node as usize].len() {
             let dependant = self.dependants[node as usize][position];
             self.waiting_for[dependant as usize] -= 1;

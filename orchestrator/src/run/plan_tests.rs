@@ -71,14 +71,24 @@ fn a_diamond_runs_from_top_to_bottom() {
 #[test]
 fn the_critical_path_goes_first() {
     // 2 heads a chain of three, 0 and 1 stand alone
-    let plan = plan(&[&[], &[], &[], &[2], &[3]], 1);
-    assert_eq!(
-        plan.next_actions(t(0)),
-        [Action::Start {
-            node: 2,
-            attempt: 1
-        }]
-    );
+    let nodes: [&[NodeIx]; 5] = [&[], &[], &[], &[2], &[3]];
+    let first = |node| Action::Start { node, attempt: 1 };
+    assert_eq!(plan(&nodes, 2).next_actions(t(0)), [first(2), first(0)]);
+    // one after the other takes as long in any order
+    assert_eq!(plan(&nodes, 1).next_actions(t(0)), [first(0)]);
+}
+
+#[test]
+fn one_after_the_other_the_first_that_is_ready_goes_first() {
+    // 2 stands on 0, 3 on 1
+    let mut plan = plan(&[&[], &[], &[1], &[0]], 1);
+    let first = |node| Action::Start { node, attempt: 1 };
+    for (done, next) in [(0, 1), (1, 3), (3, 2)] {
+        start(&mut plan, done);
+        plan.apply(done, NodeEvent::Succeeded { attempt: 1 })
+            .expect("running");
+        assert_eq!(plan.next_actions(t(0)), [first(next)]);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
-use project::manifest::{Node, ResourceType};
+use project::manifest::{Manifest, Node, ResourceType};
 use project::select::{Selected, selected};
 use project::warnings::Warning;
 use project::{Edges, Gates, ParseCache, Project, UniqueId, execution_edges};
@@ -94,6 +94,8 @@ pub struct Prepared {
     pub ephemeral: Arc<[PlannedNode]>,
     /// For each node and ephemeral model, the numbers of those it waits for.
     pub prerequisites: Vec<Vec<NodeIx>>,
+    /// Nodes of a `build` that read tables of no node: what fills them may be a seed that they do not name.
+    pub reads_sources: Vec<bool>,
     /// What a person should know of the selection.
     pub warnings: Vec<Warning>,
 }
@@ -111,15 +113,7 @@ impl Prepared {
                 Plan::resume(&self.prerequisites, states, limits)
             }
         };
-        let manifest = &self.project.manifest;
-        let reads_sources = |node: &PlannedNode| {
-            let node = manifest.nodes.get(&node.unique_id);
-            let mut inputs = node.into_iter().flat_map(|node| &node.depends_on.nodes);
-            inputs.any(|id| manifest.sources.contains_key(id))
-        };
-        let all = self.nodes.iter().chain(self.ephemeral.iter());
-        let reads_sources: Vec<bool> = all.map(reads_sources).collect();
-        Ok(plan?.behind_sources(&reads_sources))
+        Ok(plan?.behind_sources(&self.reads_sources))
     }
 
     /// A node or an ephemeral model by its number.
@@ -214,14 +208,13 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
             None => true,
         })
         .collect();
+    // of what stands equally deep, the first by its id starts first, as in dbt
+    chosen.sort();
     let shown = chosen.len();
     chosen.extend(ephemeral);
     let edges = match request.command {
         // each is there by itself
-        Command::Clone => {
-            chosen.sort();
-            Edges::new()
-        }
+        Command::Clone => Edges::new(),
         Command::Build if request.nodes.is_some() => {
             execution_edges(&project, &chosen, Gates::TestsAgain)
         }
@@ -259,11 +252,16 @@ pub fn prepare(project: Arc<Project>, request: &Request) -> Result<Prepared, Box
     });
     let shown = nodes.by_ref().take(shown).collect();
     let ephemeral = nodes.collect();
+    let reads_sources = match request.command {
+        Command::Build => chosen.iter().map(|id| reads_source(manifest, id)).collect(),
+        _ => Vec::new(),
+    };
     Ok(Prepared {
         project,
         nodes: shown,
         ephemeral,
         prerequisites,
+        reads_sources,
         warnings,
     })
 }
@@ -295,8 +293,15 @@ fn prepare_archive(
         prerequisites: vec![Vec::new(); nodes.len()],
         nodes,
         ephemeral: Arc::new([]),
+        reads_sources: Vec::new(),
         warnings: Vec::new(),
     })
+}
+
+fn reads_source(manifest: &Manifest, id: &str) -> bool {
+    let node = manifest.nodes.get(id);
+    let mut inputs = node.into_iter().flat_map(|node| &node.depends_on.nodes);
+    inputs.any(|id| manifest.sources.contains_key(id))
 }
 
 /// A model that lives in the SQL of others.

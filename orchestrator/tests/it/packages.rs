@@ -272,8 +272,8 @@ fn unit_tests_run_before_their_model() {
         statuses,
         [
             "unit_test.shop.customers.cents_add_up \"pass\" 0",
-            "unit_test.shop.top_customers.wrong \"fail\" 1",
             "unit_test.shop.daily.no_such_column \"error\" null",
+            "unit_test.shop.top_customers.wrong \"fail\" 1",
         ]
     );
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
-use crate::caret;
+use crate::{caret, names};
 
 /// What a caller may do about an [`Error`]. Match it without a wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,6 +91,12 @@ pub enum Error {
         /// `was dropped`, `was created`.
         change: &'static str,
     },
+    /// The server would cut the relation's name off, and two such names might become one.
+    #[error("Relation name '{name}' is longer than {} characters", names::MAX)]
+    NameTooLong {
+        /// The name.
+        name: String,
+    },
     /// A seed file cannot be read.
     #[error("{}: {message}", path.display())]
     Seed {
@@ -123,7 +129,10 @@ impl Error {
                 Some(code) => classify(code),
                 None => ErrorKind::Config,
             },
-            Self::Config { .. } | Self::Compilation { .. } | Self::Seed { .. } => ErrorKind::Config,
+            Self::Config { .. }
+            | Self::Compilation { .. }
+            | Self::NameTooLong { .. }
+            | Self::Seed { .. } => ErrorKind::Config,
             Self::Answer { .. } => ErrorKind::Database,
         }
     }
@@ -141,6 +150,7 @@ impl Error {
             | Self::Compilation { .. }
             | Self::Moved { .. }
             | Self::Seed { .. }
+            | Self::NameTooLong { .. }
             | Self::Answer { .. } => None,
         }
     }
@@ -160,6 +170,7 @@ impl Error {
             | Self::Compilation { .. }
             | Self::Template { .. }
             | Self::Seed { .. }
+            | Self::NameTooLong { .. }
             | Self::Answer { .. } => None,
         }
     }
@@ -173,7 +184,11 @@ impl Error {
             Self::Config { .. } | Self::Compilation { .. } | Self::Template { .. } => {
                 "Compilation Error"
             }
-            Self::Cancelled | Self::Moved { .. } | Self::Seed { .. } | Self::Answer { .. } => {
+            Self::Cancelled
+            | Self::Moved { .. }
+            | Self::NameTooLong { .. }
+            | Self::Seed { .. }
+            | Self::Answer { .. } => {
                 "Runtime Error"
             }
         }
@@ -192,6 +207,7 @@ impl Error {
             | Self::Compilation { .. }
             | Self::Moved { .. }
             | Self::Seed { .. }
+            | Self::NameTooLong { .. }
             | Self::Answer { .. } => None,
         }
     }

@@ -107,6 +107,8 @@ pub struct Outcome {
     pub run_sql: String,
     /// What a template says the database answered, by dbt's names; `None` where the message tells it.
     pub response: Option<serde_json::Value>,
+    /// What a person should know of it.
+    pub doubts: Vec<String>,
 }
 
 impl Outcome {
@@ -119,6 +121,7 @@ impl Outcome {
             explanation: None,
             run_sql,
             response: None,
+            doubts: Vec::new(),
         }
     }
 

@@ -167,6 +167,7 @@ pub fn judge(
         explanation,
         run_sql,
         response: None,
+        doubts: Vec::new(),
     }
 }
 

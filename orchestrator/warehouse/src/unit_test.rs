@@ -56,6 +56,7 @@ pub fn unit_test(
         explanation: found.map(|table| format!("\n\nactual differs from expected:\n\n{table}\n")),
         run_sql: sql,
         response: None,
+        doubts: Vec::new(),
     })
 }
 

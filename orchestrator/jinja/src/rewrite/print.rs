@@ -35,10 +35,11 @@ pub(super) fn print(tag: &Tag<'_>) -> Vec<Edit> {
     edits
 }
 
+/// An expression's tokens and the comma before them.
+type Part<'t, 's> = (Option<Span>, &'t [(Token<'s>, Span)]);
+
 /// The tokens between commas that stand in no brackets, each with the comma before it.
-fn parts<'t, 's>(
-    tokens: &'t [(Token<'s>, Span)],
-) -> Vec<(Option<Span>, &'t [(Token<'s>, Span)])> {
+fn parts<'t, 's>(tokens: &'t [(Token<'s>, Span)]) -> Vec<Part<'t, 's>> {
     let mut found = Vec::new();
     let (mut depth, mut from, mut comma) = (0_usize, 0, None);
     for (at, (token, span)) in tokens.iter().enumerate() {

@@ -9,7 +9,8 @@ use project::materialize::{Step, Verdict};
 use project::{Broken, Compiled, Macro, Said};
 use tokio::task::spawn_blocking;
 use warehouse::{
-    BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse, judge,
+    BlockingAdapter, LONGEST, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse,
+    judge,
 };
 
 use super::attempt::{Worker, blank, cancelled, compile, failed, write};
@@ -32,6 +33,11 @@ impl Voice {
     pub(super) fn take(&self) -> Vec<Said> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn too_long(node: &Node) -> Option<warehouse::Error> {
+    let name = &node.relation_name.as_ref()?.identifier;
+    (name.chars().count() > LONGEST).then(|| warehouse::Error::NameTooLong { name: name.clone() })
 }
 
 /// A node and where it is built.
@@ -86,6 +92,7 @@ impl Build<'_> {
             return Ok(report);
         }
         let result = match template {
+            _ if let Some(error) = too_long(node) => Err(error),
             Some(template) => {
                 let done = self.templated(node, template, &compiled, &options, None);
                 done.await?
@@ -229,6 +236,7 @@ impl Build<'_> {
                     explanation: None,
                     run_sql: done.run_sql,
                     response: done.response,
+                    doubts: Vec::new(),
                 })
             }
             Err(Broken { error, run_sql }) => Err(warehouse::Error::Template { error, run_sql }),
@@ -244,6 +252,7 @@ impl Build<'_> {
         match result {
             Ok(outcome) => {
                 write(&run_file, &outcome.run_sql);
+                self.said.add(outcome.doubts.into_iter().map(Said::Warning));
                 let build_path = Some(run_path);
                 let (ending, kind) = match outcome.kind {
                     OutcomeKind::Success | OutcomeKind::Pass => (Ending::Success, None),

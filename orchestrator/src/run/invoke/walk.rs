@@ -167,6 +167,7 @@ impl Walk<'_> {
                     nodes: Arc::clone(&self.prepared.nodes),
                     ephemeral: Arc::clone(&self.prepared.ephemeral),
                     prerequisites: self.prepared.prerequisites.clone(),
+                    reads_sources: Vec::new(),
                     warnings: Vec::new(),
                 },
                 engine: engine.clone(),

@@ -51,6 +51,27 @@ pub(crate) fn columns(
         .collect()
 }
 
+/// What is said of described columns that `existing` does not name. Those in quotes are looked for letter by letter.
+pub(crate) fn missing(node: &Node, relation: &RelationName, existing: &[String]) -> Option<String> {
+    let is_there = |name: &str, quoted: bool| {
+        let same = |there: &String| match quoted {
+            true => there == name,
+            false => there.to_lowercase() == name.to_lowercase(),
+        };
+        existing.iter().any(same)
+    };
+    let described = node.columns.values();
+    let missing = described.filter(|column| !is_there(&column.name, column.quote == Some(true)));
+    let missing: Vec<&str> = missing.map(|column| column.name.as_str()).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "In relation {relation}: The following columns are specified in the schema but are not present in the \
+             database: {}",
+            missing.join(", ")
+        )
+    })
+}
+
 fn asked(node: &Node, what: &str) -> bool {
     let docs = node.config.raw.get("persist_docs");
     docs.and_then(|d| d.get(what)).and_then(Value::as_bool) == Some(true)

@@ -42,7 +42,10 @@ pub(crate) async fn run(
     let mut work = Work::new(session.hold().await?, catalog, node, compiled, options);
     refuse_rebuild(&mut work).await?;
     match dispatch(&mut work).await {
-        Ok(outcome) => Ok(outcome),
+        Ok(outcome) => Ok(Outcome {
+            doubts: work.doubts,
+            ..outcome
+        }),
         Err(error) => {
             work.abandon().await;
             Err(error.within(work.run_sql))

@@ -35,6 +35,8 @@ pub(crate) struct Work<'a> {
     pub(crate) fresh: bool,
     /// The main statement, once it was sent.
     pub(crate) run_sql: Option<String>,
+    /// What a person should know of what was done.
+    pub(crate) doubts: Vec<String>,
 }
 
 impl<'a> Work<'a> {
@@ -53,6 +55,7 @@ impl<'a> Work<'a> {
             options,
             fresh: true,
             run_sql: None,
+            doubts: Vec::new(),
         }
     }
 
@@ -196,6 +199,7 @@ impl<'a> Work<'a> {
                 .rows;
             let existing: Vec<String> = read_columns(&rows)?.into_iter().map(|c| c.name).collect();
             statements.extend(docs::columns(self.node, relation, &existing)?);
+            self.doubts.extend(docs::missing(self.node, relation, &existing));
         }
         if !statements.is_empty() {
             self.lease.run(&statements.join(";\n")).await?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::format::{Parsed, StrftimeItems, parse};
-use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
@@ -13,6 +13,7 @@ use super::time::Clock;
 use super::zone::Zone;
 use super::{Moment, part, wrong};
 use crate::arguments::Arguments;
+use crate::clock;
 use crate::functions::{function, method};
 use crate::list::dict;
 
@@ -163,8 +164,7 @@ impl Object for Class {
             "now" | "utcnow" | "today" => {
                 // whoever keeps what this text renders to hears that it goes by the time
                 let _ = state.lookup("run_started_at");
-                // a name made of it must differ from one made a moment ago
-                let now = Utc::now();
+                let now = clock::now();
                 match Zone::given(arguments.get(0, "tz")) {
                     Some(zone) => {
                         let now = Moment {
