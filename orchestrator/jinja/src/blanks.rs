@@ -15,7 +15,13 @@ pub(crate) fn with_spaces(source: &str) -> Cow<'_, str> {
     }
     let mut done = String::with_capacity(source.len());
     let mut rest = source;
-    while let Some(at) = rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min() {
+    while let Some(at) = rest
+        .find("{{")
+        .into_iter()
+        .chain(rest.find("{%"))
+        .chain(rest.find("{#"))
+        .min()
+    {
         let (before, tag) = rest.split_at(at);
         done.push_str(before);
         let length = match &tag[..2] {
@@ -40,7 +46,9 @@ pub(crate) fn with_spaces(source: &str) -> Cow<'_, str> {
 fn words(tag: &str) -> impl Iterator<Item = &str> {
     let inner = tag.strip_prefix("{%").unwrap_or_default();
     let inner = inner.trim_start_matches(['-', '+']);
-    inner.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+    inner
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
 }
 
 /// Where the tag stands that ends a raw block.
@@ -115,8 +123,14 @@ mod tests {
     fn odd_blanks_of_tags_are_spaces() {
         let check = |source: &str, expected: &str| assert_eq!(with_spaces(source), expected);
         check("a\u{a0}b {{ x }}", "a\u{a0}b {{ x }}");
-        check("{%\u{a0}set x =\u{3000}1\u{c}%}\u{a0}", "{%  set x =   1 %}\u{a0}");
-        check("{{ {'a\u{a0}': {}}\u{a0}}}\u{a0}", "{{ {'a\u{a0}': {}}  }}\u{a0}");
+        check(
+            "{%\u{a0}set x =\u{3000}1\u{c}%}\u{a0}",
+            "{%  set x =   1 %}\u{a0}",
+        );
+        check(
+            "{{ {'a\u{a0}': {}}\u{a0}}}\u{a0}",
+            "{{ {'a\u{a0}': {}}  }}\u{a0}",
+        );
         check("{# \u{a0} #}{{\u{a0}1 }}", "{# \u{a0} #}{{  1 }}");
         check(
             "{% raw %}{{\u{a0}}}{% endraw %}{{\u{a0}'it\\'s\u{a0}' }}",

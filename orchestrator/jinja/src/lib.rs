@@ -6,9 +6,9 @@
 //! [`list`] and [`format`](mod@format) (Python's values).
 
 pub mod arguments;
+mod blanks;
 pub mod blocks;
 pub mod calls;
-mod blanks;
 mod clock;
 mod constant;
 pub mod decimal;

@@ -188,9 +188,7 @@ impl Error {
             | Self::Moved { .. }
             | Self::NameTooLong { .. }
             | Self::Seed { .. }
-            | Self::Answer { .. } => {
-                "Runtime Error"
-            }
+            | Self::Answer { .. } => "Runtime Error",
         }
     }
 

@@ -199,7 +199,8 @@ impl<'a> Work<'a> {
                 .rows;
             let existing: Vec<String> = read_columns(&rows)?.into_iter().map(|c| c.name).collect();
             statements.extend(docs::columns(self.node, relation, &existing)?);
-            self.doubts.extend(docs::missing(self.node, relation, &existing));
+            self.doubts
+                .extend(docs::missing(self.node, relation, &existing));
         }
         if !statements.is_empty() {
             self.lease.run(&statements.join(";\n")).await?;
