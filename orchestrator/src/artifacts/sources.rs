@@ -59,41 +59,10 @@ struct Answer {
     snapshotted_at: DateTime<Utc>,
 }
 
-/// Whether the source asks to be checked at all.
-#[must_use]
-pub fn is_checked(source: &Source) -> bool {
-    let set = |key: &str| {
-        let threshold = source
-            .freshness
-            .as_ref()
-            .and_then(|freshness| freshness.get(key));
-        threshold.and_then(seconds).is_some()
-    };
-    set("warn_after") || set("error_after")
-}
-
-/// A threshold in seconds; `None` when it is not whole.
-fn seconds(threshold: &Json) -> Option<f64> {
-    let count = threshold.get("count")?.as_f64()?;
-    let unit = match threshold.get("period")?.as_str()? {
-        "minute" => 60.0,
-        "hour" => 3_600.0,
-        "day" => 86_400.0,
-        _ => return None,
-    };
-    Some(count * unit)
-}
-
 /// What `age` seconds mean for `source`.
 #[must_use]
 pub fn judge(source: &Source, age: f64) -> Status {
-    let exceeded = |key: &str| {
-        let threshold = source
-            .freshness
-            .as_ref()
-            .and_then(|freshness| freshness.get(key));
-        threshold.and_then(seconds).is_some_and(|limit| age > limit)
-    };
+    let exceeded = |key: &str| source.threshold(key).is_some_and(|limit| age > limit);
     if exceeded("error_after") {
         Status::Error
     } else if exceeded("warn_after") {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use project::adapter::Adapter;
 use project::manifest::{Manifest, Node, ResourceType, Source};
 use project::select::select;
-use project::{Project, Said, UniqueId};
+use project::{Project, UniqueId};
 use serde_json::{Map, Value as Json};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -20,14 +20,13 @@ use warehouse::BlockingAdapter;
 use super::compiling::connect;
 use super::printer::Printer;
 use super::signals;
-use super::walk::renderer;
+use super::teller::Teller;
 use crate::artifacts::{self, Invocation, sources};
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{LogArgs, NoEffectArgs, ProjectArgs, SelectionArgs};
-use crate::run::events::{Ending, Event, Happened, Renderer, Report};
+use crate::run::events::{Ending, Event, Report};
 use crate::run::execute::attempt::blank;
 use crate::run::invoke::hooks::{HookResult, Hooks, names_of_freshness};
-use crate::run::invoke::read_aloud;
 use crate::run::prepare::PlannedNode;
 use crate::run::request::{Command, Request};
 use crate::run::state::RunState;
@@ -78,38 +77,26 @@ pub(super) async fn execute(
         .apply(args.project.apply(Request::new(Command::Build)));
     let place = args.project.place();
     let (began, invocation_id) = (SystemClock.now(), Uuid::new_v4());
-    let mut renderer = renderer(log, printer, &place.project_dir);
-    let mut tell = |event: Event| {
-        renderer.render(&Happened {
-            at: SystemClock.now(),
-            event,
-        });
-    };
-    let read = read_aloud(
-        &place,
-        &request,
-        "freshness",
-        began,
-        invocation_id,
-        &mut tell,
-    );
-    let mut project = read.await?;
+    let mut teller = Teller::new(log, printer, &place.project_dir);
+    let mut project = teller
+        .read(&place, &request, "freshness", began, invocation_id)
+        .await?;
     let chosen = chosen(&project, &request)?;
     add_queries(&mut project, &chosen);
     let project = Arc::new(project);
     let done = if chosen.is_empty() {
-        tell(Event::NothingToDo { summed_up: false });
-        tell(Event::Said(Said::Log("Done.".to_owned())));
+        teller.tell(Event::NothingToDo { summed_up: false });
+        teller.line("Done.");
         Done::default()
     } else {
         let nodes: Arc<[PlannedNode]> = chosen.iter().map(planned).collect();
-        tell(Event::Began {
+        teller.tell(Event::Began {
             run_id: None,
             nodes,
             threads: 1,
             target: project.profile.target_name.clone(),
         });
-        look_at_all(&project, &chosen, place.secrets(), renderer.as_mut(), began).await?
+        look_at_all(&project, &chosen, place.secrets(), &mut teller, began).await?
     };
     let took = (SystemClock.now() - began).to_std().unwrap_or_default();
     let about = Invocation {
@@ -138,7 +125,7 @@ async fn look_at_all(
     project: &Arc<Project>,
     chosen: &[Source],
     secrets: Secrets,
-    renderer: &mut dyn Renderer,
+    teller: &mut Teller,
     began: DateTime<Utc>,
 ) -> anyhow::Result<Done> {
     let warehouse = connect(project).await?;
@@ -156,18 +143,14 @@ async fn look_at_all(
     let mut around = Vec::new();
     if with_hooks {
         let none = Map::new();
-        let started = hooks.run(&project.on_run_start, &none, renderer).await?;
+        let started = hooks
+            .run(&project.on_run_start, &none, teller.renderer())
+            .await?;
         around.extend(started.results);
         if let Some(error) = started.error {
             return Err(error.into());
         }
     }
-    let tell = |renderer: &mut dyn Renderer, event| {
-        renderer.render(&Happened {
-            at: SystemClock.now(),
-            event,
-        });
-    };
     let mut done = Done::default();
     let mut seen = Vec::new();
     // one after the other: each is a question of milliseconds
@@ -180,7 +163,7 @@ async fn look_at_all(
             index,
             attempt: 1,
         };
-        tell(renderer, started);
+        teller.tell(started);
         let adapter = warehouse.adapter().with_cancel(cancel.clone());
         let checked = spawn_blocking({
             let (project, source) = (Arc::clone(project), source.clone());
@@ -196,19 +179,22 @@ async fn look_at_all(
             report,
             attempt: 1,
         };
-        tell(renderer, finished);
+        teller.tell(finished);
     }
     let mut broken = None;
     if with_hooks {
         let failed = around.iter().filter(|hook| hook.end.error().is_some());
         let failed = failed.map(HookResult::artifact);
         let names = names_of_freshness(project, failed.chain(seen));
-        let ended = hooks.run(&project.on_run_end, &names, renderer).await?;
+        let ended = hooks
+            .run(&project.on_run_end, &names, teller.renderer())
+            .await?;
         around.extend(ended.results);
         broken = ended.error;
     }
     warehouse.close().await;
-    done.failed |= around.iter().any(|hook| hook.end.error().is_some());
+    // what was interrupted did not succeed
+    done.failed |= cancel.is_cancelled() || around.iter().any(|hook| hook.end.error().is_some());
     let state = match (cancel.is_cancelled(), done.failed) {
         (true, _) => RunState::Cancelled,
         (false, true) => RunState::Failed,
@@ -219,7 +205,7 @@ async fn look_at_all(
         error: None,
         took: (SystemClock.now() - began).to_std().unwrap_or_default(),
     };
-    tell(renderer, ended);
+    teller.tell(ended);
     match broken {
         Some(error) => Err(error.into()),
         None => Ok(done),
@@ -233,7 +219,7 @@ fn chosen(project: &Project, request: &Request) -> Result<Vec<Source>, project::
     let sources = &project.manifest.sources;
     let found = selected.iter().filter_map(|id| sources.get(id));
     let mut found: Vec<Source> = found
-        .filter(|source| sources::is_checked(source))
+        .filter(|source| source.is_checked())
         .cloned()
         .collect();
     // dbt's order

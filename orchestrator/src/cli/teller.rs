@@ -31,6 +31,11 @@ impl Teller {
         self.0.render(&Happened { at, event });
     }
 
+    /// For what tells by itself.
+    pub(super) fn renderer(&mut self) -> &mut dyn Renderer {
+        self.0.as_mut()
+    }
+
     /// A line with the time before it.
     pub(super) fn line(&mut self, text: impl Into<String>) {
         self.tell(Event::Said(Said::Log(text.into())));

@@ -220,7 +220,7 @@ pub async fn invoke(
         let walk = Walk {
             context,
             request: &request,
-            prepared,
+            prepared: Arc::new(prepared),
             plan,
             lost,
             recorder: recorder.clone(),

@@ -27,8 +27,7 @@ mod value;
 
 pub use adapter::BlockingAdapter;
 pub use error::{Error, ErrorKind};
-pub use materialize::{check, check_partitions};
-pub use names::MAX as LONGEST;
+pub use materialize::{check, check_name, check_partitions};
 pub use node_session::NodeSession;
 pub use outcome::{Outcome, OutcomeKind, QueryComment, RenderHook, RunOptions};
 pub use test::judge;

@@ -4,7 +4,7 @@ use project::manifest::IndexConfig;
 use project::relation::RelationName;
 
 /// Bytes Postgres keeps of an identifier.
-pub const MAX: usize = 63;
+pub(crate) const MAX: usize = 63;
 /// Where a relation is built before it takes its name.
 pub(crate) const INTERMEDIATE: &str = "__dbt_tmp";
 /// What the old relation is called between the swap and its drop.

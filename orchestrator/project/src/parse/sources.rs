@@ -200,15 +200,34 @@ fn one(
     })
 }
 
+impl Source {
+    /// Whether it asks to be checked at all.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        ["warn_after", "error_after"]
+            .iter()
+            .any(|key| self.threshold(key).is_some())
+    }
+
+    /// `warn_after` or `error_after` in seconds; `None` when it is not whole.
+    #[must_use]
+    pub fn threshold(&self, key: &str) -> Option<f64> {
+        let threshold = self.freshness.as_ref()?.get(key)?;
+        let count = threshold.get("count")?.as_f64()?;
+        let unit = match threshold.get("period")?.as_str()? {
+            "minute" => 60.0,
+            "hour" => 3_600.0,
+            "day" => 86_400.0,
+            _ => return None,
+        };
+        Some(count * unit)
+    }
+}
+
 /// A source that is to be checked and says not by what: Postgres keeps no time of its tables' last change.
 pub(crate) fn doubt(source: &Source) -> Option<Warning> {
-    let set = |key: &str| {
-        let freshness = source.freshness.as_ref();
-        freshness.is_some_and(|freshness| freshness.get(key).is_some_and(Json::is_object))
-    };
-    let is_checked = set("warn_after") || set("error_after");
     let says = source.loaded_at_field.is_some() || source.loaded_at_query.is_some();
-    (is_checked && !says).then(|| Warning {
+    (source.is_checked() && !says).then(|| Warning {
         event: FRESHNESS_CONFIG,
         text: format!(
             "The configured adapter does not support metadata-based freshness. A loaded_at_field must be specified \

@@ -31,7 +31,7 @@ use crate::secrets::Secrets;
 #[derive(Debug)]
 pub struct Worker {
     /// Project and nodes.
-    pub prepared: Prepared,
+    pub prepared: Arc<Prepared>,
     /// What nodes are given to.
     pub engine: Engine,
     /// The time.

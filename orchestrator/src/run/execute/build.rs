@@ -9,8 +9,8 @@ use project::materialize::{Step, Verdict};
 use project::{Broken, Compiled, Macro, Said};
 use tokio::task::spawn_blocking;
 use warehouse::{
-    BlockingAdapter, LONGEST, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse,
-    judge,
+    BlockingAdapter, NodeSession, Outcome, OutcomeKind, RenderHook, RunOptions, Warehouse,
+    check_name, judge,
 };
 
 use super::attempt::{Worker, blank, cancelled, compile, failed, write};
@@ -33,11 +33,6 @@ impl Voice {
     pub(super) fn take(&self) -> Vec<Said> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn too_long(node: &Node) -> Option<warehouse::Error> {
-    let name = &node.relation_name.as_ref()?.identifier;
-    (name.chars().count() > LONGEST).then(|| warehouse::Error::NameTooLong { name: name.clone() })
 }
 
 /// A node and where it is built.
@@ -92,7 +87,7 @@ impl Build<'_> {
             return Ok(report);
         }
         let result = match template {
-            _ if let Some(error) = too_long(node) => Err(error),
+            _ if let Err(error) = check_name(node) => Err(error),
             Some(template) => {
                 let done = self.templated(node, template, &compiled, &options, None);
                 done.await?

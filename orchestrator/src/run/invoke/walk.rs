@@ -36,7 +36,7 @@ pub(super) type Connected = Result<Warehouse, warehouse::Error>;
 pub(super) struct Walk<'a> {
     pub(super) context: &'a Context,
     pub(super) request: &'a Request,
-    pub(super) prepared: Prepared,
+    pub(super) prepared: Arc<Prepared>,
     pub(super) plan: Plan,
     /// Attempts that another process began and nobody ended.
     pub(super) lost: Vec<(NodeIx, u16, Report)>,
@@ -162,14 +162,7 @@ impl Walk<'_> {
         let execution = Execution {
             plan: self.plan.clone(),
             worker: Arc::new(Worker {
-                prepared: Prepared {
-                    project: Arc::clone(project),
-                    nodes: Arc::clone(&self.prepared.nodes),
-                    ephemeral: Arc::clone(&self.prepared.ephemeral),
-                    prerequisites: self.prepared.prerequisites.clone(),
-                    reads_sources: Vec::new(),
-                    warnings: Vec::new(),
-                },
+                prepared: Arc::clone(&self.prepared),
                 engine: engine.clone(),
                 clock: Arc::clone(&self.context.clock),
                 full_refresh: self.request.full_refresh,

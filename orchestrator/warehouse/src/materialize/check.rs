@@ -5,6 +5,7 @@ use project::manifest::{ColumnInfo, ResourceType};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::names;
 use crate::partition::Granularity;
 
 /// Refuses a model whose configuration cannot work; call it when a run is planned, so that nothing
@@ -49,6 +50,21 @@ pub fn check(node: &Node, native_partitions: bool) -> Result<(), Error> {
 
 /// More partitions than this made ahead cost every plan more than they are worth.
 const MOST_AHEAD: u64 = 1_000;
+
+/// Refuses a relation whose name the server would cut off; counted in characters, as dbt does.
+///
+/// # Errors
+/// [`Error::NameTooLong`].
+pub fn check_name(node: &Node) -> Result<(), Error> {
+    match &node.relation_name {
+        Some(relation) if relation.identifier.chars().count() > names::MAX => {
+            Err(Error::NameTooLong {
+                name: relation.identifier.clone(),
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
 
 /// Refuses an incremental model that cannot be kept in native partitions: its granularity is
 /// unknown, or something that is to be unique lacks the field. Call it where a project is read.

@@ -26,7 +26,7 @@ use crate::partition::archive;
 use crate::test;
 
 pub(crate) use check::column_name;
-pub use check::{check, check_partitions};
+pub use check::{check, check_name, check_partitions};
 pub(crate) use ddl::{create_index, create_table, create_temporary, create_view};
 pub(crate) use incremental::{follow_columns, stage};
 
